@@ -1,0 +1,95 @@
+/** A condition as Kubernetes defines it (apimachinery meta/v1). */
+export type Condition = {
+  readonly type: string
+  readonly status: 'True' | 'False' | 'Unknown'
+  readonly reason: string
+  readonly message: string
+  readonly observedGeneration?: number
+  readonly lastTransitionTime: string
+}
+
+/** What a controller says of one condition in one pass. */
+export type ConditionNow = Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>
+
+/** Every condition of a RedisCluster with its closed set of reasons, when it is true, and whether False is left out. */
+export const CLUSTER_CONDITIONS = {
+  Ready: {
+    meaning: 'All slots are served by a primary that answers, and all views agree.',
+    reasons: ['AllSlotsServed', 'Forming', 'SlotsUncovered', 'PrimaryDown', 'ViewsDiffer', 'AuthFailed'],
+    absentWhenFalse: false,
+  },
+  Reconciling: {
+    meaning: 'The controller is acting, or waits for something that it started.',
+    reasons: ['Forming', 'Healing', 'Updating', 'Deleting'],
+    absentWhenFalse: true,
+  },
+  Stalled: {
+    meaning: 'A person must act: only data loss, or a fault that no retry cures, could go on.',
+    reasons: [
+      'DataMissing',
+      'HistoryDisputed',
+      'MajorityUnproven',
+      'VolumeHasOtherData',
+      'NameTaken',
+      'SecretMissing',
+      'ConfigRefused',
+      'Unschedulable',
+      'ForeignController',
+      'InvariantBroken',
+    ],
+    absentWhenFalse: true,
+  },
+  Degraded: {
+    meaning: 'There are fewer safeguards than were asked for.',
+    reasons: ['NoReplicas', 'ReplicaMissing', 'ShardDown', 'NodeLost', 'ForeignNode', 'Sound'],
+    absentWhenFalse: false,
+  },
+  SlotsAssigned: {
+    meaning: 'All 16384 slots are owned and none is open.',
+    reasons: ['Complete', 'Uncovered', 'OpenSlots'],
+    absentWhenFalse: false,
+  },
+  ReplicationHealthy: {
+    meaning: "Every replica is in sync with its shard's primary.",
+    reasons: ['InSync', 'LinkDown', 'Missing'],
+    absentWhenFalse: false,
+  },
+  PodsUpToDate: {
+    meaning: 'Every pod has the wanted spec.',
+    reasons: ['UpToDate', 'RestartPending', 'TemplateNewer'],
+    absentWhenFalse: false,
+  },
+  Spread: {
+    meaning: 'No shard has two members on one node.',
+    reasons: ['Spread', 'Colocated'],
+    absentWhenFalse: false,
+  },
+  EventsDelivered: {
+    meaning: 'The oldest event that waits for the event store is younger than 30 s.',
+    reasons: ['Delivered', 'EventStoreDown', 'EventStoreTooOld', 'Refused'],
+    absentWhenFalse: false,
+  },
+} as const
+
+/**
+ * The next list of conditions, sorted by type: a condition keeps its transition time unless its status changes.
+ *
+ * @param before the stored conditions
+ * @param now what this pass says; a type that it leaves out is dropped
+ * @param at when, RFC 3339
+ * @param observedGeneration the generation that was looked at
+ */
+export function nextConditions(
+  before: readonly Condition[],
+  now: readonly ConditionNow[],
+  at: string,
+  observedGeneration: number,
+): readonly Condition[] {
+  return now
+    .map((condition) => {
+      const old = before.find((one) => one.type === condition.type)
+      const lastTransitionTime = old !== undefined && old.status === condition.status ? old.lastTransitionTime : at
+      return { ...condition, observedGeneration, lastTransitionTime }
+    })
+    .toSorted((a, b) => (a.type < b.type ? -1 : 1))
+}

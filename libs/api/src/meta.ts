@@ -1,0 +1,39 @@
+/** The API group of every kind of Slotkeeper. */
+export const GROUP = 'slotkeeper.dev'
+/** The one served version; additive only. */
+export const VERSION = 'v1beta1'
+/** The field manager of everything that we apply. */
+export const FIELD_MANAGER = 'slotkeeper'
+
+/** Label keys. */
+export const LABEL = {
+  cluster: `${GROUP}/cluster`,
+  shard: `${GROUP}/shard`,
+  role: `${GROUP}/role`,
+  name: 'app.kubernetes.io/name',
+  managedBy: 'app.kubernetes.io/managed-by',
+} as const
+
+/** Annotation keys. */
+export const ANNOTATION = {
+  specHash: `${GROUP}/spec-hash`,
+  podHash: `${GROUP}/pod-hash`,
+  acceptDataLoss: `${GROUP}/accept-data-loss`,
+  epoch: `${GROUP}/epoch`,
+} as const
+
+/** The finalizer that lets the last events of a deleted object be told. */
+export const FINALIZER = `${GROUP}/lifecycle`
+
+/** The port of clients. The bus port is derived from the cluster's uid: see `busPort`. */
+export const CLIENT_PORT = 6379
+
+/**
+ * The bus port of a cluster: 16379 + a hash of its uid, so that two clusters that are given each other's addresses
+ * can't merge (research: bus traffic is unauthenticated without TLS).
+ */
+export function busPort(uid: string): number {
+  let hash = 2166136261
+  for (const char of uid) hash = Math.imul(hash ^ char.charCodeAt(0), 16777619) >>> 0
+  return 16379 + (hash % 16000)
+}

@@ -1,0 +1,181 @@
+import { z } from 'zod'
+
+const quantity = z.string().max(32).regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/)
+const stringMap = z.record(z.string().max(253), z.string().max(1024))
+const passThrough = z.record(z.string(), z.unknown()).meta({ 'x-kubernetes-preserve-unknown-fields': true })
+const passThroughList = z.array(passThrough).max(64)
+
+/** Says in CEL that a field can't be changed yet, and what to do instead. */
+function fixed(field: string): { readonly rule: string; readonly message: string } {
+  return { rule: 'self == oldSelf', message: `${field} cannot be changed yet: create a new cluster with the value that you want` }
+}
+
+/** Names that Slotkeeper sets itself, in `spec.config`. */
+export const RESERVED_CONFIG = [
+  'port',
+  'dir',
+  'bind',
+  'timeout',
+  'aclfile',
+  'user',
+  'masterauth',
+  'masteruser',
+  'requirepass',
+  'appendonly',
+  'save',
+  'maxmemory',
+  'daemonize',
+  'pidfile',
+  'logfile',
+  'include',
+  'dbfilename',
+  'appenddirname',
+  'appendfilename',
+  'replicaof',
+  'slaveof',
+  'protected-mode',
+  'unixsocket',
+  'rename-command',
+  'loadmodule',
+  'enable-debug-command',
+  'enable-module-command',
+] as const
+const RESERVED_PREFIXES = ['cluster-', 'tls-', 'replica-announce', 'slave-announce'] as const
+
+const configRules = [
+  {
+    rule: `self.all(k, !(k in [${RESERVED_CONFIG.map((name) => `'${name}'`).join(', ')}]) && ${RESERVED_PREFIXES.map((p) => `!k.startsWith('${p}')`).join(' && ')})`,
+    message:
+      'spec.config holds a name that Slotkeeper sets itself (port, dir, bind, timeout, aclfile, user, masterauth, requirepass, appendonly, save, maxmemory, cluster-*, tls-*, *-announce-*): use the field of the spec that is made for it (storage.persistence, maxMemory, nodeTimeoutMs, auth) or leave it out',
+  },
+  { rule: "self.all(k, k.matches('^[a-z][a-z0-9-]*$'))", message: 'spec.config: names are lower case words joined by hyphens, as in redis.conf' },
+  { rule: "self.all(k, !self[k].contains('\\n') && !self[k].contains('\\r'))", message: 'spec.config: a value is one line' },
+]
+
+const storage = z
+  .object({
+    size: quantity.describe('Size of the volume of each pod.').meta({ 'x-kubernetes-validations': [fixed('spec.storage.size')] }),
+    storageClassName: z.string().max(253).optional().describe("StorageClass; absent: the cluster's default."),
+    persistence: z.enum(['aof', 'rdb', 'none']).default('aof').describe('What the servers write to their volume.').meta({ 'x-kubernetes-validations': [fixed('spec.storage.persistence')] }),
+    retain: z.boolean().default(true).describe('Keep the volumes when the RedisCluster is deleted.'),
+  })
+  .describe('Volumes. Absent: the data lives and dies with the pod (emptyDir, persistence none).')
+
+const spread = z.enum(['Disabled', 'Preferred', 'Required']).default('Preferred')
+
+const podParts = z
+  .object({
+    labels: stringMap.optional(),
+    annotations: stringMap.optional(),
+    nodeSelector: stringMap.optional(),
+    tolerations: passThroughList.optional(),
+    affinity: passThrough.optional(),
+    topologySpreadConstraints: passThroughList.optional(),
+    priorityClassName: z.string().max(253).optional(),
+    serviceAccountName: z.string().max(253).optional(),
+    securityContext: passThrough.optional().describe('Merged over ours; for sysctls and other ids.'),
+    terminationGracePeriodSeconds: z.int().min(10).max(3600).default(60),
+  })
+  .describe("Parts of the pods. A change takes effect at each pod's next restart.")
+
+/** The spec of a RedisCluster. Every field has a reader: `spec-readers.test.ts` fails the build otherwise. */
+export const redisClusterSpec = z
+  .object({
+    version: z.enum(['redis-7.0', 'redis-8.0', 'valkey-8.1', 'valkey-9.1']).optional().describe('Catalogue name of engine and version. Exactly one of version and image.'),
+    image: z.string().min(3).max(512).regex(/^[^\s]+(:[A-Za-z0-9_][A-Za-z0-9_.-]*)(@sha256:[0-9a-f]{64})?$/).optional().describe('Image with tag, and digest if you like. Exactly one of version and image.'),
+    imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
+    imagePullSecrets: z.array(z.object({ name: z.string().max(253) })).max(16).optional(),
+    shards: z.int().min(3).max(200).describe('Number of shards; each owns a part of the 16384 slots.').meta({ 'x-kubernetes-validations': [fixed('spec.shards')] }),
+    replicasPerShard: z.int().min(0).max(5).default(1).describe('Replicas beside the primary of each shard. 0 means that a lost pod is lost data.').meta({ 'x-kubernetes-validations': [fixed('spec.replicasPerShard')] }),
+    resources: z.object({ requests: z.record(z.string().max(63), quantity).optional(), limits: z.record(z.string().max(63), quantity).optional() }).optional(),
+    maxMemory: z.string().max(32).regex(/^([1-9][0-9]?%|100%|[0-9]+(k|M|G|Ki|Mi|Gi)?)$/).default('75%').describe('maxmemory: a quantity, or a percentage of resources.limits.memory (no limit there: unlimited).'),
+    config: z.record(z.string().max(64), z.string().max(512)).refine((config) => Object.keys(config).length <= 64).optional().describe('Lines of redis.conf by name.').meta({ maxProperties: 64, 'x-kubernetes-validations': configRules }),
+    storage: storage.optional(),
+    auth: z.object({ secretName: z.string().min(1).max(253).describe('Secret with the key `password`.').meta({ 'x-kubernetes-validations': [fixed('spec.auth.secretName')] }) }).optional().describe('Absent: a password is generated into the Secret <name>-auth.'),
+    nodeTimeoutMs: z.int().min(1000).max(60000).default(5000).describe('cluster-node-timeout in milliseconds.'),
+    spread: z.object({ nodes: spread, zones: spread }).optional().describe('How the members of one shard are kept apart.'),
+    podDisruptionBudget: z.object({ mode: z.enum(['Shard', 'Cluster', 'Disabled']).default('Shard') }).optional(),
+    pod: podParts.optional(),
+    service: z.object({ type: z.enum(['ClusterIP']).default('ClusterIP'), annotations: stringMap.optional() }).optional(),
+    paused: z.boolean().optional().describe('The controller looks and reports, and does nothing.'),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      { rule: 'has(self.version) != has(self.image)', message: 'spec: set exactly one of version (for example valkey-9.1) and image (for example docker.io/valkey/valkey:9.1)' },
+      { rule: '(has(self.version) == has(oldSelf.version)) && (!has(self.version) || self.version == oldSelf.version) && (!has(self.image) || self.image == oldSelf.image)', message: 'spec.version and spec.image cannot be changed yet: create a new cluster with the version that you want' },
+      { rule: 'has(self.storage) == has(oldSelf.storage)', message: 'spec.storage cannot be changed yet: create a new cluster with the storage that you want' },
+      { rule: 'has(self.auth) == has(oldSelf.auth)', message: 'spec.auth cannot be changed yet: create a new cluster with the Secret that you want' },
+    ],
+  })
+
+/** What a user asks for, with defaults filled in. */
+export type RedisClusterSpec = z.infer<typeof redisClusterSpec>
+
+/** The images of the catalogue's versions. */
+export const CATALOGUE: Readonly<Record<NonNullable<RedisClusterSpec['version']>, string>> = {
+  'redis-7.0': 'docker.io/library/redis:7.0',
+  'redis-8.0': 'docker.io/library/redis:8.0',
+  'valkey-8.1': 'docker.io/valkey/valkey:8.1',
+  'valkey-9.1': 'docker.io/valkey/valkey:9.1',
+}
+
+const condition = z.object({
+  type: z.string().max(64),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string().max(64),
+  message: z.string().max(1024),
+  observedGeneration: z.int().optional(),
+  lastTransitionTime: z.string().max(40),
+})
+
+const lifecycle = z
+  .object({ life: z.int(), seq: z.int(), published: z.int(), epoch: z.int(), holder: z.string().max(253) })
+  .meta({
+    'x-kubernetes-validations': [
+      {
+        rule: 'self.life > oldSelf.life || (self.life == oldSelf.life && self.seq >= oldSelf.seq && (self.epoch > oldSelf.epoch || (self.epoch == oldSelf.epoch && self.holder == oldSelf.holder)))',
+        message: 'status.lifecycle only goes forward: a write of a controller that lost its lease was refused',
+      },
+    ],
+  })
+
+/** The status of a RedisCluster as stored. */
+export const redisClusterStatus = z
+  .object({
+    observedGeneration: z.int().optional(),
+    observedBy: z.string().max(64).optional(),
+    specHash: z.string().max(80).optional(),
+    state: z.string().max(32).optional(),
+    version: z.string().max(64).optional(),
+    formedAt: z.string().max(40).optional(),
+    shards: z.int().optional(),
+    readyShards: z.int().optional(),
+    selector: z.string().max(512).optional(),
+    binding: z.object({ name: z.string().max(253) }).optional(),
+    topology: z
+      .array(
+        z.object({
+          shard: z.int(),
+          slots: z.string().max(4096),
+          primary: z.string().max(63).optional(),
+          epoch: z.int().optional(),
+          nodes: z.record(z.string().max(63), z.string().max(40)),
+          attached: z.array(z.string().max(63)).max(8).optional(),
+        }),
+      )
+      .max(200)
+      .optional()
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['shard'] }),
+    operation: z.object({ id: z.string().max(64), type: z.string().max(64), target: z.string().max(253), since: z.string().max(40) }).optional(),
+    lifecycle: lifecycle.optional(),
+    outbox: z.array(passThrough).max(32).optional(),
+    conditions: z.array(condition).max(16).optional().meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      { rule: '!has(oldSelf.formedAt) || (has(self.formedAt) && self.formedAt == oldSelf.formedAt)', message: 'status.formedAt stays once it is set: erase the whole status instead' },
+    ],
+  })
+
+/** The status of a RedisCluster. */
+export type RedisClusterStatus = z.infer<typeof redisClusterStatus>
