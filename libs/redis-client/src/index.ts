@@ -1,1 +1,3 @@
-export {}
+export * from './node-pool.ts'
+export * from './observe-node.ts'
+export * from './redis-node.ts'

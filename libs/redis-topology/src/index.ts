@@ -1,1 +1,11 @@
-export {}
+export * from './assess.ts'
+export * from './cluster-nodes.ts'
+export * from './command.ts'
+export * from './diagnose.ts'
+export * from './failover.ts'
+export * from './finding.ts'
+export * from './info.ts'
+export * from './lifecycle.ts'
+export * from './plan.ts'
+export * from './slots.ts'
+export * from './snapshot.ts'

@@ -1,0 +1,105 @@
+import { Redis } from 'ioredis'
+
+/** Where a server listens, and as whom to enter. */
+export type NodeTarget = { readonly host: string; readonly port: number; readonly username: string; readonly password: string }
+
+/** Why a call failed, in a closed set. */
+export type RedisFailure = 'Refused' | 'TimedOut' | 'Denied' | 'Loading' | 'Closed' | 'Answered'
+
+/** An error of a server, or of the way to it. `Answered`: the server itself said no, in `message`. */
+export class RedisError extends Error {
+  readonly reason: RedisFailure
+  constructor(reason: RedisFailure, message: string) {
+    super(message)
+    this.name = 'RedisError'
+    this.reason = reason
+  }
+}
+
+/** The longest that a dial may take, in milliseconds: a dead address must not hold up the others. */
+export const DIAL_TIMEOUT_MS = 500
+
+/**
+ * One kept connection to one server. It never reconnects by itself: whoever looks next opens a new one, so that a
+ * closed connection is a wake-up and nothing is sent twice.
+ */
+export class RedisNode {
+  readonly #redis: Redis
+  #lastError: Error | undefined
+  #connecting: Promise<void> | undefined
+  closed = false
+
+  constructor(target: NodeTarget, onClosed: () => void) {
+    this.#redis = new Redis({
+      host: target.host,
+      port: target.port,
+      username: target.username,
+      password: target.password,
+      lazyConnect: true,
+      connectTimeout: DIAL_TIMEOUT_MS,
+      retryStrategy: () => null,
+      maxRetriesPerRequest: 0,
+      enableReadyCheck: false,
+      autoResubscribe: false,
+      keepAlive: 5000,
+    })
+    this.#redis.on('error', (error: Error) => {
+      this.#lastError = error
+    })
+    this.#redis.on('end', () => {
+      this.closed = true
+      onClosed()
+    })
+  }
+
+  /** Sends a command. Rejects with RedisError; nothing is ever sent again. */
+  async call(args: readonly string[], timeoutMs: number): Promise<unknown> {
+    const [answer] = await this.pipeline([args], timeoutMs)
+    if (answer instanceof RedisError) throw answer
+    return answer
+  }
+
+  /** Sends commands in one write. An answer that is an error stands in its place as RedisError. */
+  async pipeline(commands: readonly (readonly string[])[], timeoutMs: number): Promise<readonly unknown[]> {
+    await this.#open(timeoutMs)
+    const batch = this.#redis.pipeline()
+    for (const [name, ...rest] of commands) batch.call(name ?? '', ...rest)
+    const answers = await within(batch.exec(), timeoutMs)
+    return (answers ?? []).map(([error, value]) => (error === null ? value : asRedisError(error)))
+  }
+
+  async #open(timeoutMs: number): Promise<void> {
+    this.#connecting ??= this.#redis.connect().then(() => undefined)
+    try {
+      await within(this.#connecting, Math.min(timeoutMs, DIAL_TIMEOUT_MS))
+    } catch (error) {
+      this.close()
+      throw asRedisError(this.#lastError ?? error)
+    }
+  }
+
+  /** Closes at once. */
+  close(): void {
+    this.closed = true
+    this.#redis.disconnect(false)
+  }
+}
+
+function within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new RedisError('TimedOut', `no answer within ${timeoutMs} ms`)), timeoutMs)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+/** Sorts an error of the library or of a server into the closed set. The text never holds the arguments of a call. */
+export function asRedisError(error: unknown): RedisError {
+  if (error instanceof RedisError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  if (/ECONNREFUSED/.test(message)) return new RedisError('Refused', 'connection refused')
+  if (/ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|timed out/i.test(message)) return new RedisError('TimedOut', 'no answer')
+  if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(message)) return new RedisError('Denied', message)
+  if (message.startsWith('LOADING')) return new RedisError('Loading', 'the server is loading its data')
+  if (/closed|ECONNRESET|EPIPE|ended/i.test(message)) return new RedisError('Closed', 'the connection was closed')
+  return new RedisError('Answered', message)
+}

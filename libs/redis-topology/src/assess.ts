@@ -1,0 +1,155 @@
+import type { NodeRow } from './cluster-nodes.ts'
+import { formatRanges, normalise, SLOT_COUNT, slotCount, uncovered, type SlotRange } from './slots.ts'
+import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
+
+/** One shard as all views together tell it. */
+export type ShardPicture = {
+  readonly shard: number
+  readonly members: readonly Member[]
+  readonly ranges: readonly SlotRange[]
+  /** Node id that owns the shard's slots. */
+  readonly primaryId?: string
+  /** Pod of that node, if one is known. */
+  readonly primaryPod?: string
+  /** That pod's server answers under that id, as a primary. */
+  readonly primaryUp: boolean
+  readonly epoch: number
+  /** Pods whose server follows this primary with its link up. */
+  readonly attached: readonly string[]
+}
+
+/** The cluster as all views together tell it: what every later judgement starts from. */
+export type Picture = {
+  readonly up: readonly UpMember[]
+  /** Node id of each pod: its own word, else what the status remembers. */
+  readonly idOf: Readonly<Record<string, string>>
+  readonly podOf: Readonly<Record<string, string>>
+  readonly shards: readonly ShardPicture[]
+  /** Slots that nobody owns. */
+  readonly unowned: readonly SlotRange[]
+  /** Every server that answers has the same map of slots, and it is this one. */
+  readonly viewsAgree: boolean
+  readonly open: readonly string[]
+}
+
+type Claim = { readonly nodeId: string; readonly epoch: number; readonly ranges: readonly SlotRange[] }
+
+/** Puts all views together. A node's own word counts for itself; of the silent, the word with the highest epoch. */
+export function assess(desired: Desired, snapshot: Snapshot, history: History): Picture {
+  const up = snapshot.members.filter(isUp)
+  const idOf: Record<string, string> = { ...history.nodes }
+  for (const member of up) idOf[member.pod] = member.contact.view.nodeId
+  const podOf: Record<string, string> = {}
+  for (const [pod, id] of Object.entries(history.nodes)) podOf[id] = pod
+  for (const member of up) podOf[member.contact.view.nodeId] = member.pod
+  const claims = claimsOf(up)
+  const owned = ownersOf(claims)
+  const shards = Array.from({ length: desired.shards }, (_, shard) => shardPicture(shard, snapshot, { owned, claims, podOf, history }))
+  return {
+    up,
+    idOf,
+    podOf,
+    shards,
+    unowned: uncovered([...owned.values()].flat()),
+    viewsAgree: new Set([signature([...owned].map(([nodeId, ranges]) => ({ nodeId, ranges }))), ...up.map((member) => signature(rowClaims(member)))]).size <= 1,
+    open: up.flatMap((member) => member.contact.view.rows.flatMap((row) => (row.myself ? row.open : []))),
+  }
+}
+
+function rowClaims(member: UpMember): readonly { nodeId: string; ranges: readonly SlotRange[] }[] {
+  return member.contact.view.rows.filter((row) => row.slots.length > 0).map((row) => ({ nodeId: row.nodeId, ranges: row.slots }))
+}
+
+function signature(claims: readonly { readonly nodeId: string; readonly ranges: readonly SlotRange[] }[]): string {
+  return claims
+    .map((claim) => `${claim.nodeId}:${formatRanges(claim.ranges)}`)
+    .toSorted()
+    .join(' ')
+}
+
+function claimsOf(up: readonly UpMember[]): readonly Claim[] {
+  const own = new Map<string, Claim>()
+  const heard = new Map<string, Claim>()
+  const claim = (row: NodeRow): Claim => ({ nodeId: row.nodeId, epoch: row.configEpoch, ranges: row.slots })
+  for (const member of up) {
+    for (const row of member.contact.view.rows) {
+      if (row.myself) own.set(row.nodeId, claim(row))
+      else if (row.configEpoch >= (heard.get(row.nodeId)?.epoch ?? -1) && row.slots.length > 0) heard.set(row.nodeId, claim(row))
+    }
+  }
+  return [...own.values(), ...[...heard.values()].filter((one) => !own.has(one.nodeId))].filter((one) => one.ranges.length > 0)
+}
+
+/** Who owns each slot: where two claim one, the higher epoch has it, as among the nodes themselves. */
+function ownersOf(claims: readonly Claim[]): ReadonlyMap<string, readonly SlotRange[]> {
+  const owner: (string | undefined)[] = Array.from({ length: SLOT_COUNT }, () => undefined)
+  for (const claim of claims.toSorted((a, b) => a.epoch - b.epoch || (a.nodeId < b.nodeId ? -1 : 1))) {
+    for (const range of claim.ranges) owner.fill(claim.nodeId, range.first, range.last + 1)
+  }
+  const out = new Map<string, SlotRange[]>()
+  for (let slot = 0; slot < SLOT_COUNT; slot++) {
+    const id = owner[slot]
+    if (id === undefined) continue
+    const ranges = out.get(id) ?? []
+    const last = ranges.at(-1)
+    if (last !== undefined && last.last === slot - 1) ranges[ranges.length - 1] = { first: last.first, last: slot }
+    else ranges.push({ first: slot, last: slot })
+    out.set(id, ranges)
+  }
+  return out
+}
+
+type Known = {
+  readonly owned: ReadonlyMap<string, readonly SlotRange[]>
+  readonly claims: readonly Claim[]
+  readonly podOf: Readonly<Record<string, string>>
+  readonly history: History
+}
+
+function shardPicture(shard: number, snapshot: Snapshot, known: Known): ShardPicture {
+  const members = snapshot.members.filter((member) => member.shard === shard)
+  const pods = new Set(members.map((member) => member.pod))
+  const owners = [...known.owned].filter(([id]) => pods.has(known.podOf[id] ?? ''))
+  const followed = followedOutsider(members, known)
+  const ids = owners.length > 0 ? owners.map(([id]) => id) : followed === undefined ? [] : [followed]
+  const primaryId = ids.toSorted((a, b) => slotCount(known.owned.get(b) ?? []) - slotCount(known.owned.get(a) ?? []))[0]
+  const ranges = normalise(ids.flatMap((id) => known.owned.get(id) ?? []))
+  const upMembers = members.filter(isUp)
+  const primary = upMembers.find((member) => member.contact.view.nodeId === primaryId)
+  const primaryPod = primary?.pod ?? (primaryId === undefined ? undefined : known.podOf[primaryId])
+  return {
+    shard,
+    members,
+    ranges,
+    ...(primaryId === undefined ? {} : { primaryId }),
+    ...(primaryPod === undefined ? {} : { primaryPod }),
+    primaryUp: primary !== undefined && primary.contact.view.role === 'primary',
+    epoch: known.claims.find((claim) => claim.nodeId === primaryId)?.epoch ?? 0,
+    attached: upMembers.filter((member) => member !== primary && follows(member, primaryId) && member.contact.view.linkUp && !member.contact.view.syncing).map((member) => member.pod),
+  }
+}
+
+/** With the status erased, a primary that is gone has no pod to its name; its replicas still say whom they follow. */
+function followedOutsider(members: readonly Member[], known: Known): string | undefined {
+  for (const member of members.filter(isUp)) {
+    const followed = ownRow(member)?.primaryId
+    if (followed !== undefined && known.owned.has(followed)) return followed
+  }
+  return undefined
+}
+
+/** The row in which a node tells of itself. */
+export function ownRow(member: UpMember): NodeRow | undefined {
+  return member.contact.view.rows.find((row) => row.myself)
+}
+
+/** Whether a server is a replica of that node. */
+export function follows(member: UpMember, primaryId: string | undefined): boolean {
+  return primaryId !== undefined && member.contact.view.role === 'replica' && ownRow(member)?.primaryId === primaryId
+}
+
+/** Whether `member` lists `other` as a full, connected member at the address where it really is. */
+export function knows(member: UpMember, other: UpMember): boolean {
+  const row = member.contact.view.rows.find((one) => one.nodeId === other.contact.view.nodeId)
+  return row !== undefined && row.connected && !row.flags.includes('handshake') && !row.flags.includes('noaddr')
+}

@@ -1,0 +1,62 @@
+import { follows, type ShardPicture } from './assess.ts'
+import { isUp, type Desired, type History, type Snapshot, type UpMember } from './snapshot.ts'
+
+/** What proves that a primary is dead, in words for its event; null when nothing does (SAFETY 3). */
+export type Proof = { readonly kind: 'Terminated' | 'Refused'; readonly evidence: readonly string[] }
+
+/** The token by which a container is remembered: 12 hexadecimal digits of its id. */
+export function containerToken(containerId: string): string {
+  return containerId.replace(/^.*:\/\//, '').slice(0, 12)
+}
+
+/**
+ * Whether the primary of a shard is proven dead: (a) kubelet reported the very container terminated that was last
+ * observed behind its node id, or (b) its pod's address refuses a fresh dial, every reachable replica reports its link
+ * down, and a majority of the other primaries have no inbound bus link from it, all read after the refusal.
+ * A timeout, or a closed connection, proves nothing.
+ */
+export function provenDead(picture: ShardPicture, snapshot: Snapshot, history: History): Proof | null {
+  const member = picture.members.find((one) => one.pod === picture.primaryPod)
+  if (member === undefined || picture.primaryId === undefined || picture.primaryUp) return null
+  const token = history.incarnations[member.pod]
+  const ended = member.kube?.terminated.find((one) => token !== undefined && containerToken(one.containerId) === token)
+  if (ended !== undefined && history.nodes[member.pod] === picture.primaryId) {
+    return { kind: 'Terminated', evidence: [`kubelet: container ${token} of ${member.pod} ended with code ${ended.exitCode}`] }
+  }
+  if (member.contact.type !== 'refused' || member.kube === null || member.kube.deleting) return null
+  return refusedByAll(picture, snapshot)
+}
+
+function refusedByAll(picture: ShardPicture, snapshot: Snapshot): Proof | null {
+  const replicas = picture.members.filter(isUp).filter((one) => follows(one, picture.primaryId))
+  if (replicas.length === 0 || replicas.some((one) => one.contact.view.linkUp)) return null
+  const witnesses = snapshot.members.filter(isUp).filter((one) => one.shard !== picture.shard && one.contact.view.role === 'primary' && one.contact.view.rows.some((row) => row.myself && row.slots.length > 0))
+  const others = new Set(snapshot.members.map((one) => one.shard)).size - 1
+  const unlinked = witnesses.filter((one) => {
+    const links = snapshot.inboundLinks[one.pod]
+    return links !== undefined && picture.primaryId !== undefined && !links.includes(picture.primaryId)
+  })
+  if (unlinked.length * 2 <= others) return null
+  return {
+    kind: 'Refused',
+    evidence: [`${picture.primaryPod}: connection refused`, `${replicas.length} replicas: link down`, `${unlinked.length} of ${others} primaries: no bus link from it`],
+  }
+}
+
+/**
+ * The replica to promote: in sync when last committed, its link down for less than the node timeout (later the
+ * election of the engine is under way), the greatest offset first. Null when none is fit.
+ */
+export function bestReplica(picture: ShardPicture, desired: Desired, history: History): UpMember | null {
+  const fit = picture.members.filter(isUp).filter((one) => {
+    const view = one.contact.view
+    return follows(one, picture.primaryId) && history.attached.includes(one.pod) && !view.syncing && !view.linkUp && view.linkDownSeconds * 1000 < desired.nodeTimeoutMs && one.kube?.deleting !== true
+  })
+  return fit.toSorted((a, b) => b.contact.view.offset - a.contact.view.offset || a.index - b.index)[0] ?? null
+}
+
+/** The replica that a leaving primary hands over to: in sync now, on a pod that stays. */
+export function bestSuccessor(picture: ShardPicture): UpMember | null {
+  const fit = picture.members.filter(isUp).filter((one) => picture.attached.includes(one.pod) && one.kube?.deleting !== true)
+  return fit.toSorted((a, b) => b.contact.view.offset - a.contact.view.offset || a.index - b.index)[0] ?? null
+}

@@ -1,0 +1,116 @@
+import { setup, transition, type StateValue } from 'xstate'
+import type { CommandType } from './command.ts'
+import type { FindingType } from './finding.ts'
+
+/** What each leaf state says of itself: a sentence for people, and the commands that are legal there. */
+export type StateMeta = { readonly sentence: string; readonly allows: readonly CommandType[] }
+
+const KEEP: readonly CommandType[] = ['ApplyObject', 'LabelPods', 'EnsureFinalizer']
+const HEAL: readonly CommandType[] = [...KEEP, 'MeetNodes', 'AttachReplicas', 'ConfigureNodes', 'FailOver', 'HandOver']
+
+const creating: StateMeta = { sentence: 'The objects are applied; pods are starting.', allows: KEEP }
+const meeting: StateMeta = { sentence: 'All servers answer and are being introduced to each other.', allows: [...KEEP, 'MeetNodes', 'ConfigureNodes'] }
+const slotting: StateMeta = {
+  sentence: 'The servers know each other; slots are assigned and replicas attached.',
+  allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'AttachReplicas', 'ConfigureNodes'],
+}
+const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
+const healing: StateMeta = { sentence: 'Something was lost and is being put right.', allows: [...HEAL, 'ForgetNode'] }
+const stalled: StateMeta = { sentence: 'A person must act; all that is safe goes on being healed.', allows: HEAL }
+const deleting: StateMeta = { sentence: 'The object is being deleted; its last events are told.', allows: ['RemoveFinalizer'] }
+
+/**
+ * The lifecycle as a checked table. Formed is a latch: no arrow leads back to Forming. All transitions are on the
+ * parents, so each finding has one answer from every leaf. Never run as an actor: see `nextState`.
+ */
+export const clusterLifecycle = setup({
+  types: { events: {} as { type: FindingType | 'Sound' }, meta: {} as StateMeta },
+}).createMachine({
+  id: 'cluster',
+  initial: 'Forming',
+  on: { DeletionRequested: '.Deleting' },
+  states: {
+    Forming: {
+      initial: 'Creating',
+      on: {
+        PodsMissing: '.Creating',
+        NodesIsolated: '.Meeting',
+        SlotsUnassigned: '.Slotting',
+        ReplicasMissing: '.Slotting',
+        SettingsDrifted: '.Slotting',
+        Sound: 'Formed',
+        HistoryDisputed: 'Formed.Stalled',
+        DataMissing: 'Formed.Stalled',
+      },
+      states: { Creating: { meta: creating }, Meeting: { meta: meeting }, Slotting: { meta: slotting } },
+    },
+    Formed: {
+      initial: 'Healthy',
+      on: {
+        Sound: '.Healthy',
+        PodsMissing: '.Healing',
+        NodesIsolated: '.Healing',
+        NodesStale: '.Healing',
+        AddressesStale: '.Healing',
+        SlotsUnassigned: '.Healing',
+        PrimaryDown: '.Healing',
+        PrimaryLeaving: '.Healing',
+        ReplicasMissing: '.Healing',
+        SettingsDrifted: '.Healing',
+        SlotsOpen: '.Healing',
+        DataMissing: '.Stalled',
+        HistoryDisputed: '.Stalled',
+        Blocked: '.Stalled',
+      },
+      states: { Healthy: { meta: healthy }, Healing: { meta: healing }, Stalled: { meta: stalled } },
+    },
+    Deleting: { type: 'final', meta: deleting },
+  },
+})
+
+/** The leaf states of the machine. */
+export const CLUSTER_STATES = ['Creating', 'Meeting', 'Slotting', 'Healthy', 'Healing', 'Stalled', 'Deleting'] as const
+/** A leaf state of the machine. */
+export type ClusterState = (typeof CLUSTER_STATES)[number]
+
+const VALUE: Readonly<Record<ClusterState, StateValue>> = {
+  Creating: { Forming: 'Creating' },
+  Meeting: { Forming: 'Meeting' },
+  Slotting: { Forming: 'Slotting' },
+  Healthy: { Formed: 'Healthy' },
+  Healing: { Formed: 'Healing' },
+  Stalled: { Formed: 'Stalled' },
+  Deleting: 'Deleting',
+}
+
+function isState(name: string): name is ClusterState {
+  return (CLUSTER_STATES as readonly string[]).includes(name)
+}
+
+function leafOf(value: StateValue): ClusterState {
+  const leaf = typeof value === 'string' ? value : Object.values(value)[0]
+  if (typeof leaf !== 'string' || !isState(leaf)) throw new Error(`the machine is in a state without a name: ${JSON.stringify(value)}`)
+  return leaf
+}
+
+/**
+ * The state that follows. An unknown name, or one that contradicts `everFormed`, starts at the right compound:
+ * what is stored may come from another version, or from a restored backup.
+ */
+export function nextState(stored: string, everFormed: boolean, finding: FindingType | 'Sound'): ClusterState {
+  const forming = stored === 'Creating' || stored === 'Meeting' || stored === 'Slotting'
+  const start: ClusterState = isState(stored) && stored !== 'Deleting' && forming !== everFormed ? stored : everFormed ? 'Healthy' : 'Creating'
+  const from = clusterLifecycle.resolveState({ value: VALUE[start] })
+  const [next] = transition(clusterLifecycle, from, { type: finding })
+  return leafOf(next.value)
+}
+
+/** Whether a command is legal in a state. */
+export function allows(state: string, command: CommandType): boolean {
+  return isState(state) && metaOf(state).allows.includes(command)
+}
+
+/** The sentence and the legal commands of a state. */
+export function metaOf(state: ClusterState): StateMeta {
+  return { Creating: creating, Meeting: meeting, Slotting: slotting, Healthy: healthy, Healing: healing, Stalled: stalled, Deleting: deleting }[state]
+}

@@ -1,0 +1,143 @@
+import { follows, knows, ownRow, type ShardPicture } from './assess.ts'
+import type { Attachment, ClusterCommand, Meet } from './command.ts'
+import { driftOf, staleIds, type Case } from './diagnose.ts'
+import { bestReplica, bestSuccessor, provenDead } from './failover.ts'
+import type { ClusterFinding } from './finding.ts'
+import { evenRanges } from './slots.ts'
+import { isUp, type UpMember } from './snapshot.ts'
+
+/** cluster-node-timeout while a cluster of empty nodes is formed: gossip and the rejoin delay follow it (research 1.1). */
+export const FORMING_NODE_TIMEOUT_MS = 500
+
+/** What should be under way now, by the findings: the intent to commit before its commands go out. */
+export type Intent = { readonly type: 'FormCluster' | 'FailOver' | 'HandOver' | 'ForgetNode'; readonly target: string }
+
+/** The intent for these findings; null when no operation is called for. One at a time, the gravest first. */
+export function intentFor(given: Case, findings: readonly ClusterFinding[], formed: boolean): Intent | null {
+  if (!formed) return findings.length > 0 && findings.every((one) => one.type !== 'PodsMissing') ? { type: 'FormCluster', target: 'cluster' } : null
+  for (const finding of findings) {
+    const shard = finding.shard === undefined ? undefined : given.picture.shards[finding.shard]
+    if (finding.type === 'PrimaryDown' && shard !== undefined) {
+      const heir = provenDead(shard, given.snapshot, given.history) === null ? null : bestReplica(shard, given.desired, given.history)
+      if (heir !== null) return { type: 'FailOver', target: heir.pod }
+    }
+    if (finding.type === 'PrimaryLeaving' && shard !== undefined) {
+      const heir = bestSuccessor(shard)
+      if (heir !== null) return { type: 'HandOver', target: heir.pod }
+    }
+    if (finding.type === 'NodesStale') return { type: 'ForgetNode', target: finding.about }
+  }
+  return null
+}
+
+/** Whether the operation under way has reached its end, as observed. */
+export function isFinished(given: Case, findings: readonly ClusterFinding[], formed: boolean): boolean {
+  const operation = given.history.operation
+  switch (operation?.type) {
+    case 'FormCluster':
+      return formed || findings.length === 0
+    case 'FailOver':
+    case 'HandOver':
+      return given.picture.shards.some((shard) => shard.primaryPod === operation.target && shard.primaryUp)
+    case 'ForgetNode':
+      return !staleIds(given).includes(operation.target)
+    default:
+      return true
+  }
+}
+
+/** The commands for all findings, in order. `opId` is that of the committed operation. */
+export function plan(given: Case, findings: readonly ClusterFinding[], formed: boolean, opId: string | undefined): readonly ClusterCommand[] {
+  return formed ? planFormed(given, findings, opId) : planForming(given, findings, opId)
+}
+
+function has(findings: readonly ClusterFinding[], type: ClusterFinding['type']): boolean {
+  return findings.some((one) => one.type === type)
+}
+
+function planForming(given: Case, findings: readonly ClusterFinding[], opId: string | undefined): readonly ClusterCommand[] {
+  const { picture } = given
+  if (opId === undefined || has(findings, 'PodsMissing')) return []
+  if (has(findings, 'NodesIsolated')) {
+    const empty = picture.up.every((member) => member.contact.view.keys === 0)
+    const forming = picture.up
+      .filter((member) => empty && member.contact.view.settings['cluster-node-timeout'] !== String(FORMING_NODE_TIMEOUT_MS))
+      .map((member) => ({ pod: member.pod, epoch: member.index === 0 ? member.shard + 1 : 0, nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS }))
+    return [{ type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }]
+  }
+  const commands: ClusterCommand[] = []
+  if (picture.unowned.length > 0) {
+    const ranges = evenRanges(given.desired.shards)
+    const assignments = picture.up
+      .filter((member) => member.index === 0 && (ownRow(member)?.slots.length ?? 0) === 0)
+      .map((member) => ({ pod: member.pod, nodeId: member.contact.view.nodeId, ranges: [ranges[member.shard] ?? { first: 0, last: -1 }] }))
+    if (assignments.length > 0) commands.push({ type: 'AssignSlots', opId, assignments })
+  }
+  const attachments = picture.up.flatMap((member): readonly Attachment[] => {
+    if (member.index === 0) return []
+    const primary = picture.up.find((one) => one.shard === member.shard && one.index === 0)
+    if (primary === undefined || follows(member, primary.contact.view.nodeId)) return []
+    return [{ pod: member.pod, primary: primary.pod, primaryId: primary.contact.view.nodeId }]
+  })
+  if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
+  // Borrowed timeouts go back last: until then the nodes gossip fast.
+  if (findings.every((one) => one.type === 'SettingsDrifted')) commands.push(...settingsCommands(given))
+  return commands
+}
+
+/** Each node to every node it does not list as connected; one direction is enough for a pair. */
+function meetsOf(up: readonly UpMember[]): readonly Meet[] {
+  return up.flatMap((member, index) => {
+    const peers = up
+      .filter((other, place) => place > index && (!knows(member, other) || !knows(other, member)))
+      .map((other) => ({ pod: other.pod, nodeId: other.contact.view.nodeId }))
+    return peers.length === 0 ? [] : [{ pod: member.pod, peers }]
+  })
+}
+
+function settingsCommands({ picture, desired }: Case): readonly ClusterCommand[] {
+  const settings = Object.fromEntries(
+    picture.up.flatMap((member) => {
+      const drift = driftOf(member, desired, picture)
+      return Object.keys(drift).length === 0 ? [] : [[member.pod, drift] as const]
+    }),
+  )
+  return Object.keys(settings).length === 0 ? [] : [{ type: 'ConfigureNodes', settings }]
+}
+
+function planFormed(given: Case, findings: readonly ClusterFinding[], opId: string | undefined): readonly ClusterCommand[] {
+  const { picture, history } = given
+  const commands: ClusterCommand[] = [...operationCommands(given, opId)]
+  if (has(findings, 'HistoryDisputed')) return []
+  if (has(findings, 'NodesIsolated')) {
+    const meets = meetsOf(picture.up)
+    if (meets.length > 0) commands.push({ type: 'MeetNodes', meets })
+  }
+  const attachments = picture.shards.flatMap((shard) => attachmentsOf(shard))
+  if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
+  if (history.operation?.type !== 'FormCluster') commands.push(...settingsCommands(given))
+  return commands
+}
+
+function operationCommands({ picture, history }: Case, opId: string | undefined): readonly ClusterCommand[] {
+  const operation = history.operation
+  if (operation === undefined || opId === undefined) return []
+  if (operation.type === 'ForgetNode') return [{ type: 'ForgetNode', opId, nodeId: operation.target, pods: picture.up.map((member) => member.pod) }]
+  if (operation.type !== 'FailOver' && operation.type !== 'HandOver') return []
+  const heir = picture.up.find((member) => member.pod === operation.target)
+  if (heir === undefined || heir.contact.view.role === 'primary') return []
+  return [{ type: operation.type, opId, shard: heir.shard, pod: heir.pod, nodeId: heir.contact.view.nodeId }]
+}
+
+/** Members that should follow their shard's primary and don't: empty primaries without slots, and strays. */
+function attachmentsOf(shard: ShardPicture): readonly Attachment[] {
+  const { primaryPod, primaryId } = shard
+  if (!shard.primaryUp || primaryId === undefined || primaryPod === undefined) return []
+  const primary = shard.members.filter(isUp).find((one) => one.pod === primaryPod)
+  return shard.members.filter(isUp).flatMap((member) => {
+    if (primary === undefined || member.pod === primaryPod || follows(member, primaryId) || !knows(member, primary)) return []
+    const view = member.contact.view
+    const idle = view.role === 'replica' || (view.keys === 0 && (ownRow(member)?.slots.length ?? 0) === 0)
+    return idle ? [{ pod: member.pod, primary: primaryPod, primaryId }] : []
+  })
+}

@@ -1,0 +1,89 @@
+import type { NodeRow } from './cluster-nodes.ts'
+import type { NodeInfo } from './info.ts'
+
+/** What Kubernetes says of a pod. */
+export type PodView = {
+  readonly uid: string
+  readonly ip?: string
+  readonly nodeName?: string
+  readonly deleting: boolean
+  readonly ready: boolean
+  readonly running: boolean
+  /** Id of the server's container that runs now, or ran last. */
+  readonly containerId?: string
+  /** Ids of containers that kubelet itself reported as terminated, with how they ended. */
+  readonly terminated: readonly { readonly containerId: string; readonly exitCode: number; readonly signal?: number; readonly reason: string; readonly message?: string }[]
+  readonly restarts: number
+  /** Why it can't start, in Kubernetes' words. */
+  readonly blocked?: { readonly reason: string; readonly message: string }
+  readonly role?: string
+}
+
+/** What one server says of itself and of the others. */
+export type NodeView = NodeInfo & {
+  readonly nodeId: string
+  readonly currentEpoch: number
+  /** Its own `cluster_state:ok`. */
+  readonly clusterOk: boolean
+  readonly rows: readonly NodeRow[]
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** What came of asking a member's server. Silence is never evidence of death; a refusal is a part of it. */
+export type Contact =
+  | { readonly type: 'up'; readonly view: NodeView }
+  | { readonly type: 'loading' }
+  | { readonly type: 'refused' }
+  | { readonly type: 'denied'; readonly message: string }
+  | { readonly type: 'silent'; readonly message: string }
+  | { readonly type: 'absent' }
+
+/** One wanted place of the cluster: position is not role. */
+export type Member = {
+  readonly pod: string
+  readonly shard: number
+  readonly index: number
+  readonly kube: PodView | null
+  readonly contact: Contact
+}
+
+/** Everything that was observed of a cluster, at one time, as plain data. */
+export type Snapshot = {
+  readonly members: readonly Member[]
+  /** Node ids of the inbound bus links of each member's node, read after a refusal was met. */
+  readonly inboundLinks: Readonly<Record<string, readonly string[]>>
+  /** `formedAt` of the members ConfigMap. */
+  readonly recordedFormedAt?: string
+}
+
+/** What the spec asks of the topology. */
+export type Desired = {
+  readonly shards: number
+  readonly membersPerShard: number
+  readonly nodeTimeoutMs: number
+  /** Settings that every server has, by name, as CONFIG GET prints them. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** What the status remembers that the topology depends on. */
+export type History = {
+  readonly formedAt?: string
+  /** The operation under way. */
+  readonly operation?: { readonly id: string; readonly type: string; readonly target: string; readonly since: string }
+  /** Node id by pod, as last committed. */
+  readonly nodes: Readonly<Record<string, string>>
+  /** Pods whose replication link was up when last committed. */
+  readonly attached: readonly string[]
+  /** The last known primary of each shard. */
+  readonly primaries: Readonly<Record<number, string>>
+  /** Token of the container last observed behind a pod's node id. */
+  readonly incarnations: Readonly<Record<string, string>>
+}
+
+/** A member whose server answered. */
+export type UpMember = Member & { readonly contact: { readonly type: 'up'; readonly view: NodeView } }
+
+/** Whether the member's server answered. */
+export function isUp(member: Member): member is UpMember {
+  return member.contact.type === 'up'
+}
