@@ -1,0 +1,132 @@
+import { createBackoff } from './backoff.ts'
+import type {
+  Clock,
+  Command,
+  Controller,
+  EventBody,
+  EventStore,
+  Key,
+  Lease,
+  Message,
+  Metadata,
+  Obj,
+} from './contract.ts'
+import type { Objects, OutboxEntry, Remembered, Timers } from './contract.ts'
+import { createFailures } from './failures.ts'
+import { watchLoop } from './loop-watch.ts'
+import type { LoopWatch } from './loop-watch.ts'
+import { createQueue, nameOf } from './queue.ts'
+import { createRelay } from './relay.ts'
+import type { Trouble } from './relay.ts'
+import { runPass } from './run-pass.ts'
+import type { PassReport } from './run-pass.ts'
+import { systemTime } from './system-time.ts'
+
+const passBackoff = { baseMs: 200, maxMs: 60_000 } as const
+const relayBackoff = { baseMs: 100, maxMs: 30_000 } as const
+const trimAfterMs = 5_000
+const relayGraceMs = 2_000
+
+/** A controller with everything it reaches out to. */
+export type ControllerSetup<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody> = {
+  readonly controller: Controller<Spec, S, Observed, C, E>
+  readonly objects: Objects<Obj<Spec, S>>
+  readonly store: EventStore
+  readonly toMessage: (object: Obj<Spec, S>, entry: OutboxEntry) => Message
+  /** Time for a whole `observe`; 2 s when absent. */
+  readonly observeMs?: number
+}
+
+/** What all controllers of a process share. `signal` aborts when the lease is lost or the process stops. */
+export type RunOptions = {
+  readonly lease: Lease
+  readonly signal: AbortSignal
+  /** Called after every pass, for logs and metrics. */
+  readonly report: (plural: string, report: PassReport) => void
+  /** Keys worked on at once, per controller; 8 when absent. */
+  readonly concurrency?: number
+  readonly clock?: Clock
+  readonly timers?: Timers
+  readonly jitter?: () => number
+}
+
+/** A controller that runs until the signal aborts. */
+export type RunningController<O> = {
+  /** Looks at the key as soon as possible. */
+  wake(key: Key): void
+  /** Why an object's events wait for the store, or null; material for a condition. */
+  trouble(object: O): Trouble | null
+  size(): { readonly due: number; readonly working: number; readonly unpublished: number }
+  /** Resolves after the signal aborted and the passes under way have ended. */
+  readonly stopped: Promise<void>
+}
+
+type Shared = Required<RunOptions> & { readonly loop: LoopWatch }
+
+/** Runs one controller: its wake-ups fill a queue, the queue runs passes, and the passes feed a relay. */
+export function runController<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
+  setup: ControllerSetup<Spec, S, Observed, C, E>,
+  options: RunOptions,
+): RunningController<Obj<Spec, S>> {
+  const shared = withDefaults(options)
+  const { clock, timers, jitter, signal, lease } = shared
+  const trims = new Set<string>()
+  const relayStop = new AbortController()
+  const failures = createFailures()
+  const backoff = createBackoff({ ...passBackoff, jitter })
+
+  const relay = createRelay<Obj<Spec, S>>({
+    store: setup.store,
+    toMessage: setup.toMessage,
+    get: setup.objects.get,
+    trim: ({ metadata }) => {
+      trims.add(nameOf(metadata))
+      queue.add({ namespace: metadata.namespace, name: metadata.name })
+    },
+    trimAfterMs,
+    clock,
+    timers,
+    backoff: createBackoff({ ...relayBackoff, jitter }),
+    signal: relayStop.signal,
+  })
+  const ports = { objects: setup.objects, lease, relay, clock }
+  const observeMs = setup.observeMs === undefined ? {} : { observeMs: setup.observeMs }
+
+  const work = async (key: Key): Promise<number | null> => {
+    const trim = trims.delete(nameOf(key))
+    const trimDue = (metadata: Metadata): boolean => trim || metadata.deletionTimestamp !== undefined
+    const pass = { controller: setup.controller, ports, timers, failures, backoff, loop: shared.loop, trimDue }
+    const report = await runPass({ ...pass, ...observeMs }, key, signal)
+    if (report.result === 'Failed' && trim) trims.add(nameOf(key))
+    if (report.result === 'Gone') relay.forget(key)
+    shared.report(setup.controller.kind.plural, report)
+    return report.lookAgainInMs
+  }
+  const queue = createQueue({ clock, timers, concurrency: shared.concurrency, work })
+
+  setup.controller.wakes(queue.add, signal)
+  const stopped = whenAborted(signal).then(async () => {
+    await queue.drain()
+    // What is still unpublished waits in statuses; the grace is for the last events of deleted objects.
+    await Promise.race([relay.settled(), new Promise<void>((resolve) => timers.after(relayGraceMs, resolve))])
+    relayStop.abort()
+  })
+  return {
+    wake: queue.add,
+    trouble: relay.trouble,
+    size: () => ({ ...queue.size(), unpublished: relay.waiting() }),
+    stopped,
+  }
+}
+
+function withDefaults(options: RunOptions): Shared {
+  const clock = options.clock ?? systemTime.clock
+  const timers = options.timers ?? systemTime.timers
+  const loop = watchLoop(clock, timers, options.signal)
+  return { concurrency: 8, jitter: Math.random, ...options, clock, timers, loop }
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

@@ -1,0 +1,219 @@
+import type { Backoff } from './backoff.ts'
+import type { Command, Controller, Decision, EventBody, Key, Metadata, Obj, Ports, Remembered } from './contract.ts'
+import type { StatusOf, Timers } from './contract.ts'
+import { InvariantError, isConflict, messageOf, reasonOf } from './errors.ts'
+import type { Failures } from './failures.ts'
+import type { LoopWatch } from './loop-watch.ts'
+import { lifecycleOf, nextRuntimeStatus, sameStatus } from './outbox.ts'
+import { withDeadline } from './with-deadline.ts'
+
+/** How long each part of a pass may take, and how often it may start over. */
+export const passLimits = { getMs: 10_000, observeMs: 2_000, commitMs: 10_000, actMs: 10_000, rounds: 5 } as const
+
+const leaseMarginMs = 3_000
+const lookAgainAtForeignMs = 30_000
+const withheldLookAgainMs = 1_000
+const lookAgainMs = { least: 50, most: 60_000 } as const
+
+/** What a pass runs on: the controller, its ports, and what this process remembers between passes. */
+export type PassSetup<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody> = {
+  readonly controller: Controller<Spec, S, Observed, C, E>
+  readonly ports: Ports<Obj<Spec, S>>
+  readonly timers: Timers
+  readonly failures: Failures
+  readonly backoff: Backoff
+  readonly loop: LoopWatch
+  /** Whether the outbox should be trimmed by a write of its own. */
+  readonly trimDue: (metadata: Metadata) => boolean
+  readonly observeMs?: number
+}
+
+/**
+ * How a pass ended. `Foreign`: another holder claimed the object. `Withheld`: the outbox is full, so the
+ * decision was not committed. `LeaseEnding` and `LoopJumped`: commands were left for a later pass. `Aborted`: the process stops.
+ */
+export type PassResult =
+  | 'Done'
+  | 'Gone'
+  | 'Foreign'
+  | 'Withheld'
+  | 'LeaseEnding'
+  | 'LoopJumped'
+  | 'Later'
+  | 'CommandFailed'
+  | 'Failed'
+  | 'Aborted'
+
+/** What a pass did, for logs, metrics and the queue. `lookAgainInMs` is null when only a wake-up should look again. */
+export type PassReport = {
+  readonly key: Key
+  readonly result: PassResult
+  readonly rounds: number
+  readonly committed: boolean
+  readonly commands: readonly string[]
+  readonly lookAgainInMs: number | null
+  readonly durationMs: number
+  readonly error?: unknown
+}
+
+type Ending = {
+  readonly result: PassResult
+  readonly lookAgainInMs: number | null
+  readonly committed: boolean
+  readonly commands: readonly string[]
+}
+
+/** Looks at one object once: get, observe, decide, commit, relay, act. Never rejects. */
+export async function runPass<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
+  setup: PassSetup<Spec, S, Observed, C, E>,
+  key: Key,
+  signal: AbortSignal,
+): Promise<PassReport> {
+  const startedAt = setup.ports.clock.now()
+  const took = (): number => setup.ports.clock.now() - startedAt
+  for (let rounds = 1; ; rounds += 1) {
+    try {
+      return { key, rounds, ...(await oneRound(setup, key, signal)), durationMs: took() }
+    } catch (error) {
+      // The only place that catches: everything below throws what it cannot put into a value.
+      if (!signal.aborted && isConflict(error) && rounds < passLimits.rounds) continue
+      const nothing = { key, rounds, committed: false, commands: [], durationMs: took(), error }
+      if (signal.aborted) return { ...nothing, result: 'Aborted', lookAgainInMs: null }
+      const setback = { command: { type: 'RunPass' }, reason: reasonOf(error), message: messageOf(error) }
+      setup.failures.add(key, setback, setup.ports.clock.now())
+      return { ...nothing, result: 'Failed', lookAgainInMs: setup.backoff.next(key) }
+    }
+  }
+}
+
+async function oneRound<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
+  setup: PassSetup<Spec, S, Observed, C, E>,
+  key: Key,
+  signal: AbortSignal,
+): Promise<Ending> {
+  const { controller, ports, timers, failures } = setup
+  const limits = { clock: ports.clock, timers, signal }
+  const jumpsBefore = setup.loop.jumps()
+
+  const object = await withDeadline(limits, passLimits.getMs, (io) => ports.objects.get(key, io))
+  if (object === null) {
+    failures.clear(key)
+    setup.backoff.reset(key)
+    return ending('Gone', null)
+  }
+  if (isForeign(object, ports.lease)) return ending('Foreign', lookAgainAtForeignMs)
+
+  const observeMs = setup.observeMs ?? passLimits.observeMs
+  const observed = await withDeadline(limits, observeMs, (io) => controller.observe(object, io))
+  const decision = controller.decide({ object, observed, now: ports.clock.now(), failures: failures.of(key) })
+  assertCommands(controller, decision)
+
+  const { status, commands, withheld } = planCommit(setup, object, decision)
+  signal.throwIfAborted()
+  const current =
+    status === 'same'
+      ? object
+      : await withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, status, io))
+  if ((current.status?.outbox.length ?? 0) > 0) ports.relay.offer(current)
+
+  const acted = await actInOrder(setup, { key, commands, jumpsBefore, signal })
+  const result = withheld && acted.result === 'Done' ? 'Withheld' : acted.result
+  const lookAgainInMs = acted.lookAgainInMs ?? within(withheld ? withheldLookAgainMs : decision.lookAgainInMs)
+  return { ...acted, result, lookAgainInMs, committed: status !== 'same' }
+}
+
+/** An object under a higher epoch, or under our epoch and another name, belongs to somebody else. */
+function isForeign<Spec, S extends Remembered>(
+  object: Obj<Spec, S>,
+  lease: { readonly epoch: number; readonly holder: string },
+): boolean {
+  const lifecycle = lifecycleOf(object.status)
+  if (lifecycle === null) return false
+  return lifecycle.epoch > lease.epoch || (lifecycle.epoch === lease.epoch && lifecycle.holder !== lease.holder)
+}
+
+function assertCommands<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
+  controller: Controller<Spec, S, Observed, C, E>,
+  decision: Decision<S, C, E>,
+): void {
+  const { state, operation } = decision.status
+  for (const command of decision.commands) {
+    if (!controller.allows(state, command)) throw new InvariantError(`${command.type} is not allowed in state ${state}`)
+    if (command.opId === undefined || command.opId === operation?.id) continue
+    throw new InvariantError(`${command.type} wants operation ${command.opId}, committed is ${operation?.id ?? 'none'}`)
+  }
+}
+
+type Plan<S extends Remembered, C extends Command> = {
+  readonly status: StatusOf<S> | 'same'
+  readonly commands: readonly C[]
+  readonly withheld: boolean
+}
+
+/**
+ * The one status write of this round, and the commands that may follow it. When the outbox has no room, state and
+ * events wait together; healing does not: commands go out whose intent, if they need one, was committed before.
+ */
+function planCommit<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
+  setup: PassSetup<Spec, S, Observed, C, E>,
+  object: Obj<Spec, S>,
+  decision: Decision<S, C, E>,
+): Plan<S, C> {
+  const { lease, relay, clock } = setup.ports
+  const { commands, events } = decision
+  const claims = commands.length > 0 && lifecycleOf(object.status)?.epoch !== lease.epoch
+  const changes = events.length > 0 || !sameStatus(object.status, decision.status)
+  const published = relay.published(object)
+  const trims = setup.trimDue(object.metadata) && (object.status?.outbox ?? []).some((entry) => entry.seq <= published)
+  if (!claims && !changes && !trims) return { status: 'same', commands, withheld: false }
+
+  const { epoch, holder } = lease
+  const writing = { now: clock.now(), epoch, holder, generation: object.metadata.generation, published }
+  const next = nextRuntimeStatus(object.status, events, writing)
+  if (!next.full) return { status: { ...decision.status, ...next.status }, commands, withheld: false }
+
+  const intended = object.status?.operation?.id
+  const harmless = commands.filter((command) => command.opId === undefined || command.opId === intended)
+  const claim = nextRuntimeStatus(object.status, [], writing)
+  const claimed = claims && object.status !== null && !claim.full ? { ...object.status, ...claim.status } : 'same'
+  return { status: claimed, commands: harmless, withheld: true }
+}
+
+async function actInOrder<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
+  setup: PassSetup<Spec, S, Observed, C, E>,
+  work: {
+    readonly key: Key
+    readonly commands: readonly C[]
+    readonly jumpsBefore: number
+    readonly signal: AbortSignal
+  },
+): Promise<Omit<Ending, 'committed'>> {
+  const { ports, timers } = setup
+  const commands: string[] = []
+  for (const command of work.commands) {
+    work.signal.throwIfAborted()
+    if (setup.loop.jumps() !== work.jumpsBefore)
+      return { result: 'LoopJumped', lookAgainInMs: lookAgainMs.least, commands }
+    if (!ports.lease.held(leaseMarginMs)) return { result: 'LeaseEnding', lookAgainInMs: 1_000, commands }
+    commands.push(command.type)
+    const limits = { clock: ports.clock, timers, signal: work.signal }
+    const outcome = await withDeadline(limits, passLimits.actMs, (io) => setup.controller.act(command, io))
+    if (outcome.result === 'later') return { result: 'Later', lookAgainInMs: within(outcome.inMs), commands }
+    if (outcome.result === 'failed') {
+      const { reason, message } = outcome
+      setup.failures.add(work.key, { command, reason, message }, ports.clock.now())
+      return { result: 'CommandFailed', lookAgainInMs: setup.backoff.next(work.key), commands }
+    }
+  }
+  setup.failures.clear(work.key)
+  setup.backoff.reset(work.key)
+  return { result: 'Done', lookAgainInMs: null, commands }
+}
+
+function ending(result: PassResult, lookAgainInMs: number | null): Ending {
+  return { result, lookAgainInMs, committed: false, commands: [] }
+}
+
+function within(ms: number): number {
+  return Math.min(lookAgainMs.most, Math.max(lookAgainMs.least, ms))
+}
