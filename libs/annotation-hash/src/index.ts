@@ -1,1 +1,2 @@
-export {}
+export { canonicalJson } from './canonical-json.ts'
+export { hash } from './hash.ts'
