@@ -1,0 +1,3 @@
+module slotkeeper.dev/tools/local/pause
+
+go 1.26.0
