@@ -1,0 +1,209 @@
+import { isKubeError } from './errors.ts'
+import { currentLease, type LeaseRecord, type LeaseStore, leaseStore } from './lease-store.ts'
+import type { Objects } from './objects.ts'
+import type { ObjectKey } from './resource.ts'
+import { pause } from './time-limit.ts'
+
+/** How one process stands for election. */
+export type LeaseOptions = {
+  readonly objects: Objects
+  readonly key: ObjectKey
+  /** Unique per process start: two processes of one name would both believe that they lead. */
+  readonly holder: string
+  readonly durationMs?: number
+  /** After winning: 1 + the largest epoch there is, of the Lease's counter and of every status. */
+  readonly nextEpoch: (counterInLease: number, signal: AbortSignal) => Promise<number>
+  readonly onProblem: (error: unknown) => void
+  readonly random?: () => number
+}
+
+/** What to do while leading. `onStarted` may run for as long as it leads, and ends soon after its signal. */
+export type LeaseWork = {
+  readonly onStarted: (epoch: number, signal: AbortSignal) => void | Promise<void>
+  readonly onStopped: () => void
+}
+
+/** How an election ended: by the signal, or because the Lease was lost (the process may run again, or exit). */
+export type ElectionEnd = 'released' | 'lost'
+
+/** Leader election on one Lease. */
+export type Election = {
+  /** Whether the Lease is ours for at least `marginMs` more; the age is the larger of monotonic and wall time. */
+  held(marginMs: number): boolean
+  /** Of the current or last leadership; 0 before the first. */
+  readonly epoch: number
+  /** Waits for the Lease, leads, and gives it back; one run at a time. */
+  run(work: LeaseWork, signal: AbortSignal): Promise<ElectionEnd>
+}
+
+type Moment = { readonly monotonic: number; readonly wall: number }
+
+/** A candidate. Nothing happens before `run`. */
+export function createElection(options: LeaseOptions): Election {
+  const durationMs = options.durationMs ?? 15_000
+  const store = leaseStore(options.objects, options.key, options.holder, durationMs)
+  const state: State = { renewed: undefined, epoch: 0 }
+  const context: Context = { options, store, durationMs, state }
+  return {
+    held: (marginMs) => state.renewed !== undefined && age(state.renewed) + marginMs < durationMs,
+    get epoch() {
+      return state.epoch
+    },
+    async run(work, signal) {
+      const lease = await campaign(context, signal)
+      if (lease === undefined) return 'released'
+      return lead(context, lease, work, signal)
+    },
+  }
+}
+
+/** `renewed` is when the last successful renewal was SENT: its effect is not older than that. Undefined: not leading. */
+type State = { renewed: Moment | undefined; epoch: number }
+
+type Context = {
+  readonly options: LeaseOptions
+  readonly store: LeaseStore
+  readonly durationMs: number
+  readonly state: State
+}
+
+/** Tries until the Lease is ours; undefined when the signal came first. */
+async function campaign(context: Context, signal: AbortSignal): Promise<LeaseRecord | undefined> {
+  const { options, store, durationMs, state } = context
+  const random = options.random ?? Math.random
+  // Another's clock is not ours: what counts is how long WE have not seen its Lease change.
+  let seen: { readonly version: string; readonly at: number; readonly lastsMs: number } | undefined
+  while (!signal.aborted) {
+    try {
+      const sent = moment()
+      const io = { signal, deadline: Date.now() + durationMs / 3 }
+      const found = await store.read(io)
+      const current = currentLease(found)
+      if (found !== null && seen?.version !== found.version) {
+        seen = { version: found.version, at: performance.now(), lastsMs: found.durationMs }
+      }
+      const expired = seen !== undefined && performance.now() - seen.at > seen.lastsMs
+      if (current.holder === '' || current.holder === options.holder || expired) {
+        const lease = found === null ? await store.create(io) : await store.take(found, io)
+        state.renewed = sent
+        return lease
+      }
+    } catch (error) {
+      if (signal.aborted) return undefined
+      // Another candidate was faster.
+      if (!isKubeError(error, 'Conflict', 'AlreadyExists')) options.onProblem(error)
+    }
+    await pause((durationMs / 5) * (0.75 + 0.5 * random()), signal)
+  }
+  return undefined
+}
+
+/** Renews until the signal, or until the Lease is lost; `work` starts once the epoch is in the Lease. */
+async function lead(context: Context, taken: LeaseRecord, work: LeaseWork, signal: AbortSignal): Promise<ElectionEnd> {
+  const { options, store, durationMs, state } = context
+  const leading = new AbortController()
+  const stop = (): void => leading.abort()
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  let working: Promise<unknown> | undefined
+  const epoch = drawEpoch(options, taken.epoch, leading.signal)
+  // A pause of the process ends here too: the timer fires late, and finds the Lease too old.
+  const watchdog = setInterval(() => isTooOld(context) && stop(), Math.min(250, durationMs / 20))
+  const last = await renewUntilStopped(context, taken, epoch, leading, (drawn) => {
+    state.epoch = drawn
+    working = Promise.resolve(work.onStarted(drawn, leading.signal)).catch(options.onProblem)
+  })
+  clearInterval(watchdog)
+  signal.removeEventListener('abort', stop)
+  const stillOurs = signal.aborted && last !== undefined && !isTooOld(context)
+  const renewed = state.renewed
+  state.renewed = undefined
+  if (working !== undefined) {
+    work.onStopped()
+    const leftMs = renewed === undefined ? 0 : Math.max(0, durationMs - age(renewed))
+    const drained = await Promise.race([
+      working.then(() => true),
+      pause(leftMs, AbortSignal.timeout(durationMs)).then(() => false),
+    ])
+    // Work that has not ended may still act: nobody else may begin before the Lease has run out.
+    if (!drained) return signal.aborted ? 'released' : 'lost'
+  }
+  if (stillOurs) await store.release(last, { signal: AbortSignal.timeout(durationMs / 5) }).catch(options.onProblem)
+  return signal.aborted ? 'released' : 'lost'
+}
+
+/** The Lease as it is at the end; undefined when it is no more ours. Aborts `leading` when it is lost. */
+async function renewUntilStopped(
+  context: Context,
+  taken: LeaseRecord,
+  epoch: Promise<number | undefined>,
+  leading: AbortController,
+  start: (epoch: number) => void,
+): Promise<LeaseRecord | undefined> {
+  const { options, store, durationMs, state } = context
+  const io = (): { signal: AbortSignal; deadline: number } => ({
+    signal: leading.signal,
+    deadline: Date.now() + durationMs / 3,
+  })
+  let drawn: number | undefined
+  let started = false
+  let lease: LeaseRecord = taken
+  void epoch.then((value) => (drawn = value))
+  while (!leading.signal.aborted) {
+    // Not started yet: wake up as soon as the epoch is known.
+    const rest = pause(durationMs / 5, leading.signal)
+    await (drawn === undefined ? Promise.race([rest, epoch]) : started ? rest : undefined)
+    if (leading.signal.aborted) break
+    try {
+      const sent = moment()
+      lease = await store.renew(lease, drawn ?? lease.epoch, io())
+      if (isTooOld(context)) leading.abort()
+      else state.renewed = sent
+      if (drawn !== undefined && !started && !leading.signal.aborted) {
+        started = true
+        start(drawn)
+      }
+    } catch (error) {
+      if (leading.signal.aborted) break
+      options.onProblem(error)
+      const now = isKubeError(error, 'Conflict', 'NotFound') ? await store.read(io()).catch(() => lease) : lease
+      // Gone or another's: whoever re-creates it now may lead already, so it is lost whatever its age says.
+      if (now === null || now.holder !== options.holder || now.uid !== lease.uid) {
+        leading.abort()
+        return undefined
+      }
+      lease = now
+      // Between two tries that fail at once.
+      await pause(Math.min(200, durationMs / 20), leading.signal)
+    }
+  }
+  return lease
+}
+
+/** Draws the epoch, again and again until it works; undefined when leadership ended first. */
+async function drawEpoch(options: LeaseOptions, counter: number, signal: AbortSignal): Promise<number | undefined> {
+  while (!signal.aborted) {
+    try {
+      const drawn = await options.nextEpoch(counter, signal)
+      if (Number.isSafeInteger(drawn) && drawn > counter) return drawn
+      options.onProblem(new Error(`epoch ${drawn} is not above ${counter}`))
+    } catch (error) {
+      if (!signal.aborted) options.onProblem(error)
+    }
+    await pause(500, signal)
+  }
+  return undefined
+}
+
+function isTooOld({ state, durationMs }: Context): boolean {
+  // Two thirds: what runs has the last third to stop in before anybody else can lead.
+  return state.renewed === undefined || age(state.renewed) > (durationMs * 2) / 3
+}
+
+function moment(): Moment {
+  return { monotonic: performance.now(), wall: Date.now() }
+}
+
+function age(since: Moment): number {
+  return Math.max(performance.now() - since.monotonic, Date.now() - since.wall)
+}

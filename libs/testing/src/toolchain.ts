@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** Where the programs that tests run are: written by the toolchain's build, or named by the environment. */
+export type Toolchain = {
+  /** The multi-call binary: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kubectl. */
+  readonly kube: string | undefined
+  readonly natsServer: string | undefined
+  /** Redis and Valkey servers by version, for example `valkey-9.0`. */
+  readonly servers: Readonly<Record<string, string>>
+}
+
+/** The file that the toolchain's build writes. */
+export function toolchainFile(): string {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
+  return join(cache, 'slotkeeper', 'toolchain.json')
+}
+
+/** Reads the toolchain; `SLOTKEEPER_KUBE` and `SLOTKEEPER_NATS_SERVER` win over the file, a missing file is an empty one. */
+export async function readToolchain(): Promise<Toolchain> {
+  const written = await readWritten(toolchainFile())
+  return {
+    kube: process.env.SLOTKEEPER_KUBE ?? written.kube,
+    natsServer: process.env.SLOTKEEPER_NATS_SERVER ?? written.natsServer,
+    servers: written.servers ?? {},
+  }
+}
+
+/** The path of one program, or an error that says how to get it. */
+export async function requireTool(name: 'kube' | 'natsServer'): Promise<string> {
+  const path = (await readToolchain())[name]
+  if (path === undefined) throw new Error(`no ${name} in ${toolchainFile()}: run \`make toolchain\``)
+  return path
+}
+
+async function readWritten(file: string): Promise<Partial<Toolchain>> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Partial<Toolchain>
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {}
+    throw error
+  }
+}
