@@ -17,6 +17,8 @@ export type PodView = {
   /** Why it can't start, in Kubernetes' words. */
   readonly blocked?: { readonly reason: string; readonly message: string }
   readonly role?: string
+  /** Annotation: what the user asked of the pod when it was made. */
+  readonly podHash?: string
 }
 
 /** What one server says of itself and of the others. */

@@ -1,0 +1,32 @@
+import { LABEL } from '@slotkeeper/api'
+
+/** Whose objects these are. */
+export type ClusterRef = { readonly namespace: string; readonly name: string; readonly uid: string }
+
+/** The names of a cluster's objects. */
+export const nameOf = {
+  shard: (name: string, shard: number): string => `${name}-${shard}`,
+  pod: (name: string, shard: number, index: number): string => `${name}-${shard}-${index}`,
+  client: (name: string): string => name,
+  headless: (name: string): string => `${name}-nodes`,
+  config: (name: string): string => `${name}-config`,
+  members: (name: string): string => `${name}-members`,
+  auth: (name: string): string => `${name}-auth`,
+  internal: (name: string): string => `${name}-internal`,
+  connection: (name: string): string => `${name}-connection`,
+} as const
+
+/** Labels of every object of a cluster. */
+export function labelsOf(name: string): Readonly<Record<string, string>> {
+  return { [LABEL.cluster]: name, [LABEL.name]: 'slotkeeper', [LABEL.managedBy]: 'slotkeeper' }
+}
+
+/** Metadata of an object that the cluster owns. */
+export function ownedMeta(cluster: ClusterRef, name: string): { readonly [key: string]: unknown; readonly name: string; readonly namespace: string } {
+  return {
+    name,
+    namespace: cluster.namespace,
+    labels: labelsOf(cluster.name),
+    ownerReferences: [{ apiVersion: 'slotkeeper.dev/v1beta1', kind: 'RedisCluster', name: cluster.name, uid: cluster.uid, controller: true, blockOwnerDeletion: true }],
+  }
+}

@@ -1,0 +1,127 @@
+import { hash } from '@slotkeeper/annotation-hash'
+import { ANNOTATION, busPort, CATALOGUE, CLIENT_PORT, LABEL, type RedisClusterSpec } from '@slotkeeper/api'
+import { labelsOf, nameOf, ownedMeta, type ClusterRef } from './names.ts'
+
+/** The image of the servers: the catalogue's, or the one that was named. */
+export function imageOf(spec: RedisClusterSpec): string {
+  return spec.image ?? CATALOGUE[spec.version ?? 'valkey-9.1']
+}
+
+/**
+ * Hash of what the user asked of a pod, and of nothing of ours: a new version of the controller must never make a
+ * running pod look outdated.
+ */
+export function podHash(spec: RedisClusterSpec): string {
+  const { resources, pod, imagePullSecrets, spread } = spec
+  return hash({ image: imageOf(spec), pull: spec.imagePullPolicy, resources: resources ?? null, pod: pod ?? null, secrets: imagePullSecrets ?? null, spread: spread ?? null })
+}
+
+/** Settings of the installation that pods depend on. `podUid` null: the platform chooses (OpenShift). */
+export type PodSettings = { readonly podUid: number | null }
+
+/** The StatefulSet of one shard. Any pod of it may be the shard's primary; only a planned command deletes a pod. */
+export function shardStatefulSet(cluster: ClusterRef, spec: RedisClusterSpec, shard: number, settings: PodSettings) {
+  const labels = { ...labelsOf(cluster.name), [LABEL.shard]: String(shard) }
+  const volumes = spec.storage === undefined ? [{ name: 'data', emptyDir: {} }] : []
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: ownedMeta(cluster, nameOf.shard(cluster.name, shard)),
+    spec: {
+      serviceName: nameOf.headless(cluster.name),
+      replicas: spec.replicasPerShard + 1,
+      podManagementPolicy: 'Parallel',
+      updateStrategy: { type: 'OnDelete' },
+      selector: { matchLabels: { [LABEL.cluster]: cluster.name, [LABEL.shard]: String(shard) } },
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: spec.storage?.retain === false ? 'Delete' : 'Retain', whenScaled: 'Retain' },
+      template: {
+        metadata: { labels: { ...spec.pod?.labels, ...labels }, annotations: { ...spec.pod?.annotations, [ANNOTATION.podHash]: podHash(spec) } },
+        spec: { ...podSpec(cluster, spec, shard, settings), volumes: [...volumes, ...sharedVolumes(cluster)] },
+      },
+      ...(spec.storage === undefined ? {} : { volumeClaimTemplates: [claimTemplate(cluster, spec.storage)] }),
+    },
+  }
+}
+
+function claimTemplate(cluster: ClusterRef, storage: NonNullable<RedisClusterSpec['storage']>) {
+  return {
+    metadata: { name: 'data', labels: labelsOf(cluster.name) },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      resources: { requests: { storage: storage.size } },
+      ...(storage.storageClassName === undefined ? {} : { storageClassName: storage.storageClassName }),
+    },
+  }
+}
+
+function sharedVolumes(cluster: ClusterRef) {
+  return [
+    { name: 'config', configMap: { name: nameOf.config(cluster.name), defaultMode: 0o555 } },
+    { name: 'internal', secret: { secretName: nameOf.internal(cluster.name), defaultMode: 0o440 } },
+    { name: 'tmp', emptyDir: {} },
+  ]
+}
+
+function podSpec(cluster: ClusterRef, spec: RedisClusterSpec, shard: number, settings: PodSettings) {
+  const parts = spec.pod
+  const ids = settings.podUid === null ? {} : { runAsUser: settings.podUid, runAsGroup: settings.podUid, fsGroup: settings.podUid }
+  return {
+    automountServiceAccountToken: false,
+    terminationGracePeriodSeconds: parts?.terminationGracePeriodSeconds ?? 60,
+    securityContext: { runAsNonRoot: true, ...ids, seccompProfile: { type: 'RuntimeDefault' }, fsGroupChangePolicy: 'OnRootMismatch', ...parts?.securityContext },
+    ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
+    ...(parts?.nodeSelector === undefined ? {} : { nodeSelector: parts.nodeSelector }),
+    ...(parts?.tolerations === undefined ? {} : { tolerations: parts.tolerations }),
+    ...(parts?.priorityClassName === undefined ? {} : { priorityClassName: parts.priorityClassName }),
+    ...(parts?.serviceAccountName === undefined ? {} : { serviceAccountName: parts.serviceAccountName }),
+    ...(parts?.affinity === undefined ? {} : { affinity: parts.affinity }),
+    topologySpreadConstraints: parts?.topologySpreadConstraints ?? spreadConstraints(cluster, spec, shard),
+    containers: [serverContainer(cluster, spec, shard)],
+  }
+}
+
+function spreadConstraints(cluster: ClusterRef, spec: RedisClusterSpec, shard: number) {
+  const one = (topologyKey: string, mode: 'Disabled' | 'Preferred' | 'Required', matchLabels: Record<string, string>) =>
+    mode === 'Disabled' ? [] : [{ maxSkew: 1, topologyKey, whenUnsatisfiable: mode === 'Required' ? 'DoNotSchedule' : 'ScheduleAnyway', labelSelector: { matchLabels } }]
+  const ofShard = { [LABEL.cluster]: cluster.name, [LABEL.shard]: String(shard) }
+  const nodes = spec.spread?.nodes ?? 'Preferred'
+  const zones = spec.spread?.zones ?? 'Preferred'
+  // The members of a shard apart first; all members even over the zones as well, so that no zone holds a majority.
+  return [...one('kubernetes.io/hostname', nodes, ofShard), ...one('topology.kubernetes.io/zone', zones, ofShard), ...one('topology.kubernetes.io/zone', zones === 'Disabled' ? 'Disabled' : 'Preferred', { [LABEL.cluster]: cluster.name })].filter(
+    (constraint, index, all) => all.findIndex((other) => other.topologyKey === constraint.topologyKey && other.whenUnsatisfiable === constraint.whenUnsatisfiable) === index,
+  )
+}
+
+function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: number) {
+  const script = (name: string, ...args: string[]) => ({ exec: { command: ['/bin/sh', `/etc/slotkeeper/config/${name}`, ...args] } })
+  return {
+    name: 'server',
+    image: imageOf(spec),
+    imagePullPolicy: spec.imagePullPolicy,
+    command: ['/bin/sh', '/etc/slotkeeper/config/start'],
+    env: [
+      { name: 'SLOTKEEPER_CLUSTER_UID', value: cluster.uid },
+      { name: 'SLOTKEEPER_SHARD', value: String(shard) },
+      // 3 x node-timeout in rounds of about 0.2 s: then the guard says why it waits.
+      { name: 'SLOTKEEPER_GUARD_ROUNDS', value: String(Math.ceil((3 * spec.nodeTimeoutMs) / 200)) },
+      { name: 'SLOTKEEPER_POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+    ],
+    ports: [
+      { name: 'redis', containerPort: CLIENT_PORT },
+      { name: 'bus', containerPort: busPort(cluster.uid) },
+    ],
+    ...(spec.resources === undefined ? {} : { resources: spec.resources }),
+    startupProbe: { ...script('probe', 'startup'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 3600 },
+    readinessProbe: { ...script('probe', 'ready'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 2 },
+    livenessProbe: { tcpSocket: { port: CLIENT_PORT }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: Math.ceil((6 * spec.nodeTimeoutMs) / 5000) },
+    lifecycle: { preStop: script('prestop') },
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+    volumeMounts: [
+      { name: 'data', mountPath: '/data' },
+      { name: 'config', mountPath: '/etc/slotkeeper/config', readOnly: true },
+      { name: 'internal', mountPath: '/etc/slotkeeper/internal', readOnly: true },
+      { name: 'tmp', mountPath: '/tmp' },
+    ],
+  }
+}
