@@ -183,7 +183,8 @@ export class World {
   /** What the API server and its transition rule would say. */
   private refuse(before: Counter, next: StatusOf<Counting>): void {
     const stored = this.object
-    if (stored === null || stored.metadata.resourceVersion !== before.metadata.resourceVersion) throw refusal('Conflict')
+    if (stored === null || stored.metadata.resourceVersion !== before.metadata.resourceVersion)
+      throw refusal('Conflict')
     const old = stored.status?.lifecycle
     if (old === undefined) return
     const { life, seq, epoch, holder } = next.lifecycle
