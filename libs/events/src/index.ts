@@ -1,1 +1,10 @@
-export {}
+export * from './catalogue.ts'
+export * from './change-context.ts'
+export * from './cluster-changes.ts'
+export * from './cluster-events.ts'
+export * from './cluster-status.ts'
+export * from './envelope.ts'
+export { fold, told } from './fold.ts'
+export * from './format-event.ts'
+export * from './slot-ranges.ts'
+export * from './subject.ts'

@@ -1,0 +1,57 @@
+import { cutPaths } from './bounded-data.ts'
+import type { ChangeContext, Step } from './change-context.ts'
+import type { ClusterEvent } from './cluster-events.ts'
+import type { ClusterStatus } from './cluster-status.ts'
+import { counted } from './counted.ts'
+
+/** Accepted or Adopted when there was no status; SpecChanged when the spec is another than decided on before. */
+export const beginning = (
+  before: ClusterStatus | null,
+  after: ClusterStatus,
+  context: ChangeContext,
+): readonly ClusterEvent[] => {
+  if (before === null) return [context.adopted ? adopted(after, context.adopted) : accepted(after, context)]
+  const { specHash } = after
+  if (specHash === undefined || specHash === before.specHash) return []
+  const { paths, more } = cutPaths(context.specPaths ?? [])
+  const named = paths.length === 0 ? 'The spec changed' : `The spec changed: ${paths.join(', ')}`
+  return [{ type: 'SpecChanged', data: { specHash, paths, more, message: more ? `${named} and ${more} more` : named } }]
+}
+
+/** ClusterFormed, once in a life. */
+export const formation = ({ so, after, context }: Step): readonly ClusterEvent[] => {
+  if (so.formedAt !== undefined || after.formedAt === undefined) return []
+  const topology = after.topology ?? []
+  const shards = topology.filter((shard) => shard.slots !== '').length
+  const members = topology.reduce((sum, shard) => sum + Object.keys(shard.nodes).length, 0)
+  const durationMs = Math.max(0, Math.round(context.durationMs ?? 0))
+  const message = `Formed of ${counted(members, 'member')} in ${counted(shards, 'shard')}`
+  return [{ type: 'ClusterFormed', data: { shards, members, durationMs, formedAt: after.formedAt, message } }]
+}
+
+const accepted = (after: ClusterStatus, { wanted }: ChangeContext): ClusterEvent => {
+  const shards = wanted?.shards ?? after.topology?.length ?? 0
+  const replicasPerShard = wanted?.replicasPerShard ?? 0
+  const version = wanted?.version ?? after.version ?? ''
+  const message = `Accepted: ${counted(shards, 'shard')} with ${counted(replicasPerShard, 'replica')} each, version ${version}`
+  return {
+    type: 'Accepted',
+    data: { state: after.state, shards, replicasPerShard, version, specHash: after.specHash ?? '', message },
+  }
+}
+
+const adopted = (after: ClusterStatus, why: 'StatusMissing' | 'ObjectRecreated'): ClusterEvent => {
+  const shards = (after.topology ?? []).filter((shard) => shard.slots !== '').length
+  const reason = why === 'StatusMissing' ? 'its status was missing' : 'its object was created again'
+  return {
+    type: 'Adopted',
+    data: {
+      why,
+      state: after.state,
+      shards,
+      ...(after.specHash === undefined ? {} : { specHash: after.specHash }),
+      ...(after.formedAt === undefined ? {} : { formedAt: after.formedAt }),
+      message: `Adopted as it was found, with ${counted(shards, 'shard')}: ${reason}`,
+    },
+  }
+}
