@@ -146,6 +146,7 @@ export const redisClusterStatus = z
     observedBy: z.string().max(64).optional(),
     specHash: z.string().max(80).optional(),
     state: z.string().max(32).optional(),
+    deleted: z.boolean().optional(),
     version: z.string().max(64).optional(),
     formedAt: z.string().max(40).optional(),
     shards: z.int().optional(),
@@ -160,7 +161,10 @@ export const redisClusterStatus = z
           primary: z.string().max(63).optional(),
           epoch: z.int().optional(),
           nodes: z.record(z.string().max(63), z.string().max(40)),
+          primaryDown: z.boolean().optional(),
           attached: z.array(z.string().max(63)).max(8).optional(),
+          incarnations: z.record(z.string().max(63), z.string().max(16)).optional(),
+          addresses: z.record(z.string().max(63), z.string().max(64)).optional(),
         }),
       )
       .max(200)

@@ -1,0 +1,213 @@
+import { busPort, CLIENT_PORT, FINALIZER, LABEL } from '@slotkeeper/api'
+import type { Io, Outcome } from '@slotkeeper/controller'
+import { configMaps, isKubeError, type KubeObject, type Objects, podDisruptionBudgets, pods, redisClusters, type ResourceDescriptor, services, statefulSets } from '@slotkeeper/k8s'
+import { asRedisError, type NodePool, RedisError, type RedisNode } from '@slotkeeper/redis-client'
+import type { ClusterCommand } from '@slotkeeper/redis-topology'
+import { createSecrets } from './credentials.ts'
+import type { AppCommand } from './decide.ts'
+import { nodeFor } from './observe.ts'
+import { parseCluster } from './cluster-object.ts'
+
+/** What acting reaches out to. */
+export type ActPorts = {
+  readonly objects: Objects
+  readonly pool: NodePool
+  readonly access: Map<string, { readonly password: string }>
+  /** When a failover was last asked for, by operation: asking again at once would start the election anew. */
+  readonly asked: Map<string, number>
+}
+
+const ACCEPTED: Outcome = { result: 'accepted' }
+const CALL_MS = 2_000
+const ASK_AGAIN_MS = 2_000
+const RESOURCES: Readonly<Record<string, ResourceDescriptor>> = Object.fromEntries([statefulSets, services, configMaps, podDisruptionBudgets].map((one) => [one.kind, one]))
+
+type Of<T extends ClusterCommand['type']> = Extract<ClusterCommand, { readonly type: T }> & Pick<AppCommand, 'cluster' | 'object' | 'ips'>
+
+/** Carries out one command. Idempotent; what the other side refuses is an outcome, not an exception. */
+export async function act(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome> {
+  try {
+    return await carryOut(ports, command, io)
+  } catch (error) {
+    if (io.signal.aborted) throw error
+    if (error instanceof RedisError) return { result: 'failed', reason: error.reason, message: `${command.type}: ${error.message}` }
+    if (isKubeError(error)) return { result: 'failed', reason: error.reason, message: `${command.type}: ${error.message}` }
+    throw error
+  }
+}
+
+function carryOut(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome> {
+  switch (command.type) {
+    case 'ApplyObject':
+      return applyObject(ports, command, io)
+    case 'LabelPods':
+      return labelPods(ports, command, io)
+    case 'EnsureFinalizer':
+      return setFinalizer(ports, command, true, io)
+    case 'RemoveFinalizer':
+      return setFinalizer(ports, command, false, io)
+    case 'MeetNodes':
+      return meetNodes(ports, command, io)
+    case 'AssignSlots':
+      return onEach(ports, command, command.assignments, (node, { nodeId, ranges }) => assign(node, nodeId, ranges))
+    case 'AttachReplicas':
+      return attachReplicas(ports, command)
+    case 'ConfigureNodes':
+      return configureNodes(ports, command)
+    case 'FailOver':
+      return failOver(ports, command, ['CLUSTER', 'FAILOVER', 'FORCE'])
+    case 'HandOver':
+      return failOver(ports, command, ['CLUSTER', 'FAILOVER'])
+    case 'ForgetNode':
+      return forgetNode(ports, command)
+  }
+}
+
+function connection(ports: ActPorts, command: Pick<AppCommand, 'cluster' | 'ips'>, pod: string): RedisNode {
+  const place = command.ips[pod]
+  const access = ports.access.get(command.cluster.uid)
+  if (place === undefined || access === undefined) throw new RedisError('Closed', `${pod} has no address`)
+  return nodeFor(ports.pool, place.uid, place.ip, access.password)
+}
+
+async function applyObject(ports: ActPorts, command: Of<'ApplyObject'>, io: Io): Promise<Outcome> {
+  const { objects } = ports
+  if (command.kind === 'Secret') {
+    const owner = await objects.get(redisClusters, command.cluster, io)
+    if (owner !== null && owner.metadata.uid === command.cluster.uid) await createSecrets(objects, command.cluster, parseCluster(owner).spec, io)
+    return ACCEPTED
+  }
+  const resource = RESOURCES[command.kind]
+  if (resource === undefined || command.object === undefined) throw new Error(`no way to apply a ${command.kind}`)
+  // Read live: an object of this name without our label is in no cache, and must not be taken over.
+  const found = await objects.get(resource, { namespace: command.cluster.namespace, name: command.name }, io)
+  const owner = found?.metadata.ownerReferences?.find((one) => one.controller === true)
+  if (found !== null && owner?.uid !== command.cluster.uid) {
+    return { result: 'failed', reason: 'NameTaken', message: `${command.kind} ${command.name} exists and is not ours: delete or rename it` }
+  }
+  await objects.apply(resource, command.object as unknown as KubeObject, { force: true }, io)
+  return ACCEPTED
+}
+
+async function labelPods(ports: ActPorts, command: Of<'LabelPods'>, io: Io): Promise<Outcome> {
+  const { cluster, roles, ips } = command
+  await Promise.all(
+    Object.entries(roles).map(async ([pod, role]) => {
+      const uid = ips[pod]?.uid
+      if (uid === undefined) return
+      const before = await ports.objects.get(pods, { namespace: cluster.namespace, name: pod }, io)
+      if (before?.metadata.uid !== uid) return
+      await ports.objects.patch(pods, { namespace: cluster.namespace, name: pod }, { metadata: { labels: { [LABEL.role]: role } } }, { uid }, io)
+      // Clients of a server that was demoted keep their connections and would read old data from it (SAFETY 20).
+      const demoted = role === 'replica' && before.metadata.labels?.[LABEL.role] === 'primary'
+      if (demoted) await connection(ports, command, pod).pipeline([['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'], ['CLIENT', 'KILL', 'TYPE', 'pubsub']], CALL_MS)
+    }),
+  )
+  return ACCEPTED
+}
+
+async function setFinalizer(ports: ActPorts, { cluster }: AppCommand, wanted: boolean, io: Io): Promise<Outcome> {
+  const found = await ports.objects.get(redisClusters, cluster, io)
+  if (found === null || found.metadata.uid !== cluster.uid) return ACCEPTED
+  const others = (found.metadata.finalizers ?? []).filter((one) => one !== FINALIZER)
+  const precondition = { uid: cluster.uid, ...(found.metadata.resourceVersion === undefined ? {} : { resourceVersion: found.metadata.resourceVersion }) }
+  await ports.objects.patch(redisClusters, cluster, { metadata: { finalizers: wanted ? [...others, FINALIZER] : others } }, precondition, io)
+  return ACCEPTED
+}
+
+async function meetNodes(ports: ActPorts, command: Of<'MeetNodes'>, io: Io): Promise<Outcome> {
+  const peers = new Map(command.meets.flatMap((meet) => meet.peers.map((peer) => [peer.pod, peer.nodeId] as const)))
+  const verified = new Map<string, string>()
+  await Promise.all(
+    [...peers].map(async ([pod, nodeId]) => {
+      const place = command.ips[pod]
+      const live = await ports.objects.get(pods, { namespace: command.cluster.namespace, name: pod }, io)
+      const ip = (live?.['status'] as { readonly podIP?: string } | undefined)?.podIP
+      if (place === undefined || live?.metadata.uid !== place.uid || ip !== place.ip) return
+      // An address may have been given to another cluster's server since it was read (SAFETY 10).
+      if ((await connection(ports, command, pod).call(['CLUSTER', 'MYID'], CALL_MS)) === nodeId) verified.set(pod, ip)
+    }),
+  )
+  const forming = await onEach(ports, command, command.forming ?? [], async (node, { epoch, nodeTimeoutMs }) => {
+    const epochs = epoch > 0 ? [['CLUSTER', 'SET-CONFIG-EPOCH', String(epoch)]] : []
+    // A node that knows somebody refuses the epoch: then it has one.
+    await node.pipeline([['CONFIG', 'SET', 'cluster-node-timeout', String(nodeTimeoutMs)], ...epochs], CALL_MS)
+  })
+  if (forming.result !== 'accepted') return forming
+  return onEach(ports, command, command.meets, async (node, { peers: met }) => {
+    const meets = met.flatMap(({ pod }) => {
+      const ip = verified.get(pod)
+      return ip === undefined ? [] : [['CLUSTER', 'MEET', ip, String(CLIENT_PORT), String(busPort(command.cluster.uid))]]
+    })
+    if (meets.length > 0) await node.pipeline(meets, CALL_MS)
+  })
+}
+
+async function assign(node: RedisNode, nodeId: string, ranges: readonly { readonly first: number; readonly last: number }[]): Promise<void> {
+  // First slots go to an empty server of the id that was decided on, and to no other.
+  const [id, size] = await node.pipeline([['CLUSTER', 'MYID'], ['DBSIZE']], CALL_MS)
+  if (id !== nodeId || size !== 0) throw new RedisError('Answered', 'the server is not the empty one that the slots were meant for')
+  await node.call(['CLUSTER', 'ADDSLOTSRANGE', ...ranges.flatMap(({ first, last }) => [String(first), String(last)])], CALL_MS)
+}
+
+async function attachReplicas(ports: ActPorts, command: Of<'AttachReplicas'>): Promise<Outcome> {
+  const outcomes = await Promise.all(
+    command.attachments.map(async ({ pod, primaryId }): Promise<Outcome> => {
+      try {
+        await connection(ports, command, pod).call(['CLUSTER', 'REPLICATE', primaryId], CALL_MS)
+        return ACCEPTED
+      } catch (error) {
+        const { message, reason } = asRedisError(error)
+        return /Unknown node/i.test(message) ? { result: 'later', inMs: 50 } : { result: 'failed', reason, message: `${pod}: ${message}` }
+      }
+    }),
+  )
+  return outcomes.find((one) => one.result === 'failed') ?? outcomes.find((one) => one.result === 'later') ?? ACCEPTED
+}
+
+async function configureNodes(ports: ActPorts, command: Of<'ConfigureNodes'>): Promise<Outcome> {
+  const outcomes = await Promise.all(
+    Object.entries(command.settings).map(async ([pod, settings]): Promise<Outcome> => {
+      const names = Object.keys(settings)
+      const answers = await connection(ports, command, pod).pipeline(Object.entries(settings).map(([name, value]) => ['CONFIG', 'SET', name, value]), CALL_MS)
+      const index = answers.findIndex((answer) => answer instanceof RedisError)
+      if (index < 0) return ACCEPTED
+      return { result: 'failed', reason: 'ConfigRefused', message: `${pod} refuses ${names[index]}: ${(answers[index] as RedisError).message}` }
+    }),
+  )
+  return outcomes.find((one) => one.result !== 'accepted') ?? ACCEPTED
+}
+
+async function failOver(ports: ActPorts, command: Of<'FailOver'> | Of<'HandOver'>, words: readonly string[]): Promise<Outcome> {
+  const last = ports.asked.get(command.opId)
+  if (last !== undefined && Date.now() - last < ASK_AGAIN_MS) return ACCEPTED
+  const node = connection(ports, command, command.pod)
+  // The connection must answer after the lease was checked, and be that of the node that was chosen (SAFETY 4).
+  if ((await node.call(['CLUSTER', 'MYID'], CALL_MS)) !== command.nodeId) return { result: 'failed', reason: 'Answered', message: `${command.pod} is another node now` }
+  if (ports.asked.size > 1_000) ports.asked.clear()
+  ports.asked.set(command.opId, Date.now())
+  await node.call(words, CALL_MS)
+  return ACCEPTED
+}
+
+async function forgetNode(ports: ActPorts, command: Of<'ForgetNode'>): Promise<Outcome> {
+  return onEach(ports, command, command.pods.map((pod) => ({ pod })), async (node) => {
+    const [answer] = await node.pipeline([['CLUSTER', 'FORGET', command.nodeId]], CALL_MS)
+    if (answer instanceof RedisError && !/Unknown node/i.test(answer.message)) throw answer
+  })
+}
+
+async function onEach<T extends { readonly pod: string }>(ports: ActPorts, command: AppCommand, places: readonly T[], work: (node: RedisNode, place: T) => Promise<void>): Promise<Outcome> {
+  const outcomes = await Promise.all(
+    places.map(async (place): Promise<Outcome> => {
+      try {
+        await work(connection(ports, command, place.pod), place)
+        return ACCEPTED
+      } catch (error) {
+        const { reason, message } = asRedisError(error)
+        return { result: 'failed', reason, message: `${command.type}: ${place.pod}: ${message}` }
+      }
+    }),
+  )
+  return outcomes.find((one) => one.result === 'failed') ?? ACCEPTED
+}

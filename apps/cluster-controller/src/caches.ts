@@ -1,0 +1,110 @@
+import { ANNOTATION, LABEL } from '@slotkeeper/api'
+import { configMaps, type KubeObject, type Kube, persistentVolumeClaims, podDisruptionBudgets, pods, redisClusters, type Reflector, type ResourceDescriptor, services, startReflector, statefulSets } from '@slotkeeper/k8s'
+import type { Key } from '@slotkeeper/controller'
+import type { PodView } from '@slotkeeper/redis-topology'
+
+/** What is kept of an object that we own. */
+export type OwnedView = { readonly kind: string; readonly namespace: string; readonly name: string; readonly cluster: string; readonly ownerUid?: string; readonly specHash?: string; readonly data?: Readonly<Record<string, string>> }
+/** What is kept of a pod. */
+export type CachedPod = PodView & { readonly namespace: string; readonly name: string; readonly cluster: string }
+
+/** Everything that the controller watches. */
+export type Caches = {
+  readonly pods: Reflector<CachedPod>
+  readonly owned: Readonly<Record<string, Reflector<OwnedView>>>
+  synced(signal: AbortSignal): Promise<void>
+}
+
+type Options = { readonly kube: Kube; readonly namespaces: readonly string[]; readonly wake: (key: Key) => void; readonly onProblem: (error: unknown) => void }
+
+/** Starts the watches; every change wakes the cluster that it belongs to. */
+export function startCaches(options: Options, signal: AbortSignal): Caches {
+  const { kube, namespaces, wake, onProblem } = options
+  const scope = namespaces.length === 0 ? {} : { namespaces }
+  const watch = <T extends { readonly namespace: string; readonly cluster: string }>(resource: ResourceDescriptor, project: (object: KubeObject) => T): Reflector<T> =>
+    startReflector<T>({ kube, resource, ...scope, labelSelector: LABEL.cluster, project, indexLabels: [LABEL.cluster], onProblem, onChange: ({ object }) => wake({ namespace: object.namespace, name: object.cluster }) }, signal)
+  const podCache = watch(pods, projectPod)
+  const owned = Object.fromEntries([statefulSets, services, configMaps, podDisruptionBudgets].map((resource) => [resource.kind, watch(resource, (object) => projectOwned(resource.kind, object))]))
+  const clusters = startReflector<Key>({ kube, resource: redisClusters, ...scope, project: ({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }), onProblem, onChange: ({ object }) => wake(object) }, signal)
+  return {
+    pods: podCache,
+    owned,
+    synced: async (stop) => {
+      await Promise.all([podCache, clusters, ...Object.values(owned)].map((one) => one.synced(stop)))
+    },
+  }
+}
+
+/** Resources whose claims are patched when retention changes. */
+export const CLAIMS = persistentVolumeClaims
+
+function projectOwned(kind: string, object: KubeObject): OwnedView {
+  const { metadata } = object
+  const owner = metadata.ownerReferences?.find((one) => one.controller === true)
+  const specHash = metadata.annotations?.[ANNOTATION.specHash]
+  const data = kind === 'ConfigMap' && metadata.name.endsWith('-members') ? (object['data'] as Record<string, string> | undefined) : undefined
+  return {
+    kind,
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    cluster: metadata.labels?.[LABEL.cluster] ?? '',
+    ...(owner === undefined ? {} : { ownerUid: owner.uid }),
+    ...(specHash === undefined ? {} : { specHash }),
+    ...(data === undefined ? {} : { data }),
+  }
+}
+
+type ContainerState = { readonly running?: object; readonly waiting?: { readonly reason?: string; readonly message?: string }; readonly terminated?: { readonly containerID?: string; readonly exitCode: number; readonly signal?: number; readonly reason?: string; readonly message?: string } }
+type PodStatus = {
+  readonly podIP?: string
+  readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[]
+  readonly containerStatuses?: readonly { readonly name: string; readonly containerID?: string; readonly restartCount: number; readonly state?: ContainerState; readonly lastState?: ContainerState }[]
+}
+
+/** What decisions need of a pod. */
+export function projectPod(object: KubeObject): CachedPod {
+  const { metadata } = object
+  const status = (object['status'] ?? {}) as PodStatus
+  const spec = (object['spec'] ?? {}) as { readonly nodeName?: string }
+  const container = status.containerStatuses?.find((one) => one.name === 'server')
+  const ended = [container?.state?.terminated, container?.lastState?.terminated].flatMap((one) => (one?.containerID === undefined ? [] : [one]))
+  const waiting = container?.state?.waiting
+  const unscheduled = status.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False')
+  const blocked = blockedBy(waiting, ended[0]?.message, unscheduled)
+  const optional = {
+    ...(status.podIP === undefined ? {} : { ip: status.podIP }),
+    ...(spec.nodeName === undefined ? {} : { nodeName: spec.nodeName }),
+    ...(container?.containerID === undefined ? {} : { containerId: container.containerID }),
+    ...(blocked === undefined ? {} : { blocked }),
+    ...(metadata.labels?.[LABEL.role] === undefined ? {} : { role: metadata.labels[LABEL.role] }),
+    ...(metadata.annotations?.[ANNOTATION.podHash] === undefined ? {} : { podHash: metadata.annotations[ANNOTATION.podHash] }),
+  }
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    cluster: metadata.labels?.[LABEL.cluster] ?? '',
+    uid: metadata.uid ?? '',
+    deleting: metadata.deletionTimestamp !== undefined,
+    ready: status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false,
+    running: container?.state?.running !== undefined,
+    restarts: container?.restartCount ?? 0,
+    terminated: ended.map((one) => ({ containerId: one.containerID ?? '', exitCode: one.exitCode, reason: one.reason ?? '', ...(one.signal === undefined ? {} : { signal: one.signal }), ...(one.message === undefined ? {} : { message: one.message }) })),
+    ...optional,
+  } as CachedPod
+}
+
+/** Why a pod can't start, where a person must act; what time alone cures is left out. */
+function blockedBy(
+  waiting: ContainerState['waiting'],
+  lastWords: string | undefined,
+  unscheduled: { readonly reason?: string; readonly message?: string } | undefined,
+): { readonly reason: string; readonly message: string } | undefined {
+  const words = lastWords?.trim().slice(-300)
+  if (words !== undefined && words.includes('VolumeHasOtherData')) return { reason: 'VolumeHasOtherData', message: words }
+  if (waiting?.reason === 'CrashLoopBackOff' && words !== undefined) return { reason: 'ConfigRefused', message: words }
+  if (waiting?.reason === 'ErrImagePull' || waiting?.reason === 'ImagePullBackOff' || waiting?.reason === 'InvalidImageName' || waiting?.reason === 'ErrImageNeverPull') {
+    return { reason: 'ConfigRefused', message: `the image can't be pulled: ${waiting.message ?? waiting.reason}` }
+  }
+  if (unscheduled?.reason === 'Unschedulable') return { reason: 'Unschedulable', message: unscheduled.message ?? 'no node fits' }
+  return undefined
+}

@@ -1,0 +1,66 @@
+import type { ChangeContext } from '@slotkeeper/events'
+import { type ClusterFinding, containerToken, type Picture, provenDead } from '@slotkeeper/redis-topology'
+import type { ClusterObject } from './cluster-object.ts'
+import { caseOf } from './case-of.ts'
+import type { Observed } from './observe.ts'
+
+type Seen = {
+  readonly object: ClusterObject
+  readonly observed: Observed
+  readonly picture: Picture
+  readonly findings: readonly ClusterFinding[]
+  readonly formedBefore: boolean
+  readonly now: number
+  readonly abandoned?: string
+}
+
+/** What one pass knows beside the two statuses, in the words of events. */
+export function changeContext(seen: Seen): ChangeContext {
+  const { object, observed, picture, findings, formedBefore, now } = seen
+  const finding = findings[0]
+  const created = Date.parse(object.status?.topology === undefined ? '' : (object.status.operation?.since ?? ''))
+  return {
+    now,
+    ...(object.status === null && formedBefore ? { adopted: 'StatusMissing' as const } : {}),
+    wanted: { shards: object.spec.shards, replicasPerShard: object.spec.replicasPerShard, version: object.spec.version ?? object.spec.image ?? '' },
+    ...(finding === undefined ? {} : { finding: { type: finding.type, about: finding.about, message: finding.message } }),
+    evidence: evidenceOf(object, observed, picture),
+    exits: exitsOf(object, observed),
+    primaryChanges: causesOf(object, picture),
+    ...(Number.isFinite(created) ? { durationMs: now - created } : {}),
+    ...(seen.abandoned === undefined ? {} : { abandoned: seen.abandoned }),
+    retain: object.spec.storage?.retain ?? true,
+  }
+}
+
+function evidenceOf(object: ClusterObject, observed: Observed, picture: Picture): Readonly<Record<string, readonly string[]>> {
+  const { history, snapshot } = caseOf(object, observed)
+  const out: Record<string, readonly string[]> = {}
+  for (const shard of picture.shards) {
+    if (shard.primaryUp || shard.primaryPod === undefined) continue
+    const proof = provenDead(shard, snapshot, history)
+    const contact = shard.members.find((member) => member.pod === shard.primaryPod)?.contact.type
+    out[shard.primaryPod] = proof?.evidence ?? [`its server: ${contact ?? 'absent'}`]
+  }
+  return out
+}
+
+function exitsOf(object: ClusterObject, observed: Observed): NonNullable<ChangeContext['exits']> {
+  const out: Record<string, NonNullable<ChangeContext['exits']>[string]> = {}
+  for (const member of observed.snapshot.members) {
+    const token = object.status?.topology?.find((shard) => shard.shard === member.shard)?.incarnations?.[member.pod]
+    const ended = member.kube?.terminated.find((one) => containerToken(one.containerId) === token)
+    if (ended === undefined) continue
+    const reason = ended.reason === 'OOMKilled' ? 'OutOfMemory' : ended.exitCode === 0 ? 'Requested' : 'Crashed'
+    out[member.pod] = { exitCode: ended.exitCode, reason, ...(ended.signal === undefined ? {} : { signal: ended.signal }) }
+  }
+  return out
+}
+
+function causesOf(object: ClusterObject, picture: Picture): NonNullable<ChangeContext['primaryChanges']> {
+  const operation = object.status?.operation
+  if (operation === undefined) return {}
+  const shard = picture.shards.find((one) => one.primaryPod === operation.target)
+  if (shard === undefined || (operation.type !== 'FailOver' && operation.type !== 'HandOver')) return {}
+  return { [shard.shard]: { cause: operation.type === 'FailOver' ? 'Assisted' : 'Planned', opId: operation.id, writesAtRisk: operation.type === 'FailOver' } }
+}

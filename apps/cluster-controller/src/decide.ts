@@ -1,0 +1,170 @@
+import { hash } from '@slotkeeper/annotation-hash'
+import { FINALIZER } from '@slotkeeper/api'
+import type { Decision, Input, Key } from '@slotkeeper/controller'
+import { type ChangeContext, changes, type ClusterEvent, type ClusterStatus, withOperationId } from '@slotkeeper/events'
+import {
+  allows,
+  byGravity,
+  type Case,
+  type ClusterCommand,
+  type ClusterFinding,
+  type ClusterState,
+  diagnose,
+  everFormed,
+  intentFor,
+  isFinished,
+  isUp,
+  nextState,
+  plan,
+} from '@slotkeeper/redis-topology'
+import { caseOf } from './case-of.ts'
+import { changeContext } from './change-context.ts'
+import { type ClusterObject, finalizersOf } from './cluster-object.ts'
+import { conditionsOf, type ConditionInput } from './conditions.ts'
+import { nextTopology, plainStatus } from './next-status.ts'
+import type { Observed } from './observe.ts'
+import type { PodSettings } from './resources/stateful-set.ts'
+import { type MembersRecord, type WantedObject, wantedObjects } from './resources/wanted-objects.ts'
+
+/** A command with everything that `act` needs to carry it out. */
+export type AppCommand = ClusterCommand & { readonly cluster: Key & { readonly uid: string }; readonly object?: WantedObject; readonly ips: Readonly<Record<string, { readonly ip: string; readonly uid: string }>> }
+type Operation = NonNullable<ClusterStatus['operation']>
+
+/** What deciding depends on beside its input. */
+export type DecideSettings = PodSettings & { readonly eventTrouble: (object: ClusterObject) => ConditionInput['eventTrouble'] }
+
+/** An operation that has not reached its end after this long is given up, and looked at anew. */
+const OPERATION_PATIENCE_MS = 15_000
+
+/** PURE: diagnose -> nextState -> nextStatus -> changes -> plan. */
+export function decide(input: Input<ClusterObject, Observed>, settings: DecideSettings): Decision<ClusterStatus, AppCommand, ClusterEvent> {
+  const { object, observed, now } = input
+  if (object.metadata.deletionTimestamp !== undefined) return decideDeletion(input)
+  const given = caseOf(object, observed)
+  const formedBefore = everFormed(given)
+  const findings = byGravity([...diagnose(given), ...blockedBy(input, formedBefore)])
+  // What blocks a cluster that was never formed is told by its condition; its state goes on to say how far it came.
+  const gravest = findings.find((one) => formedBefore || one.type !== 'Blocked')?.type ?? 'Sound'
+  const sound = findings.every((one) => one.type === 'Blocked')
+  const formed = formedBefore || sound
+  const state = nextState(object.status?.state ?? '', formedBefore, gravest)
+  const operation = nextOperation(given, findings, formedBefore, now)
+  const topology = nextTopology(given.picture, object.status)
+  const formedAt = object.status?.formedAt ?? observed.snapshot.recordedFormedAt ?? (sound ? new Date(now).toISOString() : undefined)
+  const conditions = conditionsOf({ object, now, formed, state, findings, picture: given.picture, members: observed.snapshot.members, eventTrouble: settings.eventTrouble(object) })
+  const draft: ClusterStatus = {
+    state,
+    ...plainStatus(object, given.picture, formed),
+    specHash: hash(object.spec),
+    ...(formedAt === undefined ? {} : { formedAt }),
+    topology,
+    ...(operation.next === undefined ? {} : { operation: operation.next }),
+    conditions,
+  }
+  const before = object.status
+  const context = changeContext({ object, observed, picture: given.picture, findings, formedBefore, now, ...(operation.abandoned === undefined ? {} : { abandoned: operation.abandoned }) })
+  const status = withOperationId(before, draft, context, { life: before?.lifecycle?.life ?? now, seq: before?.lifecycle?.seq ?? 0 })
+  const events = changes(before, status, context)
+  const commands = object.spec.paused === true ? [] : commandsFor({ given, findings, formed: formedBefore, status, object, observed, settings })
+  return { findings, status, events, commands: commands.filter((command) => allows(state, command.type)), lookAgainInMs: lookAgain(state, findings, commands.length) }
+}
+
+function blockedBy({ object, observed, failures }: Input<ClusterObject, Observed>, formed: boolean): readonly ClusterFinding[] {
+  const findings: ClusterFinding[] = []
+  const foreign = Object.values(observed.owned).find((one) => one.ownerUid !== object.metadata.uid)
+  if (foreign !== undefined) findings.push({ type: 'Blocked', reason: 'NameTaken', about: foreign.name, message: `${foreign.kind} ${foreign.name} exists and belongs to somebody else: delete or rename it` })
+  const missing = observed.secretMissing
+  const theirs = missing !== undefined && missing.secret === object.spec.auth?.secretName
+  if (missing !== undefined && (formed || theirs)) {
+    const remedy = formed ? 'restore it from a backup: its content is never made anew for a cluster that has formed' : 'create it with the key password'
+    findings.push({ type: 'Blocked', reason: 'SecretMissing', about: missing.secret, message: `${missing.message}; ${remedy}` })
+  }
+  for (const failure of failures) {
+    if (failure.reason === 'NameTaken' || failure.reason === 'ConfigRefused') findings.push({ type: 'Blocked', reason: failure.reason, about: failure.command.type, message: failure.message })
+  }
+  const stuck = observed.snapshot.members.find((member) => member.kube?.blocked !== undefined && !isUp(member))
+  if (stuck?.kube?.blocked !== undefined) findings.push({ type: 'Blocked', reason: stuck.kube.blocked.reason, about: stuck.pod, message: `${stuck.pod}: ${stuck.kube.blocked.message}` })
+  return findings
+}
+
+function nextOperation(given: Case, findings: readonly ClusterFinding[], formed: boolean, now: number): { readonly next?: Operation; readonly abandoned?: string } {
+  const current = given.history.operation
+  if (current !== undefined && !isFinished(given, findings, formed)) {
+    if (current.type === 'FormCluster' || now - Date.parse(current.since) < OPERATION_PATIENCE_MS) return { next: current }
+    return { abandoned: `its end was not seen within ${OPERATION_PATIENCE_MS / 1000} s` }
+  }
+  if (current !== undefined) return {}
+  const intent = intentFor(given, findings, formed)
+  return intent === null ? {} : { next: { id: '', since: new Date(now).toISOString(), ...intent } }
+}
+
+type Commanding = { readonly given: Case; readonly findings: readonly ClusterFinding[]; readonly formed: boolean; readonly status: ClusterStatus; readonly object: ClusterObject; readonly observed: Observed; readonly settings: PodSettings }
+
+function commandsFor(input: Commanding): readonly AppCommand[] {
+  const { object, observed, status, settings, given, findings, formed } = input
+  const { namespace, name, uid } = object.metadata
+  const ips = Object.fromEntries(observed.snapshot.members.flatMap((member) => (member.kube?.ip === undefined ? [] : [[member.pod, { ip: member.kube.ip, uid: member.kube.uid }]])))
+  const cluster = { namespace, name, uid }
+  const complete = (command: ClusterCommand): AppCommand => ({ ...command, cluster, ips }) as AppCommand
+  const commands: AppCommand[] = []
+  if (!finalizersOf(object).includes(FINALIZER)) commands.push(complete({ type: 'EnsureFinalizer' }))
+  if (observed.secretMissing !== undefined && !formed && observed.secretMissing.secret !== object.spec.auth?.secretName) commands.push(complete({ type: 'ApplyObject', kind: 'Secret', name: observed.secretMissing.secret }))
+  // Data first: what restores service is not kept waiting by what is only recorded.
+  const operation = status.operation
+  const history = { ...given.history }
+  const planned = plan(operation === undefined ? { ...given, history } : { ...given, history: { ...history, operation } }, findings, formed, operation?.id)
+  commands.push(...planned.map(complete), ...labelCommands(given, complete))
+  for (const wanted of wantedObjects(cluster, object.spec, membersRecord(status), settings)) {
+    const found = observed.owned[`${wanted.kind}/${wanted.metadata.name}`]
+    if (found !== undefined && found.ownerUid !== uid) continue
+    if (found?.specHash === (wanted.metadata['annotations'] as Record<string, string>)['slotkeeper.dev/spec-hash']) continue
+    commands.push({ ...complete({ type: 'ApplyObject', kind: wanted.kind, name: wanted.metadata.name }), object: wanted })
+  }
+  return commands
+}
+
+function membersRecord(status: ClusterStatus): MembersRecord | null {
+  if (status.formedAt === undefined) return null
+  const topology = status.topology ?? []
+  return {
+    formedAt: status.formedAt,
+    nodes: Object.assign({}, ...topology.map((shard) => shard.nodes)) as Record<string, string>,
+    addresses: Object.assign({}, ...topology.map((shard) => shard.addresses ?? {})) as Record<string, string>,
+  }
+}
+
+function labelCommands({ picture }: Case, complete: (command: ClusterCommand) => AppCommand): readonly AppCommand[] {
+  const roles: Record<string, 'primary' | 'replica'> = {}
+  for (const member of picture.up) {
+    const owns = picture.shards[member.shard]?.primaryPod === member.pod
+    const role = owns ? 'primary' : member.contact.view.role === 'replica' ? 'replica' : undefined
+    if (role !== undefined && member.kube !== null && member.kube.role !== role) roles[member.pod] = role
+  }
+  return Object.keys(roles).length === 0 ? [] : [complete({ type: 'LabelPods', roles })]
+}
+
+function lookAgain(state: ClusterState, findings: readonly ClusterFinding[], commandCount: number): number {
+  if (findings.length === 0) return commandCount > 0 ? 1_000 : 60_000
+  if (state === 'Meeting' || state === 'Slotting') return 50
+  if (findings.some((one) => one.type === 'PrimaryDown' || one.type === 'PrimaryLeaving')) return 100
+  if (state === 'Creating') return 500
+  return state === 'Stalled' ? 2_000 : 250
+}
+
+/** Deletion never waits for anything of the cluster: owners' references take the objects, the claims stay as asked. */
+function decideDeletion({ object, now }: Input<ClusterObject, Observed>): Decision<ClusterStatus, AppCommand, ClusterEvent> {
+  const before = object.status
+  const { operation: _ended, ...rest } = before ?? { state: 'Creating' }
+  const deleting = before?.state === 'Deleting'
+  const { lifecycle: _lifecycle, outbox: _outbox, ...kept } = rest as ClusterStatus & { lifecycle?: unknown; outbox?: unknown }
+  const status: ClusterStatus = { ...kept, state: 'Deleting', ...(deleting ? { deleted: true } : {}) }
+  const context: ChangeContext = { now, retain: object.spec.storage?.retain ?? true, finding: { type: 'DeletionRequested', about: object.metadata.name }, ...(before?.operation === undefined ? {} : { abandoned: 'the cluster is being deleted' }) }
+  const events = changes(before, status, context)
+  const told = (before as { readonly deleted?: boolean } | null)?.deleted === true
+  // The last events leave before the finalizer does, but never hold it up for longer than 30 s.
+  const waited = now - Date.parse(object.metadata.deletionTimestamp ?? '') > 30_000
+  const release = told && ((before?.outbox.length ?? 0) === 0 || waited) && finalizersOf(object).includes(FINALIZER)
+  const { namespace, name, uid } = object.metadata
+  const commands: AppCommand[] = release ? [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {} }] : []
+  return { findings: [{ type: 'DeletionRequested', about: name, message: 'deletion was requested' }], status, events, commands, lookAgainInMs: 200 }
+}

@@ -1,0 +1,115 @@
+import { CLIENT_PORT, LABEL } from '@slotkeeper/api'
+import type { Io } from '@slotkeeper/controller'
+import { configMaps, type Objects } from '@slotkeeper/k8s'
+import { type NodePool, observeInboundLinks, observeNode, type RedisNode } from '@slotkeeper/redis-client'
+import { type Contact, isUp, type Member, type Snapshot } from '@slotkeeper/redis-topology'
+import type { CachedPod, Caches, OwnedView } from './caches.ts'
+import type { ClusterObject } from './cluster-object.ts'
+import { CONTROL_USER, type Credentials, readCredentials } from './credentials.ts'
+import { nameOf } from './resources/names.ts'
+import { liveSettings } from './resources/redis-conf.ts'
+
+/** Everything that was seen of one cluster, as plain data; passwords are not in it. */
+export type Observed = {
+  readonly snapshot: Snapshot
+  readonly owned: Readonly<Record<string, OwnedView>>
+  readonly secretMissing?: { readonly secret: string; readonly message: string }
+}
+
+/** What observing reaches out to. */
+export type ObservePorts = {
+  readonly caches: Caches
+  readonly objects: Objects
+  readonly pool: NodePool
+  /** Where `act` finds the way to a pod's server again. */
+  readonly access: Map<string, { readonly password: string }>
+}
+
+/** How long one server may take to answer, in milliseconds. */
+export const NODE_DEADLINE_MS = 500
+
+/** Settings that the controller reads back beside those of the spec. */
+const READ_SETTINGS = ['cluster-node-timeout', 'cluster-replica-no-failover']
+
+/** Looks at a cluster: its objects, its pods, and every server at once. The unreachable is a value. */
+export async function observe(ports: ObservePorts, object: ClusterObject, io: Io): Promise<Observed> {
+  const { namespace, name, uid } = object.metadata
+  const owned = ownedBy(ports.caches, namespace, name)
+  const credentials = await readCredentials(ports.objects, object.metadata, object.spec, io)
+  if (credentials.type === 'found') ports.access.set(uid, { password: credentials.control })
+  const places = placesOf(ports.caches, object)
+  const settings = [...READ_SETTINGS, ...Object.keys(liveSettings(object.spec))]
+  const members = await Promise.all(places.map((place) => observeMember(ports, place, credentials, settings)))
+  const refused = members.some((member) => member.contact.type === 'refused')
+  // After a refusal the others are asked again: what they say of the dead one must be younger than its refusal.
+  const settled = refused ? await Promise.all(members.map((member) => (isUp(member) ? observeMember(ports, member, credentials, settings) : member))) : members
+  const inboundLinks = refused ? await linksOf(ports, settled, credentials) : {}
+  const recorded = await recordedFormedAt(ports, owned, object, io)
+  return {
+    snapshot: { members: settled, inboundLinks, ...(recorded === undefined ? {} : { recordedFormedAt: recorded }) },
+    owned,
+    ...(credentials.type === 'missing' ? { secretMissing: { secret: credentials.secret, message: credentials.message } } : {}),
+  }
+}
+
+type Place = Pick<Member, 'pod' | 'shard' | 'index'> & { readonly kube: CachedPod | null }
+
+function placesOf(caches: Caches, object: ClusterObject): readonly Place[] {
+  const { namespace, name } = object.metadata
+  const perShard = object.spec.replicasPerShard + 1
+  return Array.from({ length: object.spec.shards * perShard }, (_, place) => {
+    const shard = Math.floor(place / perShard)
+    const index = place % perShard
+    const pod = nameOf.pod(name, shard, index)
+    const kube = caches.pods.get(namespace, pod)
+    return { pod, shard, index, kube: kube?.cluster === name ? kube : null }
+  })
+}
+
+async function observeMember(ports: ObservePorts, place: Place | Member, credentials: Credentials, settings: readonly string[]): Promise<Member> {
+  const { pod, shard, index, kube } = place
+  const contact = await contactOf(ports, kube, credentials, settings)
+  return { pod, shard, index, kube, contact }
+}
+
+async function contactOf(ports: ObservePorts, kube: Member['kube'], credentials: Credentials, settings: readonly string[]): Promise<Contact> {
+  if (kube?.ip === undefined || credentials.type === 'missing') return { type: 'absent' }
+  const node = nodeFor(ports.pool, kube.uid, kube.ip, credentials.control)
+  const contact = await observeNode(node, settings, NODE_DEADLINE_MS)
+  // A kept connection that was closed says nothing: a fresh dial does.
+  if (contact.type !== 'silent' || !node.closed) return contact
+  return observeNode(nodeFor(ports.pool, kube.uid, kube.ip, credentials.control), settings, NODE_DEADLINE_MS)
+}
+
+/** The kept connection to a pod's server, as the controller's own user. */
+export function nodeFor(pool: NodePool, podUid: string, ip: string, password: string): RedisNode {
+  return pool.node(podUid, { host: ip, port: CLIENT_PORT, username: CONTROL_USER, password })
+}
+
+async function linksOf(ports: ObservePorts, members: readonly Member[], credentials: Credentials): Promise<Readonly<Record<string, readonly string[]>>> {
+  if (credentials.type === 'missing') return {}
+  const read = await Promise.all(
+    members.filter(isUp).map(async (member) => {
+      if (member.kube?.ip === undefined) return []
+      const links = await observeInboundLinks(nodeFor(ports.pool, member.kube.uid, member.kube.ip, credentials.control), NODE_DEADLINE_MS)
+      return links === null ? [] : [[member.pod, links] as const]
+    }),
+  )
+  return Object.fromEntries(read.flat())
+}
+
+function ownedBy(caches: Caches, namespace: string, name: string): Readonly<Record<string, OwnedView>> {
+  const all = Object.values(caches.owned).flatMap((cache) => cache.byLabel(LABEL.cluster, name, namespace))
+  return Object.fromEntries(all.map((one) => [`${one.kind}/${one.name}`, one]))
+}
+
+/** The record of formation is asked for live while the status knows of none: a cache may be behind, and bootstrap can't be undone. */
+async function recordedFormedAt(ports: ObservePorts, owned: Readonly<Record<string, OwnedView>>, object: ClusterObject, io: Io): Promise<string | undefined> {
+  const { namespace, name, uid } = object.metadata
+  const cached = owned[`ConfigMap/${nameOf.members(name)}`]
+  if (cached !== undefined) return cached.ownerUid === uid ? cached.data?.['formedAt'] : undefined
+  if (object.status?.formedAt !== undefined) return undefined
+  const live = await ports.objects.get(configMaps, { namespace, name: nameOf.members(name) }, io)
+  const owner = live?.metadata.ownerReferences?.find((one) => one.controller === true)
+  return owner?.uid === uid ? (live?.['data'] as Record<string, string> | undefined)?.['formedAt'] : undefined
+}
