@@ -63,7 +63,7 @@ export type Obj<Spec, S extends Remembered> = {
 export type Input<O, Observed> = {
   readonly object: O
   readonly observed: Observed
-  /** Unix ms. */
+  /** Unix ms. Also the life that the commit draws when the object has none. */
   readonly now: number
   /** Of this process, since its last success. */
   readonly failures: readonly Failure[]
@@ -117,7 +117,8 @@ export type Controller<Spec, S extends Remembered, Observed, C extends Command, 
 }
 
 /**
- * Reads and writes objects. `commit` replaces the status under the precondition of `before.metadata.resourceVersion`
+ * Reads and writes objects. `get` asks the API server itself, not a cache: a stale answer costs a pass one conflict,
+ * but the relay also asks it whether a life is the latest. `commit` replaces the status under the precondition of `before.metadata.resourceVersion`
  * and removes the fields that `status` no longer has. It rejects with an error whose `reason` is `Conflict` when the
  * object is no longer what was read, whoever throws it.
  */

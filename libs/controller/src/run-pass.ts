@@ -4,7 +4,7 @@ import type { StatusOf, Timers } from './contract.ts'
 import { InvariantError, isConflict, messageOf, reasonOf } from './errors.ts'
 import type { Failures } from './failures.ts'
 import type { LoopWatch } from './loop-watch.ts'
-import { lifecycleOf, nextRuntimeStatus, sameStatus } from './outbox.ts'
+import { lifecycleOf, nextRuntimeStatus, sameStatus, waitingIn } from './outbox.ts'
 import { withDeadline } from './with-deadline.ts'
 
 /** How long each part of a pass may take, and how often it may start over. */
@@ -105,16 +105,18 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
 
   const observeMs = setup.observeMs ?? passLimits.observeMs
   const observed = await withDeadline(limits, observeMs, (io) => controller.observe(object, io))
-  const decision = controller.decide({ object, observed, now: ports.clock.now(), failures: failures.of(key) })
+  // One moment for the decision and its write: a life drawn now may already be part of an operation's id.
+  const now = ports.clock.now()
+  const decision = controller.decide({ object, observed, now, failures: failures.of(key) })
   assertCommands(controller, decision)
 
-  const { status, commands, withheld } = planCommit(setup, object, decision)
+  const { status, commands, withheld } = planCommit(setup, { object, decision, now })
   signal.throwIfAborted()
   const current =
     status === 'same'
       ? object
       : await withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, status, io))
-  if ((current.status?.outbox.length ?? 0) > 0) ports.relay.offer(current)
+  if (waitingIn(current.status, 0).length > 0) ports.relay.offer(current)
 
   const acted = await actInOrder(setup, { key, commands, jumpsBefore, signal })
   const result = withheld && acted.result === 'Done' ? 'Withheld' : acted.result
@@ -156,10 +158,10 @@ type Plan<S extends Remembered, C extends Command> = {
  */
 function planCommit<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
   setup: PassSetup<Spec, S, Observed, C, E>,
-  object: Obj<Spec, S>,
-  decision: Decision<S, C, E>,
+  made: { readonly object: Obj<Spec, S>; readonly decision: Decision<S, C, E>; readonly now: number },
 ): Plan<S, C> {
-  const { lease, relay, clock } = setup.ports
+  const { object, decision, now } = made
+  const { lease, relay } = setup.ports
   const { commands, events } = decision
   const claims = commands.length > 0 && lifecycleOf(object.status)?.epoch !== lease.epoch
   const changes = events.length > 0 || !sameStatus(object.status, decision.status)
@@ -168,7 +170,7 @@ function planCommit<Spec, S extends Remembered, Observed, C extends Command, E e
   if (!claims && !changes && !trims) return { status: 'same', commands, withheld: false }
 
   const { epoch, holder } = lease
-  const writing = { now: clock.now(), epoch, holder, generation: object.metadata.generation, published }
+  const writing = { now, epoch, holder, generation: object.metadata.generation, published }
   const next = nextRuntimeStatus(object.status, events, writing)
   if (!next.full) return { status: { ...decision.status, ...next.status }, commands, withheld: false }
 
