@@ -1,0 +1,66 @@
+# The front door. `make` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+ARCH := $(shell uname -m | sed 's/x86_64/x64/;s/aarch64/arm64/')
+NODE_DIR := $(CURDIR)/node_modules/node-linux-$(ARCH)/bin
+# npm runs on whatever Node there is; everything of ours runs on the Node 24 that npm brought.
+RUN := PATH="$(NODE_DIR):$(CURDIR)/node_modules/.bin:$$PATH"
+VITEST := $(RUN) node node_modules/vitest/vitest.mjs run
+NAME ?= default
+STAMP := node_modules/.installed
+
+.PHONY: help demo up down doctor test check types lint format boundaries core adapters promises toolchain bundle generate events clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+$(STAMP): package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer with npm"; exit 1; }
+	npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+toolchain: $(STAMP) ## build and fetch what tests and the local platform need (cached)
+	@$(RUN) node tools/local/main.ts ensure
+
+bundle: $(STAMP) ## one file per app
+	@$(RUN) node tools/bundle.ts
+
+demo: toolchain bundle ## a real cluster created, broken and healed before your eyes
+	@$(RUN) node tools/demo/main.ts
+
+up: toolchain bundle ## a local Kubernetes with Slotkeeper installed, left running
+	@$(RUN) node tools/local/main.ts up --name $(NAME)
+
+down: $(STAMP) ## stop what `make up` started
+	@$(RUN) node tools/local/main.ts down --name $(NAME)
+
+doctor: $(STAMP) ## what is there, what is missing, and what to do
+	@$(RUN) node tools/local/main.ts doctor
+
+types: $(STAMP)
+	@$(RUN) node node_modules/typescript/bin/tsc -p tsconfig.json
+
+lint: $(STAMP)
+	@$(RUN) node_modules/.bin/oxlint --quiet
+
+boundaries: $(STAMP)
+	@$(VITEST) --project core tools/
+
+check: types lint boundaries ## types, lint, boundaries, tidy, generated files
+
+core: $(STAMP) ## pure logic: tables, properties, laws
+	@$(VITEST) --project core
+
+adapters: toolchain ## contracts against a real API server, Redis, Valkey and NATS
+	@$(VITEST) --project adapters
+
+promises: toolchain bundle ## the apps on a real local Kubernetes
+	@$(VITEST) --project promises
+
+test: check core adapters promises ## everything that must hold
+
+generate: $(STAMP) ## CRDs, RBAC, docs and scripts from their sources
+	@$(RUN) node tools/generate.ts
+
+clean: ## what was built here; the cache of built tools stays
+	rm -rf node_modules apps/*/dist .nx coverage

@@ -1,0 +1,50 @@
+import { GROUP, VERSION } from '@slotkeeper/api'
+import type { Controller, Key } from '@slotkeeper/controller'
+import type { ClusterEvent, ClusterStatus } from '@slotkeeper/events'
+import type { Kube, Objects } from '@slotkeeper/k8s'
+import { NodePool } from '@slotkeeper/redis-client'
+import { allows } from '@slotkeeper/redis-topology'
+import type { RedisClusterSpec } from '@slotkeeper/api'
+import { act } from './act.ts'
+import { type CachedPod, type Caches, startCaches } from './caches.ts'
+import { type AppCommand, decide, type DecideSettings } from './decide.ts'
+import { type Observed, observe } from './observe.ts'
+
+/** What the controller is joined with. */
+export type ControllerPorts = {
+  readonly kube: Kube
+  readonly objects: Objects
+  readonly namespaces: readonly string[]
+  readonly settings: DecideSettings
+  readonly onProblem: (error: unknown) => void
+}
+
+/** The controller of RedisCluster: four functions on one set of caches and connections. */
+export function clusterController(ports: ControllerPorts): Controller<RedisClusterSpec, ClusterStatus, Observed, AppCommand, ClusterEvent> {
+  const { kube, objects, namespaces, settings, onProblem } = ports
+  const access = new Map<string, { readonly password: string }>()
+  const asked = new Map<string, number>()
+  let caches: Caches | undefined
+  let wakeUp: (key: Key) => void = () => undefined
+  // A closed connection is a wake-up, never evidence (SAFETY 3).
+  const pool = new NodePool((podUid) => {
+    const pod: CachedPod | undefined = caches?.pods.list().find((one) => one.uid === podUid)
+    if (pod !== undefined) wakeUp({ namespace: pod.namespace, name: pod.cluster })
+  })
+  return {
+    kind: { group: GROUP, version: VERSION, plural: 'redisclusters' },
+    wakes(wake, signal) {
+      wakeUp = wake
+      caches = startCaches({ kube, namespaces, wake, onProblem }, signal)
+      signal.addEventListener('abort', () => pool.close(), { once: true })
+    },
+    async observe(object, io) {
+      if (caches === undefined) throw new Error('observed before the watches were started')
+      await caches.synced(io.signal)
+      return observe({ caches, objects, pool, access }, object, io)
+    },
+    decide: (input) => decide(input, settings),
+    allows: (state, command) => allows(state, command.type),
+    act: (command, io) => act({ objects, pool, access, asked }, command, io),
+  }
+}
