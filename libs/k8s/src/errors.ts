@@ -64,8 +64,8 @@ export function errorOfAnswer(call: string, code: number, status: unknown, retry
 function reasonOf(code: number, reason: string, message: string): KubeErrorReason {
   if (reason === 'AlreadyExists') return 'AlreadyExists'
   if (reason === 'Expired') return 'Gone'
-  // etcd's own limit comes back as an internal error.
-  if (/request is too large|message larger than max/.test(message)) return 'TooLarge'
+  // etcd's limit comes back as an internal error, a kind's own limit as an invalid object.
+  if (/request is too large|message larger than max|may not be more than \d+ bytes/.test(message)) return 'TooLarge'
   return REASONS_BY_STATUS[code] ?? (code >= 500 ? 'Unavailable' : 'Other')
 }
 

@@ -42,10 +42,10 @@ type Moment = { readonly monotonic: number; readonly wall: number }
 export function createElection(options: LeaseOptions): Election {
   const durationMs = options.durationMs ?? 15_000
   const store = leaseStore(options.objects, options.key, options.holder, durationMs)
-  const state: State = { renewed: undefined, epoch: 0 }
+  const state: State = { renewed: undefined, leading: false, epoch: 0 }
   const context: Context = { options, store, durationMs, state }
   return {
-    held: (marginMs) => state.renewed !== undefined && age(state.renewed) + marginMs < durationMs,
+    held: (marginMs) => state.leading && state.renewed !== undefined && age(state.renewed) + marginMs < durationMs,
     get epoch() {
       return state.epoch
     },
@@ -57,8 +57,13 @@ export function createElection(options: LeaseOptions): Election {
   }
 }
 
-/** `renewed` is when the last successful renewal was SENT: its effect is not older than that. Undefined: not leading. */
-type State = { renewed: Moment | undefined; epoch: number }
+/** `renewed` is when the last successful renewal was SENT: its effect is not older than that. */
+type State = {
+  renewed: Moment | undefined
+  /** Only once the epoch is in the Lease, and until the leadership ends for whatever reason. */
+  leading: boolean
+  epoch: number
+}
 
 type Context = {
   readonly options: LeaseOptions
@@ -103,6 +108,7 @@ async function lead(context: Context, taken: LeaseRecord, work: LeaseWork, signa
   const { options, store, durationMs, state } = context
   const leading = new AbortController()
   const stop = (): void => leading.abort()
+  leading.signal.addEventListener('abort', () => (state.leading = false), { once: true })
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
   let working: Promise<unknown> | undefined
@@ -111,6 +117,7 @@ async function lead(context: Context, taken: LeaseRecord, work: LeaseWork, signa
   const watchdog = setInterval(() => isTooOld(context) && stop(), Math.min(250, durationMs / 20))
   const last = await renewUntilStopped(context, taken, epoch, leading, (drawn) => {
     state.epoch = drawn
+    state.leading = true
     working = Promise.resolve(work.onStarted(drawn, leading.signal)).catch(options.onProblem)
   })
   clearInterval(watchdog)
@@ -121,15 +128,25 @@ async function lead(context: Context, taken: LeaseRecord, work: LeaseWork, signa
   if (working !== undefined) {
     work.onStopped()
     const leftMs = renewed === undefined ? 0 : Math.max(0, durationMs - age(renewed))
-    const drained = await Promise.race([
-      working.then(() => true),
-      pause(leftMs, AbortSignal.timeout(durationMs)).then(() => false),
-    ])
     // Work that has not ended may still act: nobody else may begin before the Lease has run out.
-    if (!drained) return signal.aborted ? 'released' : 'lost'
+    if (!(await endsWithin(working, leftMs))) return signal.aborted ? 'released' : 'lost'
   }
-  if (stillOurs) await store.release(last, { signal: AbortSignal.timeout(durationMs / 5) }).catch(options.onProblem)
+  if (stillOurs) await release(context, last).catch(options.onProblem)
   return signal.aborted ? 'released' : 'lost'
+}
+
+async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const ended = new AbortController()
+  const inTime = await Promise.race([work.then(() => true), pause(ms, ended.signal).then(() => false)])
+  ended.abort()
+  return inTime
+}
+
+/** Reads first: the last renewal may have been cut off after it was done. */
+async function release({ options, store, durationMs }: Context, last: LeaseRecord): Promise<void> {
+  const io = { signal: AbortSignal.timeout(durationMs / 5) }
+  const now = await store.read(io)
+  if (now !== null && now.holder === options.holder && now.uid === last.uid) await store.release(now, io)
 }
 
 /** The Lease as it is at the end; undefined when it is no more ours. Aborts `leading` when it is lost. */

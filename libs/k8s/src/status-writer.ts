@@ -46,6 +46,9 @@ export function createStatusWriter<O extends WithStatus>(options: {
       const patch = mergePatchOf((before.status ?? {}) as JsonMap, status as JsonMap)
       if (patch === undefined && before.status !== null) return before
       const after = await objects.patchStatus(resource, { namespace, name }, patch ?? {}, { uid, resourceVersion }, io)
+      // Of the two only the version is checked for a subresource; no object created anew has the version of an older one.
+      if (after.metadata.uid !== uid)
+        throw new KubeError('Conflict', 409, `${resource.kind} ${namespace}/${name} was created anew`)
       options.wrote?.({ namespace, name }, after.metadata.resourceVersion ?? '')
       return parse(after)
     },

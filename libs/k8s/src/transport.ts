@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, request as send } from 'undici'
 import { type Credentials, type CredentialSource, credentialSource } from './credentials.ts'
-import { errorOfAnswer, KubeError } from './errors.ts'
+import { errorOfAnswer, isKubeError, KubeError } from './errors.ts'
 import { pause, withTimeLimit } from './time-limit.ts'
 
 /** One call. `path` begins with a slash; `body` is sent as JSON. */
@@ -26,7 +26,10 @@ export type KubeStreamRequest = Pick<KubeRequest, 'path' | 'query' | 'signal'> &
 export type Kube = {
   /** Namespace of the kubeconfig's context, or of our own pod. */
   readonly namespace: string
-  /** Throws KubeError, or the signal's reason. Only a GET is ever repeated, and only as the server asks (Retry-After). */
+  /**
+   * Throws KubeError, or the signal's reason. Only a GET is repeated, and only as the server asks (Retry-After);
+   * any call once when its token had just been replaced.
+   */
   request(options: KubeRequest): Promise<unknown>
   /** Resolves when the answer begins; leaving the loop over it closes its connection. */
   stream(options: KubeStreamRequest): Promise<AsyncIterable<Uint8Array>>
@@ -66,6 +69,8 @@ export function connectKube(options: KubeOptions = {}): Kube {
           try {
             return await requestOnce(source, requests, call, signal)
           } catch (error) {
+            // Refused before it was looked at: safe to repeat once with the credentials that were read again.
+            if (isKubeError(error, 'Unauthorized') && left === TRIES) continue
             const wait = retryIn(error, call, until - performance.now())
             if (wait === undefined || left <= 1 || !(await pause(wait, signal))) throw error
           }

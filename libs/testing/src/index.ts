@@ -1,2 +1,3 @@
 export { type KubeApiServer, startKubeApiServer } from './kube-apiserver.ts'
-export { readToolchain, requireTool, type Toolchain, toolchainFile } from './toolchain.ts'
+export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts'
+export { readToolchain, requireTool, type ServerTools, type Toolchain, toolchainFile } from './toolchain.ts'

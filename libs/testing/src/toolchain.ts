@@ -7,9 +7,12 @@ export type Toolchain = {
   /** The multi-call binary: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kubectl. */
   readonly kube: string | undefined
   readonly natsServer: string | undefined
-  /** Redis and Valkey servers by version, for example `valkey-9.0`. */
-  readonly servers: Readonly<Record<string, string>>
+  /** Redis and Valkey by version, for example `valkey-9.1`. */
+  readonly servers: Readonly<Record<string, ServerTools>>
 }
+
+/** One version of Redis or Valkey. */
+export type ServerTools = { readonly server: string; readonly cli: string; readonly version: string }
 
 /** The file that the toolchain's build writes. */
 export function toolchainFile(): string {
