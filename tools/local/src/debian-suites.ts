@@ -79,6 +79,8 @@ const unneeded = new RegExp(
   ].join('|')})$`,
 )
 
+const literal = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
 /** Downloads packages of a suite with all that they depend on, and gives the paths of the archives. */
 export async function downloadPackages(suite: Suite, packages: readonly string[], log: Log, signal: AbortSignal): Promise<string[]> {
   const configuration = await privateApt(suite, log, signal)
@@ -90,7 +92,7 @@ export async function downloadPackages(suite: Suite, packages: readonly string[]
   const folder = join(cacheDirectory(), 'apt', suite, 'archives')
   await mkdir(folder, { recursive: true })
   const fileOf = (name: string, version: string): RegExp =>
-    new RegExp(`^${RegExp.escape(name)}_${RegExp.escape(version.replaceAll(':', '%3a'))}_[a-z0-9]+\\.deb$`, 'i')
+    new RegExp(`^${literal(name)}_${literal(version.replaceAll(':', '%3a'))}_[a-z0-9]+\\.deb$`, 'i')
   const present = await readdir(folder)
   const missing = needed.filter(({ name, version }) => !present.some((file) => fileOf(name, version).test(file)))
   if (missing.length > 0) {

@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { cacheDirectory } from './cache-directory.ts'
+import { ensureDebianRoot } from './debian-root.ts'
+import { packImage, type ImageContent } from './image-archive.ts'
+import { familyOf, serverRoots, type ServerName } from './servers.ts'
+import { step, type Log } from './step-log.ts'
+import type { CompleteToolchain } from './toolchain.ts'
+
+/** An image that is packed, and where. */
+export type PackedImage = { readonly name: string; readonly file: string }
+
+/** Names of the images of servers, as the product uses them. */
+export const serverImages: Readonly<Record<ServerName, string>> = {
+  'redis-7.0': 'docker.io/library/redis:7.0',
+  'redis-8.0': 'docker.io/library/redis:8.0',
+  'valkey-8.1': 'docker.io/valkey/valkey:8.1',
+  'valkey-9.1': 'docker.io/valkey/valkey:9.1',
+}
+
+/** The image of the sandbox that holds a pod's namespaces. */
+export const pauseImage = 'registry.k8s.io/pause:3.10'
+
+/** The image of NATS. */
+export const natsImage = 'docker.io/library/nats:2.15'
+
+/** The image of all apps of Slotkeeper. */
+export const slotkeeperImage = 'ghcr.io/slotkeeper/slotkeeper:dev'
+
+const repository = join(import.meta.dirname, '..', '..', '..')
+const recipe = '3'
+
+type Recipe = {
+  readonly name: string
+  /** All that the content depends on. */
+  readonly key: string
+  readonly fill: (root: string) => Promise<Omit<ImageContent, 'name' | 'root'>>
+}
+
+async function pack(image: Recipe, log: Log, signal: AbortSignal): Promise<PackedImage> {
+  const key = createHash('sha256').update(`${recipe} ${image.name} ${image.key}`).digest('hex').slice(0, 12)
+  const file = join(cacheDirectory(), 'images', `${image.name.replaceAll(/[^a-z0-9.]+/g, '-')}-${key}.tar`)
+  if (existsSync(file)) return { name: image.name, file }
+  await step(log, `pack ${image.name}`, async () => {
+    await mkdir(join(cacheDirectory(), 'images'), { recursive: true })
+    const root = await mkdtemp(join(cacheDirectory(), 'images', '.root-'))
+    try {
+      await chmod(root, 0o755)
+      await packImage({ name: image.name, root, ...(await image.fill(root)) }, file, signal)
+    } finally {
+      await rm(root, { recursive: true, force: true })
+    }
+  })
+  return { name: image.name, file }
+}
+
+async function writeUsers(root: string, user: string, id: number): Promise<void> {
+  await mkdir(join(root, 'etc'), { recursive: true })
+  await writeFile(join(root, 'etc/passwd'), `root:x:0:0:root:/root:/bin/sh\n${user}:x:${id}:${id}::/:/bin/sh\n`)
+  await writeFile(join(root, 'etc/group'), `root:x:0:\n${user}:x:${id}:\n`)
+  await mkdir(join(root, 'tmp'), { recursive: true })
+  await chmod(join(root, 'tmp'), 0o1777)
+}
+
+// As the official images do: arguments alone are arguments of the server.
+const entrypointOf = (server: string): string =>
+  `#!/bin/sh\nset -e\nif [ "\${1#-}" != "$1" ] || [ "\${1%.conf}" != "$1" ]; then set -- ${server} "$@"; fi\nexec "$@"\n`
+
+async function serverImage(name: ServerName, log: Log, signal: AbortSignal): Promise<PackedImage> {
+  const source = await ensureDebianRoot(serverRoots[name], log, signal)
+  const fill: Recipe['fill'] = async (root) => {
+    await cp(source, root, { recursive: true, verbatimSymlinks: true })
+    await writeUsers(root, familyOf(name), 999)
+    await symlink('mawk', join(root, 'usr/bin/awk')).catch(() => undefined)
+    for (const folder of ['data', 'proc', 'sys', 'dev', 'usr/local/bin']) await mkdir(join(root, folder), { recursive: true })
+    await writeFile(join(root, 'usr/local/bin/docker-entrypoint.sh'), entrypointOf(`${familyOf(name)}-server`), { mode: 0o755 })
+    return {
+      config: { entrypoint: ['docker-entrypoint.sh'], command: [`${familyOf(name)}-server`], workingDirectory: '/data' },
+      owned: { data: 999 },
+    }
+  }
+  return pack({ name: serverImages[name], key: source, fill }, log, signal)
+}
+
+const pauseRecipe = (tools: CompleteToolchain): Recipe => ({
+  name: pauseImage,
+  key: tools.pause,
+  fill: async (root) => {
+    await copyFile(tools.pause, join(root, 'pause'))
+    return { config: { entrypoint: ['/pause'], user: '65535:65535' } }
+  },
+})
+
+const natsRecipe = (tools: CompleteToolchain): Recipe => ({
+  name: natsImage,
+  key: tools.natsServer,
+  fill: async (root) => {
+    await mkdir(join(root, 'usr/local/bin'), { recursive: true })
+    await copyFile(tools.natsServer, join(root, 'nats-server'))
+    await symlink('/nats-server', join(root, 'usr/local/bin/nats-server'))
+    await writeUsers(root, 'nats', 1000)
+    await writeFile(join(root, 'nats-server.conf'), 'port: 4222\nmonitor_port: 8222\n')
+    return { config: { entrypoint: ['/nats-server'], command: ['--config', '/nats-server.conf'] } }
+  },
+})
+
+/** The bundles of the apps that were built, by the name each gets in the image. */
+async function bundles(): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>()
+  for (const app of (await readdir(join(repository, 'apps')).catch(() => [])).toSorted()) {
+    const file = join(repository, 'apps', app, 'dist/main.mjs')
+    if (existsSync(file)) found.set(`${app}.mjs`, file)
+  }
+  return found
+}
+
+async function slotkeeperRecipe(log: Log, signal: AbortSignal): Promise<Recipe> {
+  const libraries = await ensureDebianRoot(
+    { name: 'node-libraries', suite: 'bookworm', packages: ['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1'] },
+    log,
+    signal,
+  )
+  const node = join(repository, `node_modules/node-linux-${process.arch}/bin/node`)
+  if (!existsSync(node)) throw new Error(`no Node at ${node}. Remedy: npm ci`)
+  const apps = await bundles()
+  const hash = createHash('sha256').update(`${libraries} ${process.version}`)
+  for (const [name, file] of apps) hash.update(name).update(await readFile(file))
+  return {
+    name: slotkeeperImage,
+    key: hash.digest('hex'),
+    fill: async (root) => {
+      await cp(libraries, root, { recursive: true, verbatimSymlinks: true })
+      for (const folder of ['app', 'usr/local/bin']) await mkdir(join(root, folder), { recursive: true })
+      await copyFile(node, join(root, 'usr/local/bin/node'))
+      await chmod(join(root, 'usr/local/bin/node'), 0o755)
+      for (const [name, file] of apps) await copyFile(file, join(root, 'app', name))
+      await writeUsers(root, 'slotkeeper', 65532)
+      return {
+        config: { entrypoint: ['/usr/local/bin/node'], user: '65532:65532', workingDirectory: '/app', environment: ['NODE_ENV=production'] },
+      }
+    },
+  }
+}
+
+/** Packs the image of Slotkeeper's apps from the bundles as they are now. */
+export async function packSlotkeeper(log: Log, signal: AbortSignal): Promise<PackedImage> {
+  return pack(await slotkeeperRecipe(log, signal), log, signal)
+}
+
+/** Packs every image that isn't packed yet: the sandbox's first. */
+export async function ensureImages(tools: CompleteToolchain, log: Log, signal: AbortSignal): Promise<readonly PackedImage[]> {
+  const images = [await pack(pauseRecipe(tools), log, signal)]
+  for (const name of Object.keys(serverRoots)) images.push(await serverImage(name as ServerName, log, signal))
+  images.push(await pack(natsRecipe(tools), log, signal), await packSlotkeeper(log, signal))
+  return images
+}
