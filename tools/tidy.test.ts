@@ -8,6 +8,7 @@ import type { Source } from './workspace.ts'
 const wireWords: Readonly<Record<string, string>> = {
   'libs/redis-topology/src/cluster-nodes.ts': 'parses CLUSTER NODES',
   'libs/redis-topology/src/info.ts': 'parses INFO',
+  'libs/redis-topology/src/parse.test.ts': 'tests the parsers',
   'libs/api/src/redis-cluster.ts': 'refuses directives of redis.conf by their old names',
   'deploy/crds/redisclusters.yaml': 'is generated from libs/api',
   'apps/cluster-controller/src/credentials.ts': 'writes directives of redis.conf',
@@ -18,6 +19,10 @@ const wireWords: Readonly<Record<string, string>> = {
   'libs/k8s/src/lease.ts': 'the election has its own word',
   'libs/k8s/src/lease-store.ts': 'the election has its own word',
   'libs/k8s/src/resource.ts': 'describes the Lease of the election',
+  'libs/k8s/test/lease.test.ts': 'tests the election',
+  'libs/nats/src/errors.ts': 'speaks of the election inside a NATS cluster',
+  'libs/observability/src/logger.ts': 'redacts a directive of redis.conf',
+  'libs/observability/src/metrics.ts': 'names the metric of the election as client-go does',
   'libs/testing/src/kube-apiserver.ts': 'names the group of administrators of Kubernetes',
   'tools/local/src/inside/control-plane.ts': 'names the group of administrators of Kubernetes',
   'tools/local/src/inside/node.ts': 'calls ip link in its own words',
@@ -73,7 +78,7 @@ function undocumented(text: string): string[] {
   })
 }
 
-/** Files of apps and libs that no index, main or test leads to. */
+/** Files of apps and libs that no index, main or test leads to, by import or as a program that it starts by name. */
 function deadFiles(all: readonly Source[]): string[] {
   const files = new Map(all.filter(({ path }) => /^(apps|libs)\//.test(path)).map((source) => [source.path, source]))
   const isRoot = (path: string): boolean => /\/src\/(index|main)\.ts$/.test(path) || path.endsWith('.test.ts')
@@ -82,8 +87,9 @@ function deadFiles(all: readonly Source[]): string[] {
     const source = files.get(path)
     if (source === undefined || reached.has(path)) return
     reached.add(path)
-    const near = importsOf(source.text).filter(({ specifier }) => specifier.startsWith('.'))
-    near.forEach(({ specifier }) => visit(posix.join(posix.dirname(path), specifier)))
+    const imported = importsOf(source.text).map(({ specifier }) => specifier)
+    const started = Array.from(source.text.matchAll(/['"`]([\w./-]+\.ts)['"`]/g), (match) => match[1] ?? '')
+    for (const near of [...imported, ...started]) visit(posix.join(posix.dirname(path), near))
   }
   Array.from(files.keys()).filter(isRoot).forEach(visit)
   return Array.from(files.keys()).filter((path) => !reached.has(path))

@@ -41,7 +41,7 @@ test('sequences have no gaps, times never go back, bounds hold, nothing that wai
         status = next.status
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   )
   expect(full).toBeGreaterThan(10)
 })

@@ -151,14 +151,19 @@ async function publishSlot<O extends Committed>(options: RelayOptions<O>, slot: 
       if (outcome === 'published' && slot.lives.length === 1) return 'idle'
       slot.lives.shift()
     } catch (error) {
-      slot.trouble = {
-        reason: reasonOf(error) === 'PassFailed' ? 'Unavailable' : reasonOf(error),
-        message: messageOf(error),
-      }
+      slot.trouble = troubleOf(error)
       return 'retry'
     }
   }
   return 'idle'
+}
+
+/** What throws without a reason of its own is either out of time, or an entry that cannot be put into words. */
+function troubleOf(error: unknown): Trouble {
+  const reason = reasonOf(error)
+  const outOfTime = error instanceof DOMException && (error.name === 'TimeoutError' || error.name === 'AbortError')
+  const fallback = outOfTime ? 'Unavailable' : 'Refused'
+  return { reason: reason === 'PassFailed' ? fallback : reason, message: messageOf(error) }
 }
 
 /** Appends what waits in one life, in order, one after the other. */

@@ -194,13 +194,15 @@ export class World {
 
   private store(process: Process): EventStore {
     return {
-      append: (request) =>
-        this.io(process, (): AppendResult => {
+      append: (request) => {
+        const answer = this.io(process, (): AppendResult => {
           const last = this.stream.at(-1)?.sequence ?? 0
           const stale = request.expectedLastSequence !== last && this.bug !== 'storeIgnoresExpectation'
           if (stale) return { ok: false, reason: 'WrongLastSequence', message: `last is ${last}` }
           return { ok: true, sequence: this.append(request.msgId, request.body), duplicate: false }
-        }),
+        })
+        return answer.catch((error: Error) => ({ ok: false, reason: 'Unavailable', message: error.message }))
+      },
       lastOf: () =>
         this.io(process, () => {
           const last = this.stream.at(-1)
