@@ -2,7 +2,7 @@ import { isKubeError } from './errors.ts'
 import { currentLease, type LeaseRecord, type LeaseStore, leaseStore } from './lease-store.ts'
 import type { Objects } from './objects.ts'
 import type { ObjectKey } from './resource.ts'
-import { pause } from './time-limit.ts'
+import { type CallIo, pause } from './time-limit.ts'
 
 /** How one process stands for election. */
 export type LeaseOptions = {
@@ -105,7 +105,7 @@ async function campaign(context: Context, signal: AbortSignal): Promise<LeaseRec
 
 /** Renews until the signal, or until the Lease is lost; `work` starts once the epoch is in the Lease. */
 async function lead(context: Context, taken: LeaseRecord, work: LeaseWork, signal: AbortSignal): Promise<ElectionEnd> {
-  const { options, store, durationMs, state } = context
+  const { options, durationMs, state } = context
   const leading = new AbortController()
   const stop = (): void => leading.abort()
   leading.signal.addEventListener('abort', () => (state.leading = false), { once: true })
@@ -122,7 +122,7 @@ async function lead(context: Context, taken: LeaseRecord, work: LeaseWork, signa
   })
   clearInterval(watchdog)
   signal.removeEventListener('abort', stop)
-  const stillOurs = signal.aborted && last !== undefined && !isTooOld(context)
+  const releasable = signal.aborted && last !== undefined && !isTooOld(context)
   const renewed = state.renewed
   state.renewed = undefined
   if (working !== undefined) {
@@ -131,7 +131,7 @@ async function lead(context: Context, taken: LeaseRecord, work: LeaseWork, signa
     // Work that has not ended may still act: nobody else may begin before the Lease has run out.
     if (!(await endsWithin(working, leftMs))) return signal.aborted ? 'released' : 'lost'
   }
-  if (stillOurs) await release(context, last).catch(options.onProblem)
+  if (releasable) await release(context, last).catch(options.onProblem)
   return signal.aborted ? 'released' : 'lost'
 }
 
@@ -164,12 +164,14 @@ async function renewUntilStopped(
   })
   let drawn: number | undefined
   let started = false
+  let failed = false
   let lease: LeaseRecord = taken
   void epoch.then((value) => (drawn = value))
   while (!leading.signal.aborted) {
-    // Not started yet: wake up as soon as the epoch is known.
-    const rest = pause(durationMs / 5, leading.signal)
-    await (drawn === undefined ? Promise.race([rest, epoch]) : started ? rest : undefined)
+    // A failed renewal is repeated at once; before the start, the epoch wakes us up.
+    const rest = failed ? undefined : pause(durationMs / 5, leading.signal)
+    await (drawn === undefined && rest !== undefined ? Promise.race([rest, epoch]) : started ? rest : undefined)
+    failed = false
     if (leading.signal.aborted) break
     try {
       const sent = moment()
@@ -182,10 +184,10 @@ async function renewUntilStopped(
       }
     } catch (error) {
       if (leading.signal.aborted) break
+      failed = true
       options.onProblem(error)
-      const now = isKubeError(error, 'Conflict', 'NotFound') ? await store.read(io()).catch(() => lease) : lease
-      // Gone or another's: whoever re-creates it now may lead already, so it is lost whatever its age says.
-      if (now === null || now.holder !== options.holder || now.uid !== lease.uid) {
+      const now = await stillOurs(context, lease, error, io())
+      if (now === undefined) {
         leading.abort()
         return undefined
       }
@@ -195,6 +197,20 @@ async function renewUntilStopped(
     }
   }
   return lease
+}
+
+/** The Lease after a failed renewal; undefined when it is gone or another's. */
+async function stillOurs(
+  context: Context,
+  lease: LeaseRecord,
+  failure: unknown,
+  io: CallIo,
+): Promise<LeaseRecord | undefined> {
+  const { options, store } = context
+  if (!isKubeError(failure, 'Conflict', 'NotFound')) return lease
+  const now = await store.read(io).catch(() => lease)
+  // Whoever re-creates it now may lead already, so it is lost whatever its age says.
+  return now !== null && now.holder === options.holder && now.uid === lease.uid ? now : undefined
 }
 
 /** Draws the epoch, again and again until it works; undefined when leadership ended first. */

@@ -116,12 +116,13 @@ export function objectsOf(kube: Kube): Objects {
       )
     },
     delete: (resource, key, options, io) => deleteObject(kube, resource, key, options, io),
-    patch: (resource, key, patch, precondition, io) =>
+    patch: async (resource, key, patch, precondition, io) =>
       mergePatch(kube, objectPath(resource, key), patch, precondition, io),
-    patchStatus: (resource, key, status, precondition, io) =>
+    patchStatus: async (resource, key, status, precondition, io) =>
       mergePatch(kube, objectPath(resource, key, 'status'), { status }, precondition, io),
-    apply: (resource, object, options, io) => apply(kube, objectPath(resource, keyOf(object)), object, options, io),
-    applyStatus: (resource, object, options, io) =>
+    apply: async (resource, object, options, io) =>
+      apply(kube, objectPath(resource, keyOf(object)), object, options, io),
+    applyStatus: async (resource, object, options, io) =>
       apply(kube, objectPath(resource, keyOf(object), 'status'), object, options, io),
   }
 }

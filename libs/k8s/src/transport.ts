@@ -49,6 +49,8 @@ const LONGEST_RETRY_AFTER_MS = 5_000
 const TRIES = 4
 /** Below the 90 s after which the API server closes an idle connection. */
 const KEEP_IDLE_MS = 30_000
+/** A connection whose other end has vanished ends about 10 s after this silence: the system probes it each second. */
+const PROBE_AFTER_MS = 15_000
 
 /** Pooled connections to the API server, credentials read again as they change. */
 export function connectKube(options: KubeOptions = {}): Kube {
@@ -102,7 +104,7 @@ function rotatingAgent(connections: number | null): RotatingAgent {
           connections,
           pipelining: 1,
           keepAliveTimeout: KEEP_IDLE_MS,
-          connect: { ...tls, timeout: 5_000 },
+          connect: { ...tls, timeout: 5_000, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS },
         })
         madeOf = identity
       }

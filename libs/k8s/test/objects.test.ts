@@ -91,7 +91,8 @@ describe('objects', () => {
       })
       expect(JSON.stringify(error) + String(error)).not.toContain('hunter2')
     }
-    expect(() => objects.get(configMaps, { namespace: 'default', name: '' }, io)).toThrow('without a name')
+    await expect(objects.delete(configMaps, keyed(''), { uid: 'a' }, io)).rejects.toThrow('without a name')
+    await expect(objects.patch(configMaps, keyed(''), {}, null, io)).rejects.toThrow('without a name')
   })
 
   test('a thousand calls share the pool, and a list comes in pages', { timeout: 60_000 }, async () => {
