@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { join } from 'node:path'
+import { connectNats, subscribe, type Delivery } from '@slotkeeper/nats'
+import { type RecordingWriter, startWriter } from '@slotkeeper/testing'
+import type { Platform } from '../local/src/index.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+/** Installs Slotkeeper as a user does: CRDs, then an overlay; waits until it is available. */
+export async function install(platform: Platform): Promise<void> {
+  await platform.kubectl(['apply', '-k', join(root, 'deploy/crds')])
+  await platform.kubectl(['wait', '--for=condition=Established', 'crd/redisclusters.slotkeeper.dev', '--timeout=30s'])
+  await platform.kubectl(['apply', '-k', join(root, 'deploy/overlays/local')])
+  for (const workload of ['deployment/slotkeeper-cluster-controller', 'statefulset/slotkeeper-nats']) {
+    await platform.kubectl(['-n', 'slotkeeper-system', 'rollout', 'status', workload, '--timeout=120s'], { deadline: 130_000 })
+  }
+}
+
+/** Polls until a condition holds; the error says what was waited for, and what was last seen. */
+export async function until<T>(what: string, timeoutMs: number, look: () => Promise<T | undefined>): Promise<T> {
+  const end = performance.now() + timeoutMs
+  let last: unknown
+  for (;;) {
+    try {
+      const found = await look()
+      if (found !== undefined) return found
+    } catch (error) {
+      last = error
+    }
+    if (performance.now() > end) throw new Error(`${what}: not within ${timeoutMs / 1000} s${last instanceof Error ? ` (${last.message})` : ''}`)
+    await sleep(50)
+  }
+}
+
+/** A RedisCluster as the demo looks at it. */
+export type ClusterView = {
+  readonly metadata: { readonly uid: string }
+  readonly status?: {
+    readonly state?: string
+    readonly formedAt?: string
+    readonly lifecycle?: { readonly seq: number; readonly life: number }
+    readonly outbox?: readonly unknown[]
+    readonly topology?: readonly { readonly shard: number; readonly primary?: string; readonly attached?: readonly string[] }[]
+    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason: string; readonly message: string }[]
+  }
+}
+
+/** Reads a cluster. */
+export async function readCluster(platform: Platform, namespace: string, name: string): Promise<ClusterView> {
+  return JSON.parse(await platform.kubectl(['-n', namespace, 'get', 'rediscluster', name, '-o', 'json'], { deadline: 10_000 })) as ClusterView
+}
+
+/** Whether a condition of a cluster is True. */
+export function isTrue(cluster: ClusterView, type: string): boolean {
+  return cluster.status?.conditions?.some((one) => one.type === type && one.status === 'True') ?? false
+}
+
+/** Waits until the cluster is Healthy, Ready and fully replicated. */
+export function healthy(platform: Platform, namespace: string, name: string, timeoutMs = 90_000): Promise<ClusterView> {
+  return until(`${namespace}/${name} Healthy`, timeoutMs, async () => {
+    const cluster = await readCluster(platform, namespace, name)
+    const sound = cluster.status?.state === 'Healthy' && isTrue(cluster, 'Ready') && isTrue(cluster, 'ReplicationHealthy')
+    return sound ? cluster : undefined
+  })
+}
+
+/** Starts the recording writer against a cluster, from outside, as an ordinary client. */
+export async function writeTo(platform: Platform, namespace: string, name: string, perSecond: number): Promise<RecordingWriter> {
+  const encoded = await platform.kubectl(['-n', namespace, 'get', 'secret', `${name}-auth`, '-o', 'jsonpath={.data.password}'])
+  const addresses = await platform.kubectl(['-n', namespace, 'get', 'pods', '-l', `slotkeeper.dev/cluster=${name}`, '-o', 'jsonpath={.items[*].status.podIP}'])
+  return startWriter({
+    dial: (host, port) => platform.dial(host, port),
+    startAt: addresses.split(' ').map((host) => ({ host, port: 6379 })),
+    password: Buffer.from(encoded, 'base64').toString('utf8'),
+    perSecond,
+  })
+}
+
+/** Reads events from the stream of an installation, from the beginning; hands each to `take` until the signal aborts. */
+export async function follow(platform: Platform, take: (delivery: Delivery) => void, signal: AbortSignal): Promise<Promise<void>> {
+  const forwarded = await platform.forward({ namespace: 'slotkeeper-system', service: 'slotkeeper-nats', port: 4222 })
+  const connection = await connectNats({ url: `nats://127.0.0.1:${forwarded.port}`, name: 'demo', signal })
+  const events = await until('the stream', 30_000, () => subscribe({ connection, from: { sequence: 1 }, signal }).catch(() => undefined))
+  const reading = (async () => {
+    for await (const delivery of events) take(delivery)
+  })()
+  return reading.finally(() => forwarded.close())
+}
+
+/** The faults in a story: gaps and repetitions in the sequence of each life. Empty when it is whole. */
+export function storyFaults(story: readonly Delivery[]): readonly string[] {
+  const last = new Map<string, number>()
+  return story.flatMap(({ event }) => {
+    const line = `${event.uid}:${event.life}`
+    const expected = (last.get(line) ?? 0) + 1
+    last.set(line, event.sequence)
+    return event.sequence === expected ? [] : [`${event.namespace}/${event.name}: ${event.type} has sequence ${event.sequence}, not ${expected}`]
+  })
+}
