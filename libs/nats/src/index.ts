@@ -1,1 +1,7 @@
-export {}
+export * from './connect.ts'
+export { EventStoreError, type EventStoreReason } from './errors.ts'
+export * from './event-store.ts'
+export type { ReadRequest, StoredEvent } from './read-once.ts'
+export * from './stream.ts'
+export * from './subscribe.ts'
+export type { Io } from './time-limit.ts'
