@@ -83,8 +83,8 @@ describe('objects', () => {
     const huge = configMap('huge', { a: 'x'.repeat(2_000_000) })
     await expect(objects.create(configMaps, huge, io)).rejects.toEqual(reason('TooLarge'))
     const secret = { ...configMap('leak', { password: 'hunter2-not-base64' }), kind: 'Secret' }
-    for (const call of [objects.create(secrets, secret, io), objects.apply(secrets, secret, {}, io)]) {
-      const error: unknown = await call.catch((thrown: unknown) => thrown)
+    for (const call of [() => objects.create(secrets, secret, io), () => objects.apply(secrets, secret, {}, io)]) {
+      const error: unknown = await call().catch((thrown: unknown) => thrown)
       expect(error).toMatchObject({
         name: 'KubeError',
         message: expect.stringMatching(/secrets.*: (400 Invalid|500 Other)$/),
