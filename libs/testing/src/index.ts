@@ -1,4 +1,11 @@
 export { type KubeApiServer, startKubeApiServer } from './kube-apiserver.ts'
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts'
 export { readToolchain, requireTool, type ServerTools, type Toolchain, toolchainFile } from './toolchain.ts'
-export { connectCluster, connectServer, type RecordingWriter, startWriter, type WriteRecord, type WriterOptions } from './recording-writer.ts'
+export {
+  connectCluster,
+  connectServer,
+  type RecordingWriter,
+  startWriter,
+  type WriteRecord,
+  type WriterOptions,
+} from './recording-writer.ts'
