@@ -1,20 +1,31 @@
 import { pino, type Logger as PinoLogger } from 'pino'
+import { redacted, withoutUserInfo } from './redacted.ts'
 
-/** Writes JSON lines to stdout. Secrets never get through, whatever object holds them. */
+/** Writes JSON lines to stdout. What a field named like a secret holds is never written, however deep it lies. */
 export type Logger = PinoLogger
-
-/** Names of fields whose values never leave the process. */
-const SECRET_FIELDS = ['password', 'masterauth', 'requirepass', 'token', 'authorization', 'creds', 'stringData', 'control-password', 'probe-password']
 
 /** A logger for a process; `write` is for tests. */
 export function createLogger(options: { readonly level: string; readonly name: string; readonly write?: (line: string) => void }): Logger {
-  const paths = SECRET_FIELDS.flatMap((field) => [`["${field}"]`, `*["${field}"]`, `*.*["${field}"]`])
   const settings = {
     level: options.level,
     base: { app: options.name },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label: string) => ({ level: label }) },
-    redact: { paths, censor: '[redacted]' },
+    formatters: {
+      level: (label: string) => ({ level: label }),
+      log: (fields: object) => redacted(fields) as Record<string, unknown>,
+    },
+    // Errors are plain already when serializers see them.
+    serializers: { err: (error: unknown) => error },
+    hooks: { streamWrite: withoutUserInfo },
   }
-  return options.write === undefined ? pino(settings) : pino(settings, { write: options.write })
+  return withRedactedChildren(options.write === undefined ? pino(settings) : pino(settings, { write: options.write }))
+}
+
+/** The fields of a child are written without the formatters; children inherit this, and theirs do. */
+function withRedactedChildren(log: Logger): Logger {
+  const child = log.child as (fields: object, options?: object) => unknown
+  const redactedChild = function (this: Logger, fields: object, options?: object): unknown {
+    return child.call(this, redacted(fields) as object, options)
+  }
+  return Object.assign(log, { child: redactedChild as Logger['child'] })
 }

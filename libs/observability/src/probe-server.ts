@@ -25,7 +25,15 @@ export async function startProbeServer(options: ProbeOptions): Promise<{ readonl
     )
   })
   const [probePort, metricsPort] = await Promise.all([listen(probes, options.probePort), listen(metrics, options.metricsPort)])
-  options.signal.addEventListener('abort', () => void [probes.close(), metrics.close()], { once: true })
+  const close = (): void => {
+    for (const server of [probes, metrics]) {
+      server.close()
+      // Kept connections of probes would hold the process for seconds.
+      server.closeAllConnections()
+    }
+  }
+  options.signal.addEventListener('abort', close, { once: true })
+  if (options.signal.aborted) close()
   return { probePort, metricsPort }
 }
 
