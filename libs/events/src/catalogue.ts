@@ -3,12 +3,19 @@ import { clusterEventData, clusterEventTypes, type ClusterEventType } from './cl
 import { clusterEventExamples, clusterEventSentences } from './cluster-event-examples.ts'
 import { defaultPrefix } from './subject.ts'
 
-type FieldSchema = { readonly type?: string; readonly enum?: readonly unknown[]; readonly description?: string; readonly items?: FieldSchema }
+type FieldSchema = {
+  readonly type?: string
+  readonly enum?: readonly unknown[]
+  readonly description?: string
+  readonly items?: FieldSchema
+}
 type DataSchema = { readonly properties?: Readonly<Record<string, FieldSchema>>; readonly required?: readonly string[] }
 
 /** JSON Schema of the data of every event, by CloudEvents type. */
 export const eventSchemas = (): Readonly<Record<string, object>> =>
-  Object.fromEntries(clusterEventTypes.map((type) => [ceType(type), z.toJSONSchema(clusterEventData[type], { io: 'input' })]))
+  Object.fromEntries(
+    clusterEventTypes.map((type) => [ceType(type), z.toJSONSchema(clusterEventData[type], { io: 'input' })]),
+  )
 
 /** The catalogue of events as Markdown: for each its meaning, subject, data and an example. */
 export const eventCatalogue = (): string =>

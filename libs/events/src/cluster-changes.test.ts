@@ -45,7 +45,13 @@ const types = (before: ClusterStatus | null, after: ClusterStatus, context: Part
 
 describe('changes', () => {
   it('tells nothing where nothing changed', () => {
-    expect(types(healthy, { ...healthy, readyShards: 1, conditions: [condition('Ready', 'True', 'Other'), condition('Spread', 'False')] })).toEqual([])
+    expect(
+      types(healthy, {
+        ...healthy,
+        readyShards: 1,
+        conditions: [condition('Ready', 'True', 'Other'), condition('Spread', 'False')],
+      }),
+    ).toEqual([])
   })
 
   it('tells an assisted failover from loss to healing', () => {
@@ -56,14 +62,36 @@ describe('changes', () => {
       conditions: [condition('Ready', 'False', 'PrimaryDown')],
       operation,
     }
-    expect(types(healthy, lost)).toEqual(['PrimaryLost', 'ReplicaDetached', 'StateChanged', 'ConditionChanged', 'OperationStarted'])
+    expect(types(healthy, lost)).toEqual([
+      'PrimaryLost',
+      'ReplicaDetached',
+      'StateChanged',
+      'ConditionChanged',
+      'OperationStarted',
+    ])
     const { operation: _, ...rest } = healthy
     const topology = (lost.topology ?? []).map(({ primaryDown: _down, ...shard }) =>
       shard.shard === 1 ? { ...shard, primary: 'orders-1-1', epoch: 9 } : shard,
     )
-    const events = changes(lost, { ...rest, topology }, { now, primaryChanges: { 1: { cause: 'Assisted', opId: '1:18' } } })
-    expect(events.map((event) => event.type)).toEqual(['PrimaryChanged', 'OperationFinished', 'StateChanged', 'ConditionChanged'])
-    expect(events[0]?.data).toMatchObject({ from: { pod: 'orders-1-0' }, to: { pod: 'orders-1-1' }, cause: 'Assisted', configEpoch: 9, opId: '1:18', writesAtRisk: true })
+    const events = changes(
+      lost,
+      { ...rest, topology },
+      { now, primaryChanges: { 1: { cause: 'Assisted', opId: '1:18' } } },
+    )
+    expect(events.map((event) => event.type)).toEqual([
+      'PrimaryChanged',
+      'OperationFinished',
+      'StateChanged',
+      'ConditionChanged',
+    ])
+    expect(events[0]?.data).toMatchObject({
+      from: { pod: 'orders-1-0' },
+      to: { pod: 'orders-1-1' },
+      cause: 'Assisted',
+      configEpoch: 9,
+      opId: '1:18',
+      writesAtRisk: true,
+    })
     expect(events[1]?.data).toMatchObject({ opId: '1:18', durationMs: 1290 })
   })
 
@@ -93,7 +121,9 @@ describe('changes', () => {
 
   it('tells slots without an owner, and their return', () => {
     const lost = withShard(healthy, 1, { slots: '8192-10000' })
-    expect(changes(healthy, lost, { now })).toMatchObject([{ type: 'SlotsUncovered', data: { shard: 1, ranges: ['10001-16383'], count: 6383 } }])
+    expect(changes(healthy, lost, { now })).toMatchObject([
+      { type: 'SlotsUncovered', data: { shard: 1, ranges: ['10001-16383'], count: 6383 } },
+    ])
     expect(types(lost, healthy)).toEqual(['SlotsCovered'])
   })
 
@@ -111,7 +141,11 @@ describe('changes', () => {
   })
 
   it('names an operation after the sequence of its start', () => {
-    const begun = { ...healthy, state: 'Healing', operation: { id: '', type: 'FailOver', target: 'orders-1-1', since: '' } }
+    const begun = {
+      ...healthy,
+      state: 'Healing',
+      operation: { id: '', type: 'FailOver', target: 'orders-1-1', since: '' },
+    }
     const named = withOperationId(healthy, begun, { now }, { life: 17, seq: 40 })
     const index = changes(healthy, named, { now }).findIndex((event) => event.type === 'OperationStarted')
     expect(named.operation?.id).toBe(`17:${40 + index + 1}`)
@@ -134,7 +168,8 @@ const shardStatus = (shard: number): fc.Arbitrary<Omit<ShardStatus, 'slots'>> =>
     })
     .map(({ pods, ids, containers, addresses, attached, primary, down, epoch }) => {
       const name = (pod: number) => `orders-${shard}-${pod}`
-      const record = (values: readonly string[]) => Object.fromEntries(pods.map((pod) => [name(pod), values[pod] ?? '']))
+      const record = (values: readonly string[]) =>
+        Object.fromEntries(pods.map((pod) => [name(pod), values[pod] ?? '']))
       const chosen = pods[primary % Math.max(1, pods.length)]
       const upPods = pods.filter((pod) => pod !== chosen && attached[pod]).map(name)
       return {
@@ -163,7 +198,10 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
     owners,
     present: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
     shards: fc.tuple(shardStatus(0), shardStatus(1), shardStatus(2)),
-    conditions: fc.array(fc.tuple(fc.constantFrom('Ready', 'Degraded', 'Stalled', 'Spread'), fc.constantFrom('True', 'False', 'Unknown')), { maxLength: 4 }),
+    conditions: fc.array(
+      fc.tuple(fc.constantFrom('Ready', 'Degraded', 'Stalled', 'Spread'), fc.constantFrom('True', 'False', 'Unknown')),
+      { maxLength: 4 },
+    ),
     operation: fc.option(fc.constantFrom('FailOver', 'ForgetNode')),
   })
   .map((drawn) => ({
@@ -171,17 +209,25 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
     specHash: drawn.specHash,
     ...(drawn.formed ? { formedAt } : {}),
     ...(drawn.deleted ? { deleted: true } : {}),
-    ...(drawn.operation === null ? {} : { operation: { id: `1:${drawn.operation}`, type: drawn.operation, target: 'x', since: formedAt } }),
+    ...(drawn.operation === null
+      ? {}
+      : { operation: { id: `1:${drawn.operation}`, type: drawn.operation, target: 'x', since: formedAt } }),
     topology: drawn.shards
       .filter((_, index) => drawn.present[index])
       .map((shard) => ({ ...shard, slots: formatSlots(rangesOf(drawn.owners, shard.shard)) })),
-    conditions: [...new Map(drawn.conditions).entries()].map(([type, status]) => condition(type, status as Condition['status'])),
+    conditions: [...new Map(drawn.conditions).entries()].map(([type, status]) =>
+      condition(type, status as Condition['status']),
+    ),
   }))
 
 const context = fc.record(
   {
     now: fc.constant(now),
-    finding: fc.record({ type: fc.string(), about: fc.string({ maxLength: 400 }), message: fc.string({ unit: 'grapheme', maxLength: 900 }) }),
+    finding: fc.record({
+      type: fc.string(),
+      about: fc.string({ maxLength: 400 }),
+      message: fc.string({ unit: 'grapheme', maxLength: 900 }),
+    }),
     evidence: fc.constant({ 'orders-0-0': ['x'.repeat(900), 'y'.repeat(900), 'z', 'more'] }),
     specPaths: fc.array(fc.string({ maxLength: 300 }), { maxLength: 30 }),
   },

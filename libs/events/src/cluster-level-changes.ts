@@ -46,7 +46,9 @@ export const endOfOperation = ({ so, after, context }: Step): readonly ClusterEv
   if (context.abandoned === undefined)
     return [{ type: 'OperationFinished', data: { ...data, message: `${type} of ${target} finished` } }]
   const reason = cutText(context.abandoned, 120)
-  return [{ type: 'OperationAbandoned', data: { ...data, reason, message: `${type} of ${target} given up: ${reason}` } }]
+  return [
+    { type: 'OperationAbandoned', data: { ...data, reason, message: `${type} of ${target} given up: ${reason}` } },
+  ]
 }
 
 /** OperationStarted of the operation that the next status holds for the first time. */

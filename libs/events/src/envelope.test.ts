@@ -12,7 +12,14 @@ const event = toCloudEvent({
   plural: 'redisclusters',
   uid: 'uid-1',
   life: 1_763_719_200_000,
-  entry: { seq: 21, type: 'PrimaryChanged', data: clusterEventExamples.PrimaryChanged, time: '2026-11-21T10:00:05.123Z', epoch: 4, generation: 3 },
+  entry: {
+    seq: 21,
+    type: 'PrimaryChanged',
+    data: clusterEventExamples.PrimaryChanged,
+    time: '2026-11-21T10:00:05.123Z',
+    epoch: 4,
+    generation: 3,
+  },
 })
 
 describe('envelope', () => {
@@ -34,12 +41,26 @@ describe('envelope', () => {
   })
 
   it('is read back, from text and from bytes', () => {
-    const read = { cloudEvent: event, ...orders, type: 'PrimaryChanged', schemaVersion: 1, uid: 'uid-1', life: 1_763_719_200_000, sequence: 21 }
+    const read = {
+      cloudEvent: event,
+      ...orders,
+      type: 'PrimaryChanged',
+      schemaVersion: 1,
+      uid: 'uid-1',
+      life: 1_763_719_200_000,
+      sequence: 21,
+    }
     expect(parseCloudEvent(JSON.stringify(event))).toEqual(read)
     expect(parseCloudEvent(new TextEncoder().encode(JSON.stringify({ ...event, added: 'later' })))).toEqual(read)
   })
 
-  it.each(['', 'no json', '{}', JSON.stringify({ ...event, id: 'x' }), JSON.stringify({ ...event, type: 'dev.slotkeeper.other.X.v1' })])('is not read from %s', (json) => {
+  it.each([
+    '',
+    'no json',
+    '{}',
+    JSON.stringify({ ...event, id: 'x' }),
+    JSON.stringify({ ...event, type: 'dev.slotkeeper.other.X.v1' }),
+  ])('is not read from %s', (json) => {
     expect(parseCloudEvent(json)).toBeNull()
   })
 })
@@ -64,7 +85,9 @@ describe('subjects', () => {
 describe('catalogue', () => {
   it.each(clusterEventTypes)('has a valid example of %s', (type) => {
     expect(clusterEventData[type].parse(clusterEventExamples[type])).toEqual(clusterEventExamples[type])
-    expect(parseClusterEvent(type, { ...clusterEventExamples[type], added: 'later' })?.data).toEqual(clusterEventExamples[type])
+    expect(parseClusterEvent(type, { ...clusterEventExamples[type], added: 'later' })?.data).toEqual(
+      clusterEventExamples[type],
+    )
     expect(eventCatalogue()).toContain(`### ${type}\n`)
     expect(eventSchemas()[`dev.slotkeeper.cluster.${type}.v1`]).toMatchObject({ type: 'object' })
   })
@@ -76,16 +99,24 @@ describe('catalogue', () => {
 
 describe('formatEvent', () => {
   it('writes one line', () => {
-    expect(formatEvent(event)).toBe('10:00:05.123  orders  PrimaryChanged      shard 1: orders-1-0 -> orders-1-1 (Assisted)')
+    expect(formatEvent(event)).toBe(
+      '10:00:05.123  orders  PrimaryChanged      shard 1: orders-1-0 -> orders-1-1 (Assisted)',
+    )
   })
 
   it('paints the parts it is asked to', () => {
     const line = formatEvent(event, { paint: (part, text) => `<${part}>${text.trim()}`, nameWidth: 8 })
-    expect(line).toBe('<time>10:00:05.123  <name>orders  <type>PrimaryChanged  <text>shard 1: orders-1-0 -> orders-1-1 (Assisted)')
+    expect(line).toBe(
+      '<time>10:00:05.123  <name>orders  <type>PrimaryChanged  <text>shard 1: orders-1-0 -> orders-1-1 (Assisted)',
+    )
   })
 
   it('lets no control character through', () => {
-    const line = formatEvent({ ...event, type: 'dev.slotkeeper.cluster.Unheard.v1', data: { message: 'a\u001b[31m\nb' } })
+    const line = formatEvent({
+      ...event,
+      type: 'dev.slotkeeper.cluster.Unheard.v1',
+      data: { message: 'a\u001b[31m\nb' },
+    })
     expect(line).toBe('10:00:05.123  orders  Unheard             a [31m b')
   })
 })

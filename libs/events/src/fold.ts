@@ -1,4 +1,12 @@
-import { conditionStatus, emptyShard, shardOf, toldConditions, type ClusterStatus, type Condition, type ShardStatus } from './cluster-status.ts'
+import {
+  conditionStatus,
+  emptyShard,
+  shardOf,
+  toldConditions,
+  type ClusterStatus,
+  type Condition,
+  type ShardStatus,
+} from './cluster-status.ts'
 import type { ClusterEvent, ClusterEventData } from './cluster-events.ts'
 import { formatSlots, parseSlots, subtractRanges } from './slot-ranges.ts'
 
@@ -76,7 +84,13 @@ const adopt = (status: ClusterStatus, data: ClusterEventData<'Adopted'>): Cluste
 })
 
 const withCondition = (status: ClusterStatus, data: ClusterEventData<'ConditionChanged'>): ClusterStatus => {
-  const changed: Condition = { type: data.type, status: data.to, reason: data.reason, message: data.message, lastTransitionTime: '' }
+  const changed: Condition = {
+    type: data.type,
+    status: data.to,
+    reason: data.reason,
+    message: data.message,
+    lastTransitionTime: '',
+  }
   const others = (status.conditions ?? []).filter((each) => each.type !== data.type)
   return { ...status, conditions: [...others, changed] }
 }

@@ -50,7 +50,8 @@ const stepPhrase = (data: Data): string => `${word(data, 'type')} ${word(data, '
 /** The events whose line is shorter than their sentence. */
 const phrases: Readonly<Record<string, (data: Data) => string>> = {
   StateChanged: (data) => `${word(data, 'from')} -> ${word(data, 'to')}${about(data)}`,
-  ConditionChanged: (data) => `${word(data, 'type')} ${word(data, 'from')} -> ${word(data, 'to')} (${word(data, 'reason')})`,
+  ConditionChanged: (data) =>
+    `${word(data, 'type')} ${word(data, 'from')} -> ${word(data, 'to')} (${word(data, 'reason')})`,
   PrimaryChanged: (data) =>
     `shard ${word(data, 'shard')}: ${podOf(data, 'from')} -> ${podOf(data, 'to')} (${word(data, 'cause')})`,
   PrimaryLost: (data) => `shard ${word(data, 'shard')}: ${word(data, 'pod')}`,

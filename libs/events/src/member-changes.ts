@@ -32,14 +32,20 @@ export const attachmentChanges = ({ so, after }: Step): readonly ClusterEvent[] 
     const was = before.attached ?? []
     const is = next.attached ?? []
     return [
-      ...was.filter((pod) => !is.includes(pod)).toSorted().map((pod): ClusterEvent => {
-        const message = `${pod} lost its replication link to ${primary || 'its primary'}`
-        return { type: 'ReplicaDetached', data: { shard: number, pod, primary, message } }
-      }),
-      ...is.filter((pod) => !was.includes(pod)).toSorted().map((pod): ClusterEvent => {
-        const message = `${pod} replicates ${primary || 'its primary'}`
-        return { type: 'ReplicaAttached', data: { shard: number, pod, primary, message } }
-      }),
+      ...was
+        .filter((pod) => !is.includes(pod))
+        .toSorted()
+        .map((pod): ClusterEvent => {
+          const message = `${pod} lost its replication link to ${primary || 'its primary'}`
+          return { type: 'ReplicaDetached', data: { shard: number, pod, primary, message } }
+        }),
+      ...is
+        .filter((pod) => !was.includes(pod))
+        .toSorted()
+        .map((pod): ClusterEvent => {
+          const message = `${pod} replicates ${primary || 'its primary'}`
+          return { type: 'ReplicaAttached', data: { shard: number, pod, primary, message } }
+        }),
     ]
   })
 
@@ -130,7 +136,9 @@ const availability = ({ so, after, context }: ShardStep): readonly ClusterEvent[
     return [{ type: 'PrimaryReturned', data: { shard, pod, nodeId, message } }]
   }
   const evidence = cutEvidence(context.evidence?.[pod])
-  return [{ type: 'PrimaryLost', data: { shard, pod, nodeId, evidence, message: `Shard ${shard} lost its primary ${pod}` } }]
+  return [
+    { type: 'PrimaryLost', data: { shard, pod, nodeId, evidence, message: `Shard ${shard} lost its primary ${pod}` } },
+  ]
 }
 
 const primaryChanged = (
@@ -151,7 +159,9 @@ const primaryChanged = (
       ...(opId === undefined ? {} : { opId }),
       // The engine's own failover is asynchronous: only who planned the change may say that nothing was lost.
       writesAtRisk: writesAtRisk ?? cause !== 'Planned',
-      message: from ? `${to.pod} took over shard ${shard} from ${from.pod}` : `${to.pod} is the primary of shard ${shard}`,
+      message: from
+        ? `${to.pod} took over shard ${shard} from ${from.pod}`
+        : `${to.pod} is the primary of shard ${shard}`,
     },
   }
 }

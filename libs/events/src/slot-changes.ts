@@ -38,7 +38,12 @@ const allSlots = (topology: readonly Slots[] | undefined): readonly SlotRange[] 
   (topology ?? []).flatMap((shard) => parseSlots(shard.slots))
 
 /** Eight ranges an event; more become several events, so that nothing of what is owned is cut. */
-const told = (type: SlotsEvent, shard: number, ranges: readonly SlotRange[], adopted = false): readonly ClusterEvent[] =>
+const told = (
+  type: SlotsEvent,
+  shard: number,
+  ranges: readonly SlotRange[],
+  adopted = false,
+): readonly ClusterEvent[] =>
   Array.from({ length: Math.ceil(ranges.length / 8) }, (_, index) => {
     const part = ranges.slice(index * 8, index * 8 + 8)
     const count = countSlots(part)
@@ -51,5 +56,7 @@ const sentence = (type: SlotsEvent, shard: number, count: number, adopted: boole
   const slots = counted(count, 'slot')
   if (type === 'SlotsUncovered') return `${slots} of shard ${shard} have no owner`
   if (adopted) return `Shard ${shard} was found owning ${slots}`
-  return type === 'SlotsCovered' ? `Shard ${shard} owns ${slots} that had no owner` : `Shard ${shard} was given ${slots}`
+  return type === 'SlotsCovered'
+    ? `Shard ${shard} owns ${slots} that had no owner`
+    : `Shard ${shard} was given ${slots}`
 }

@@ -43,7 +43,11 @@ export const readOnce = async function* (
     )
     let pending = (await within(timeoutMs, io, consumer.info())).num_pending
     while (pending > 0) {
-      const batch = await within(timeoutMs, io, consumer.fetch({ max_messages: Math.min(pending, 500), expires: timeoutMs }))
+      const batch = await within(
+        timeoutMs,
+        io,
+        consumer.fetch({ max_messages: Math.min(pending, 500), expires: timeoutMs }),
+      )
       let came = 0
       for await (const message of batch) {
         io.signal?.throwIfAborted()

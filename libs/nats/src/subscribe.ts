@@ -120,9 +120,12 @@ const durableConsumer = async (options: SubscribeOptions, durable: string): Prom
   try {
     const { config } = await within(timeoutMs, { signal }, manager.consumers.info(streamName, durable))
     if (config.filter_subject !== filter)
-      throw new EventStoreError('Refused', `durable ${durable} exists with filter ${config.filter_subject}, not ${filter}`)
+      throw new EventStoreError(
+        'Refused',
+        `durable ${durable} exists with filter ${config.filter_subject}, not ${filter}`,
+      )
   } catch (error) {
-    if (!(isAbsent(error))) throw error
+    if (!isAbsent(error)) throw error
     const made = manager.consumers.add(streamName, {
       durable_name: durable,
       filter_subject: filter,

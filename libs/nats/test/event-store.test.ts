@@ -34,7 +34,7 @@ describe('append', () => {
   it('has one winner per step, with 20 writers racing', async () => {
     const steps = 25
     const race = async (writer: number): Promise<number> => {
-      for (let won = 0; ; ) {
+      for (let won = 0; ;) {
         const last = await store.lastOf(aggregate)
         const seq = numberIn(last?.body) + 1
         if (seq > steps) return won
@@ -64,14 +64,21 @@ describe('append', () => {
     const first = await store.append(appendOf(1, 0))
     const other = { ...appendOf(2, first.ok ? first.sequence : 0), subject: 'redis.evt.cluster.shop.orders.Accepted' }
     expect(await store.append(other)).toMatchObject({ ok: true })
-    expect(await store.append(appendOf(3, first.ok ? first.sequence : 0))).toMatchObject({ ok: false, reason: 'WrongLastSequence' })
+    expect(await store.append(appendOf(3, first.ok ? first.sequence : 0))).toMatchObject({
+      ok: false,
+      reason: 'WrongLastSequence',
+    })
     expect(await store.append(appendOf(3, 0))).toMatchObject({ ok: false, reason: 'WrongLastSequence' })
     expect(await sequencesStored()).toEqual([1, 2])
   })
 
   it('keeps histories apart', async () => {
     expect(await store.append(appendOf(1, 0))).toMatchObject({ ok: true })
-    const other = { ...appendOf(1, 0, 'uid-2'), subject: 'redis.evt.cluster.shop.orders2.Deleted', aggregate: 'redis.evt.cluster.shop.orders2.>' }
+    const other = {
+      ...appendOf(1, 0, 'uid-2'),
+      subject: 'redis.evt.cluster.shop.orders2.Deleted',
+      aggregate: 'redis.evt.cluster.shop.orders2.>',
+    }
     expect(await store.append(other)).toMatchObject({ ok: true })
     expect(await store.lastOf('redis.evt.cluster.shop.nobody.>')).toBeNull()
   })
@@ -88,19 +95,36 @@ describe('append', () => {
     await server.kill()
     expect(await store.append(appendOf(21, expected))).toMatchObject({ ok: false, reason: 'Unavailable' })
     await server.restart()
-    await expect.poll(() => store.lastOf(aggregate).then((last) => last?.id, () => undefined), { timeout: 20_000 }).toMatch(/^uid-1:1:2[01]$/)
+    await expect
+      .poll(
+        () =>
+          store.lastOf(aggregate).then(
+            (last) => last?.id,
+            () => undefined,
+          ),
+        { timeout: 20_000 },
+      )
+      .toMatch(/^uid-1:1:2[01]$/)
     const last = await store.lastOf(aggregate)
-    expect(await store.append(appendOf(numberIn(last?.body) + 1, last?.streamSequence ?? 0))).toMatchObject({ ok: true })
+    expect(await store.append(appendOf(numberIn(last?.body) + 1, last?.streamSequence ?? 0))).toMatchObject({
+      ok: true,
+    })
     const stored = await sequencesStored()
     expect(stored.slice(0, 20)).toEqual(acknowledged)
     expect(stored).toEqual(stored.map((_, index) => index + 1))
   })
 
   it('says Unavailable before the first connection, and ends when called off', async () => {
-    const pending = createEventStore({ connection: new Promise<NatsConnection>(() => undefined), mode: 'ensure', timeoutMs: 200 })
+    const pending = createEventStore({
+      connection: new Promise<NatsConnection>(() => undefined),
+      mode: 'ensure',
+      timeoutMs: 200,
+    })
     expect(await pending.append(appendOf(1, 0))).toMatchObject({ ok: false, reason: 'Unavailable' })
     await expect(pending.lastOf(aggregate)).rejects.toMatchObject({ reason: 'Unavailable' })
-    await expect(pending.append(appendOf(1, 0), { signal: AbortSignal.abort(new Error('over')) })).rejects.toThrow('over')
+    await expect(pending.append(appendOf(1, 0), { signal: AbortSignal.abort(new Error('over')) })).rejects.toThrow(
+      'over',
+    )
     const never = connectNats({ url: 'nats://127.0.0.1:1', name: 'test', signal: AbortSignal.timeout(300) })
     await expect(never).rejects.toThrow()
   })
@@ -117,10 +141,14 @@ describe('the stream', () => {
 
   it('is only looked at in verify, and what is wrong is said', async () => {
     const verifying = () => createEventStore({ connection, mode: 'verify' })
-    await expect(verifying().ready()).rejects.toMatchObject({ reason: 'Refused', message: 'stream REDIS_LIFECYCLE does not exist' })
+    await expect(verifying().ready()).rejects.toMatchObject({
+      reason: 'Refused',
+      message: 'stream REDIS_LIFECYCLE does not exist',
+    })
     const manager = await jetstreamManager(connection)
     await manager.streams.add({ ...streamConfig(), subjects: ['redis.evt.cluster.>'], deny_purge: false })
-    const message = 'stream REDIS_LIFECYCLE cannot hold the history: subjects lack redis.evt.>; deny_purge is false, not true'
+    const message =
+      'stream REDIS_LIFECYCLE cannot hold the history: subjects lack redis.evt.>; deny_purge is false, not true'
     await expect(verifying().ready()).rejects.toMatchObject({ reason: 'Refused', message })
     expect(await store.append(appendOf(1, 0))).toEqual({ ok: false, reason: 'Refused', message })
     expect((await manager.streams.info('REDIS_LIFECYCLE')).config.deny_purge).toBeFalsy()
@@ -128,12 +156,19 @@ describe('the stream', () => {
 
   it('is not used on a server that would ignore the expectations', async () => {
     await checkApiLevel(connection, 1_000)
-    const accountInfo = JSON.stringify({ type: 'io.nats.jetstream.api.v1.account_info_response', api: { total: 0, errors: 0 } })
+    const accountInfo = JSON.stringify({
+      type: 'io.nats.jetstream.api.v1.account_info_response',
+      api: { total: 0, errors: 0 },
+    })
     const request = connection.request.bind(connection)
     const old = Object.assign(Object.create(connection) as NatsConnection, {
       request: async (subject: string, ...rest: never[]) =>
         subject === '$JS.API.INFO'
-          ? { ...(await request(subject, ...rest)), data: new TextEncoder().encode(accountInfo), json: () => JSON.parse(accountInfo) as unknown }
+          ? {
+              ...(await request(subject, ...rest)),
+              data: new TextEncoder().encode(accountInfo),
+              json: () => JSON.parse(accountInfo) as unknown,
+            }
           : request(subject, ...rest),
     })
     const tooOld = createEventStore({ connection: old, mode: 'ensure' })

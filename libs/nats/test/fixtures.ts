@@ -13,7 +13,14 @@ export const appendOf = (seq: number, expectedLastSequence: number, uid = 'uid-1
     name: 'orders',
     uid,
     life: 1,
-    entry: { seq, type: 'Deleted', data: { retain: true, message: `number ${seq}` }, time: new Date(1_763_719_200_000 + seq).toISOString(), epoch: 1, generation: 1 },
+    entry: {
+      seq,
+      type: 'Deleted',
+      data: { retain: true, message: `number ${seq}` },
+      time: new Date(1_763_719_200_000 + seq).toISOString(),
+      epoch: 1,
+      generation: 1,
+    },
   })
   return {
     subject: eventSubject({ kind: 'cluster', namespace: 'shop', name: 'orders', type: 'Deleted' }),

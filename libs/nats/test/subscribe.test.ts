@@ -2,7 +2,14 @@ import { rm } from 'node:fs/promises'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { startNatsServer, type NatsServer } from '@slotkeeper/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { connectNats, createEventStore, subscribe, type Delivery, type EventStore, type SubscribeFrom } from '../src/index.ts'
+import {
+  connectNats,
+  createEventStore,
+  subscribe,
+  type Delivery,
+  type EventStore,
+  type SubscribeFrom,
+} from '../src/index.ts'
 import { aggregate, appendOf, collect } from './fixtures.ts'
 
 let server: NatsServer
@@ -43,7 +50,14 @@ describe('subscribe', () => {
     await append(6, 8)
     const got = await collect(events, 3)
     expect(numbers(got)).toEqual([6, 7, 8])
-    expect(got[0]?.event).toMatchObject({ kind: 'cluster', type: 'Deleted', namespace: 'shop', name: 'orders', uid: 'uid-1', life: 1 })
+    expect(got[0]?.event).toMatchObject({
+      kind: 'cluster',
+      type: 'Deleted',
+      namespace: 'shop',
+      name: 'orders',
+      uid: 'uid-1',
+      life: 1,
+    })
   })
 
   it('from a sequence: replays, then goes on live', async () => {
@@ -56,7 +70,16 @@ describe('subscribe', () => {
     const events = collect(await open({ sequence: 1 }), 8)
     await server.kill()
     await server.restart()
-    await expect.poll(() => store.lastOf(aggregate).then((last) => last?.id, () => undefined), { timeout: 20_000 }).toBe('uid-1:1:5')
+    await expect
+      .poll(
+        () =>
+          store.lastOf(aggregate).then(
+            (last) => last?.id,
+            () => undefined,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe('uid-1:1:5')
     await append(6, 8)
     expect(numbers(await events)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
   })
@@ -75,7 +98,12 @@ describe('subscribe', () => {
     }
     expect(numbers(got)).toEqual([3, 4, 5])
     expect(got[0]?.redelivered).toBe(true)
-    const other = subscribe({ connection, from: { durable: 'billing' }, signal: ending.signal, filter: 'redis.evt.backup.>' })
+    const other = subscribe({
+      connection,
+      from: { durable: 'billing' },
+      signal: ending.signal,
+      filter: 'redis.evt.backup.>',
+    })
     await expect(other).rejects.toMatchObject({ reason: 'Refused' })
   })
 

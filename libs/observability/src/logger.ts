@@ -5,7 +5,11 @@ import { redacted, withoutUserInfo } from './redacted.ts'
 export type Logger = PinoLogger
 
 /** A logger for a process; `write` is for tests. */
-export function createLogger(options: { readonly level: string; readonly name: string; readonly write?: (line: string) => void }): Logger {
+export function createLogger(options: {
+  readonly level: string
+  readonly name: string
+  readonly write?: (line: string) => void
+}): Logger {
   const settings = {
     level: options.level,
     base: { app: options.name },

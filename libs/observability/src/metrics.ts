@@ -10,15 +10,60 @@ export function createMetrics() {
   const registers = [registry]
   return {
     registry,
-    reconciles: new Counter({ name: 'controller_runtime_reconcile_total', help: 'Passes by controller and result', labelNames: ['controller', 'result'], registers }),
-    reconcileErrors: new Counter({ name: 'controller_runtime_reconcile_errors_total', help: 'Passes that failed', labelNames: ['controller'], registers }),
-    reconcileSeconds: new Histogram({ name: 'controller_runtime_reconcile_time_seconds', help: 'Length of passes', labelNames: ['controller'], buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10], registers }),
-    activeWorkers: new Gauge({ name: 'controller_runtime_active_workers', help: 'Keys being worked on', labelNames: ['controller'], registers }),
+    reconciles: new Counter({
+      name: 'controller_runtime_reconcile_total',
+      help: 'Passes by controller and result',
+      labelNames: ['controller', 'result'],
+      registers,
+    }),
+    reconcileErrors: new Counter({
+      name: 'controller_runtime_reconcile_errors_total',
+      help: 'Passes that failed',
+      labelNames: ['controller'],
+      registers,
+    }),
+    reconcileSeconds: new Histogram({
+      name: 'controller_runtime_reconcile_time_seconds',
+      help: 'Length of passes',
+      labelNames: ['controller'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    }),
+    activeWorkers: new Gauge({
+      name: 'controller_runtime_active_workers',
+      help: 'Keys being worked on',
+      labelNames: ['controller'],
+      registers,
+    }),
     queueDepth: new Gauge({ name: 'workqueue_depth', help: 'Keys that are due', labelNames: ['name'], registers }),
-    queueAdds: new Counter({ name: 'workqueue_adds_total', help: 'Keys that became due', labelNames: ['name'], registers }),
-    leading: new Gauge({ name: 'leader_election_master_status', help: '1 while this process leads', labelNames: ['name'], registers }),
-    eventStoreReady: new Gauge({ name: 'slotkeeper_event_store_ready', help: '1 while the event store takes events', registers }),
-    outboxEntries: new Gauge({ name: 'slotkeeper_outbox_entries', help: 'Objects whose events wait for the store', labelNames: ['controller'], registers }),
-    publishSeconds: new Histogram({ name: 'slotkeeper_event_publish_seconds', help: 'From commit to the acknowledgement of the store', buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30], registers }),
+    queueAdds: new Counter({
+      name: 'workqueue_adds_total',
+      help: 'Keys that became due',
+      labelNames: ['name'],
+      registers,
+    }),
+    leading: new Gauge({
+      name: 'leader_election_master_status',
+      help: '1 while this process leads',
+      labelNames: ['name'],
+      registers,
+    }),
+    eventStoreReady: new Gauge({
+      name: 'slotkeeper_event_store_ready',
+      help: '1 while the event store takes events',
+      registers,
+    }),
+    outboxEntries: new Gauge({
+      name: 'slotkeeper_outbox_entries',
+      help: 'Objects whose events wait for the store',
+      labelNames: ['controller'],
+      registers,
+    }),
+    publishSeconds: new Histogram({
+      name: 'slotkeeper_event_publish_seconds',
+      help: 'From commit to the acknowledgement of the store',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30],
+      registers,
+    }),
   }
 }

@@ -12,7 +12,9 @@ export type ProbeOptions = {
 }
 
 /** Serves /livez and /readyz on one port and /metrics on another, until the signal aborts. Gives the ports bound. */
-export async function startProbeServer(options: ProbeOptions): Promise<{ readonly probePort: number; readonly metricsPort: number }> {
+export async function startProbeServer(
+  options: ProbeOptions,
+): Promise<{ readonly probePort: number; readonly metricsPort: number }> {
   const probes = createServer((request, response) => {
     const good = request.url === '/livez' ? options.alive() : request.url === '/readyz' ? options.ready() : undefined
     response.writeHead(good === undefined ? 404 : good ? 200 : 503).end(good === true ? 'ok' : 'not ok')
@@ -24,7 +26,10 @@ export async function startProbeServer(options: ProbeOptions): Promise<{ readonl
       () => response.writeHead(500).end(),
     )
   })
-  const [probePort, metricsPort] = await Promise.all([listen(probes, options.probePort), listen(metrics, options.metricsPort)])
+  const [probePort, metricsPort] = await Promise.all([
+    listen(probes, options.probePort),
+    listen(metrics, options.metricsPort),
+  ])
   const close = (): void => {
     for (const server of [probes, metrics]) {
       server.close()

@@ -1,4 +1,5 @@
-const secretName = /passw|masterauth|requirepass|token$|authorization|creds|credential|secret$|stringdata|cookie|private.?key/i
+const secretName =
+  /passw|masterauth|requirepass|token$|authorization|creds|credential|secret$|stringdata|cookie|private.?key/i
 const censor = '[redacted]'
 const deepest = 8
 

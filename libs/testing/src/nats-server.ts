@@ -52,7 +52,7 @@ const launch = async (program: string, dir: string, port: number): Promise<Child
   const child = spawn(program, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   child.stderr?.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-4_000)))
-  for (const deadline = Date.now() + 15_000; ; ) {
+  for (const deadline = Date.now() + 15_000; ;) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`nats-server ended: ${log}`)
     // The port opens before JetStream has recovered; the log says when the server is whole.
     if (log.includes('Server is ready') && (await takesConnections(port))) return child
