@@ -172,7 +172,7 @@ export const redisClusterStatus = z
       .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['shard'] }),
     operation: z.object({ id: z.string().max(64), type: z.string().max(64), target: z.string().max(253), since: z.string().max(40) }).optional(),
     lifecycle: lifecycle.optional(),
-    outbox: z.array(passThrough).max(32).optional(),
+    outbox: z.array(passThrough).max(2048).optional(),
     conditions: z.array(condition).max(16).optional().meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
   })
   .meta({

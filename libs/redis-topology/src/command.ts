@@ -26,5 +26,5 @@ export type Attachment = { readonly pod: string; readonly primary: string; reado
 /** The name of a command. */
 export type CommandType = ClusterCommand['type']
 
-/** What a leader whose lease runs out must never send late (SAFETY 4). */
+/** What a process whose lease runs out must never send late (SAFETY 4). */
 export const IRREVERSIBLE: readonly CommandType[] = ['AssignSlots', 'AttachReplicas', 'FailOver', 'HandOver', 'ForgetNode', 'MeetNodes']
