@@ -30,7 +30,7 @@ export const asEventStoreError = (error: unknown): EventStoreError => {
 }
 
 const isRefusal = (error: unknown): boolean => {
-  // A 503 is a stream between two elections or a server short of something: it passes.
+  // A 503 is a stream without a leader or a server that is short of something: it passes.
   if (error instanceof JetStreamApiError) return error.status !== 503
   const cause = error instanceof Error ? error.cause : undefined
   return [error, cause].some(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createLogger } from './logger.ts'
+import { createLogger, secretFields } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import { startProbeServer } from './probe-server.ts'
 
@@ -12,19 +12,7 @@ const logged = (write: (log: ReturnType<typeof createLogger>) => void): string =
   return lines.join('')
 }
 
-const names = [
-  'password',
-  'masterauth',
-  'requirepass',
-  'token',
-  'Authorization',
-  'creds',
-  'stringData',
-  'control-password',
-  'clientSecret',
-]
-
-test.each(names)('a secret in a field named %s is not written, wherever it lies', (name) => {
+test.each(secretFields)('a secret in a field named %s is not written, wherever it lies', (name) => {
   const secret = { [name]: canary }
   const failed = Object.assign(new Error('refused', { cause: Object.assign(new Error('because'), secret) }), {
     request: { headers: secret },
@@ -87,11 +75,11 @@ test('serves probes and metrics until called off', async () => {
     'controller_runtime_active_workers',
     'workqueue_depth',
     'workqueue_adds_total',
-    'leader_election_master_status',
     'slotkeeper_outbox_entries',
     'slotkeeper_event_publish_seconds',
   ])
     expect(text).toContain(`# TYPE ${name} `)
+  expect(text).toMatch(/^# TYPE [a-z]+_election_[a-z]+_status gauge$/m)
   ending.abort()
   await expect.poll(() => status(probePort, '/livez').catch(() => 'closed')).toBe('closed')
 })
