@@ -22,8 +22,8 @@ function bridge(near: Socket, rest: Buffer, host: string, port: number): void {
     near.pipe(far).pipe(near)
   })
   // An end that breaks must break the other, or the client waits for ever.
-  far.on('error', () => near.resetAndDestroy())
-  near.on('error', () => far.resetAndDestroy())
+  far.on('error', () => near.destroy())
+  near.on('error', () => far.destroy())
   far.on('close', () => clearTimeout(impatience))
   near.on('close', () => far.destroy())
 }
