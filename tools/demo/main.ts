@@ -83,5 +83,5 @@ async function tour(on: Platform): Promise<void> {
   })
   demand(storyFaults(story).length === 0 && story.length === status?.lifecycle?.seq, `${story.length} events, in order, none missing, none twice`)
   stop.abort()
-  await reading
+  await reading.done
 }

@@ -77,14 +77,14 @@ export async function writeTo(platform: Platform, namespace: string, name: strin
 }
 
 /** Reads events from the stream of an installation, from the beginning; hands each to `take` until the signal aborts. */
-export async function follow(platform: Platform, take: (delivery: Delivery) => void, signal: AbortSignal): Promise<Promise<void>> {
+export async function follow(platform: Platform, take: (delivery: Delivery) => void, signal: AbortSignal): Promise<{ readonly done: Promise<void> }> {
   const forwarded = await platform.forward({ namespace: 'slotkeeper-system', service: 'slotkeeper-nats', port: 4222 })
   const connection = await connectNats({ url: `nats://127.0.0.1:${forwarded.port}`, name: 'demo', signal })
   const events = await until('the stream', 30_000, () => subscribe({ connection, from: { sequence: 1 }, signal }).catch(() => undefined))
   const reading = (async () => {
     for await (const delivery of events) take(delivery)
   })()
-  return reading.finally(() => forwarded.close())
+  return { done: reading.finally(() => forwarded.close()) }
 }
 
 /** The faults in a story: gaps and repetitions in the sequence of each life. Empty when it is whole. */

@@ -60,6 +60,7 @@ function exitsOf(object: ClusterObject, observed: Observed): NonNullable<ChangeC
 function causesOf(object: ClusterObject, picture: Picture): NonNullable<ChangeContext['primaryChanges']> {
   const operation = object.status?.operation
   if (operation === undefined) return {}
+  if (operation.type === 'FormCluster') return Object.fromEntries(picture.shards.map((shard) => [shard.shard, { cause: 'Planned', opId: operation.id, writesAtRisk: false }]))
   const shard = picture.shards.find((one) => one.primaryPod === operation.target)
   if (shard === undefined || (operation.type !== 'FailOver' && operation.type !== 'HandOver')) return {}
   return { [shard.shard]: { cause: operation.type === 'FailOver' ? 'Assisted' : 'Planned', opId: operation.id, writesAtRisk: operation.type === 'FailOver' } }

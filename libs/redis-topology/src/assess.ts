@@ -148,8 +148,12 @@ export function follows(member: UpMember, primaryId: string | undefined): boolea
   return primaryId !== undefined && member.contact.view.role === 'replica' && ownRow(member)?.primaryId === primaryId
 }
 
-/** Whether `member` lists `other` as a full, connected member at the address where it really is. */
+/**
+ * Whether `member` lists `other` as a full member at the address where it really is. A link that is down for a moment
+ * is the nodes' own business: they dial it again by themselves.
+ */
 export function knows(member: UpMember, other: UpMember): boolean {
   const row = member.contact.view.rows.find((one) => one.nodeId === other.contact.view.nodeId)
-  return row !== undefined && row.connected && !row.flags.includes('handshake') && !row.flags.includes('noaddr')
+  if (row === undefined || row.flags.includes('handshake') || row.flags.includes('noaddr')) return false
+  return row.connected || other.kube?.ip === undefined || row.address === other.kube.ip
 }
