@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { CLUSTER_CONDITIONS, redisClusterCrd } from '@slotkeeper/api'
+import { eventCatalogue, eventSchemas } from '@slotkeeper/events'
 import { CLUSTER_STATES, FINDING_TYPES, metaOf, nextState } from '@slotkeeper/redis-topology'
 import { clusterControllerRbac } from './rbac.ts'
 
@@ -14,6 +15,8 @@ export async function generatedFiles(root: string): Promise<ReadonlyMap<string, 
   files.set('deploy/crds/kustomization.yaml', `# ${NOTE}\n${stringify({ apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources: ['redisclusters.yaml'] })}`)
   files.set('deploy/base/cluster-controller-rbac.yaml', `# ${NOTE}\n${clusterControllerRbac()}`)
   files.set('apps/cluster-controller/src/resources/scripts.ts', scripts(root))
+  files.set('docs/event-catalogue.md', eventCatalogue())
+  files.set('docs/event-schemas.json', `${JSON.stringify(eventSchemas(), null, 2)}\n`)
   files.set('docs/conditions.md', conditions())
   files.set('docs/lifecycle.md', lifecycle())
   return files

@@ -1,4 +1,4 @@
-import { ANNOTATION, LABEL } from '@slotkeeper/api'
+import { ANNOTATION, defined, LABEL } from '@slotkeeper/api'
 import { configMaps, type KubeObject, type Kube, persistentVolumeClaims, podDisruptionBudgets, pods, redisClusters, type Reflector, type ResourceDescriptor, services, startReflector, statefulSets } from '@slotkeeper/k8s'
 import type { Key } from '@slotkeeper/controller'
 import type { PodView } from '@slotkeeper/redis-topology'
@@ -43,15 +43,15 @@ function projectOwned(kind: string, object: KubeObject): OwnedView {
   const owner = metadata.ownerReferences?.find((one) => one.controller === true)
   const specHash = metadata.annotations?.[ANNOTATION.specHash]
   const data = kind === 'ConfigMap' && metadata.name.endsWith('-members') ? (object['data'] as Record<string, string> | undefined) : undefined
-  return {
+  return defined({
     kind,
     namespace: metadata.namespace ?? '',
     name: metadata.name,
     cluster: metadata.labels?.[LABEL.cluster] ?? '',
-    ...(owner === undefined ? {} : { ownerUid: owner.uid }),
-    ...(specHash === undefined ? {} : { specHash }),
-    ...(data === undefined ? {} : { data }),
-  }
+    ownerUid: owner?.uid,
+    specHash,
+    data,
+  })
 }
 
 type ContainerState = { readonly running?: object; readonly waiting?: { readonly reason?: string; readonly message?: string }; readonly terminated?: { readonly containerID?: string; readonly exitCode: number; readonly signal?: number; readonly reason?: string; readonly message?: string } }
@@ -66,31 +66,33 @@ export function projectPod(object: KubeObject): CachedPod {
   const { metadata } = object
   const status = (object['status'] ?? {}) as PodStatus
   const spec = (object['spec'] ?? {}) as { readonly nodeName?: string }
-  const container = status.containerStatuses?.find((one) => one.name === 'server')
-  const ended = [container?.state?.terminated, container?.lastState?.terminated].flatMap((one) => (one?.containerID === undefined ? [] : [one]))
-  const waiting = container?.state?.waiting
-  const unscheduled = status.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False')
-  const blocked = blockedBy(waiting, ended[0]?.message, unscheduled)
-  const optional = {
-    ...(status.podIP === undefined ? {} : { ip: status.podIP }),
-    ...(spec.nodeName === undefined ? {} : { nodeName: spec.nodeName }),
-    ...(container?.containerID === undefined ? {} : { containerId: container.containerID }),
-    ...(blocked === undefined ? {} : { blocked }),
-    ...(metadata.labels?.[LABEL.role] === undefined ? {} : { role: metadata.labels[LABEL.role] }),
-    ...(metadata.annotations?.[ANNOTATION.podHash] === undefined ? {} : { podHash: metadata.annotations[ANNOTATION.podHash] }),
-  }
-  return {
+  return defined({
     namespace: metadata.namespace ?? '',
     name: metadata.name,
     cluster: metadata.labels?.[LABEL.cluster] ?? '',
     uid: metadata.uid ?? '',
     deleting: metadata.deletionTimestamp !== undefined,
     ready: status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false,
+    ip: status.podIP,
+    nodeName: spec.nodeName,
+    role: metadata.labels?.[LABEL.role],
+    podHash: metadata.annotations?.[ANNOTATION.podHash],
+    ...containerPart(status),
+  })
+}
+
+/** What is said of the server's container. */
+function containerPart(status: PodStatus) {
+  const container = status.containerStatuses?.find((one) => one.name === 'server')
+  const ended = [container?.state?.terminated, container?.lastState?.terminated].flatMap((one) => (one?.containerID === undefined ? [] : [one]))
+  const unscheduled = status.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False')
+  return {
     running: container?.state?.running !== undefined,
     restarts: container?.restartCount ?? 0,
-    terminated: ended.map((one) => ({ containerId: one.containerID ?? '', exitCode: one.exitCode, reason: one.reason ?? '', ...(one.signal === undefined ? {} : { signal: one.signal }), ...(one.message === undefined ? {} : { message: one.message }) })),
-    ...optional,
-  } as CachedPod
+    containerId: container?.containerID,
+    terminated: ended.map((one) => defined({ containerId: one.containerID ?? '', exitCode: one.exitCode, reason: one.reason ?? '', signal: one.signal, message: one.message })),
+    blocked: blockedBy(container?.state?.waiting, ended[0]?.message, unscheduled),
+  }
 }
 
 /** Why a pod can't start, where a person must act; what time alone cures is left out. */
@@ -100,11 +102,11 @@ function blockedBy(
   unscheduled: { readonly reason?: string; readonly message?: string } | undefined,
 ): { readonly reason: string; readonly message: string } | undefined {
   const words = lastWords?.trim().slice(-300)
-  if (words !== undefined && words.includes('VolumeHasOtherData')) return { reason: 'VolumeHasOtherData', message: words }
+  if (words?.includes('VolumeHasOtherData')) return { reason: 'VolumeHasOtherData', message: words }
   if (waiting?.reason === 'CrashLoopBackOff' && words !== undefined) return { reason: 'ConfigRefused', message: words }
-  if (waiting?.reason === 'ErrImagePull' || waiting?.reason === 'ImagePullBackOff' || waiting?.reason === 'InvalidImageName' || waiting?.reason === 'ErrImageNeverPull') {
-    return { reason: 'ConfigRefused', message: `the image can't be pulled: ${waiting.message ?? waiting.reason}` }
-  }
+  if (IMAGE_TROUBLE.includes(waiting?.reason ?? '')) return { reason: 'ConfigRefused', message: `the image can't be pulled: ${waiting?.message ?? waiting?.reason}` }
   if (unscheduled?.reason === 'Unschedulable') return { reason: 'Unschedulable', message: unscheduled.message ?? 'no node fits' }
   return undefined
 }
+
+const IMAGE_TROUBLE = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull']

@@ -1,5 +1,5 @@
 import { hash } from '@slotkeeper/annotation-hash'
-import { FINALIZER } from '@slotkeeper/api'
+import { defined, FINALIZER } from '@slotkeeper/api'
 import type { Decision, Input, Key } from '@slotkeeper/controller'
 import { type ChangeContext, changes, type ClusterEvent, type ClusterStatus, withOperationId } from '@slotkeeper/events'
 import {
@@ -49,24 +49,28 @@ export function decide(input: Input<ClusterObject, Observed>, settings: DecideSe
   const formed = formedBefore || sound
   const state = nextState(object.status?.state ?? '', formedBefore, gravest)
   const operation = nextOperation(given, findings, formedBefore, now)
-  const topology = nextTopology(given.picture, object.status)
-  const formedAt = object.status?.formedAt ?? observed.snapshot.recordedFormedAt ?? (sound ? new Date(now).toISOString() : undefined)
-  const conditions = conditionsOf({ object, now, formed, state, findings, picture: given.picture, members: observed.snapshot.members, eventTrouble: settings.eventTrouble(object) })
-  const draft: ClusterStatus = {
+  const members = observed.snapshot.members
+  const conditions = conditionsOf({ object, now, formed, state, findings, picture: given.picture, members, eventTrouble: settings.eventTrouble(object) })
+  const draft: ClusterStatus = defined({
     state,
     ...plainStatus(object, given.picture, formed),
     specHash: hash(object.spec),
-    ...(formedAt === undefined ? {} : { formedAt }),
-    topology,
-    ...(operation.next === undefined ? {} : { operation: operation.next }),
+    formedAt: object.status?.formedAt ?? observed.snapshot.recordedFormedAt ?? (sound ? new Date(now).toISOString() : undefined),
+    topology: nextTopology(given.picture, object.status),
+    operation: operation.next,
     conditions,
-  }
+  })
   const before = object.status
-  const context = changeContext({ object, observed, picture: given.picture, findings, formedBefore, now, ...(operation.abandoned === undefined ? {} : { abandoned: operation.abandoned }) })
-  const status = withOperationId(before, draft, context, { life: before?.lifecycle?.life ?? now, seq: before?.lifecycle?.seq ?? 0 })
+  const context = changeContext({ object, observed, picture: given.picture, findings, formedBefore, now, ...defined({ abandoned: operation.abandoned }) })
+  const status = withOperationId(before, draft, context, lifeOf(before, now))
   const events = changes(before, status, context)
   const commands = object.spec.paused === true ? [] : commandsFor({ given, findings, formed: formedBefore, status, object, observed, settings })
   return { findings, status, events, commands: commands.filter((command) => allows(state, command.type)), lookAgainInMs: lookAgain(state, findings, commands.length) }
+}
+
+/** The life and sequence that the runtime will number the events by. */
+function lifeOf(before: ClusterObject['status'], now: number): { readonly life: number; readonly seq: number } {
+  return before?.lifecycle ?? { life: now, seq: 0 }
 }
 
 function blockedBy({ object, observed, failures }: Input<ClusterObject, Observed>, formed: boolean): readonly ClusterFinding[] {

@@ -1,6 +1,6 @@
-import { LABEL } from '@slotkeeper/api'
+import { defined, LABEL } from '@slotkeeper/api'
 import type { ClusterStatus, ShardStatus } from '@slotkeeper/events'
-import { containerToken, formatRanges, isUp, type Picture, type ShardPicture } from '@slotkeeper/redis-topology'
+import { containerToken, formatRanges, isUp, type Member, type Picture, type ShardPicture } from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
 import { nameOf } from './resources/names.ts'
 
@@ -16,39 +16,39 @@ export function nextTopology(picture: Picture, before: ClusterStatus | null): re
 }
 
 function nextShard(picture: ShardPicture, before: ShardStatus | undefined): ShardStatus {
-  const nodes: Record<string, string> = {}
-  const incarnations: Record<string, string> = {}
-  const addresses: Record<string, string> = {}
-  for (const member of picture.members) {
-    const { pod } = member
-    const id = before?.nodes[pod]
-    const awaited = id !== undefined && id === picture.primaryId && !picture.primaryUp
-    const word = isUp(member) && !awaited ? member : undefined
-    const nodeId = word?.contact.view.nodeId ?? id
-    if (nodeId === undefined) continue
-    nodes[pod] = nodeId
-    const token = word?.kube?.containerId === undefined ? before?.incarnations?.[pod] : containerToken(word.kube.containerId)
-    if (token !== undefined) incarnations[pod] = token
-    const address = word?.kube?.ip ?? before?.addresses?.[pod]
-    if (address !== undefined) addresses[pod] = address
-  }
-  const primary = primaryOf(picture, before)
-  const slots = picture.ranges.length > 0 ? formatRanges(picture.ranges) : !picture.primaryUp ? (before?.slots ?? '') : ''
-  return {
+  const known = picture.members.flatMap((member) => {
+    const word = lastWord(member, picture, before)
+    return word === null ? [] : [{ pod: member.pod, ...word }]
+  })
+  const collect = (field: 'nodeId' | 'token' | 'address'): Record<string, string> => Object.fromEntries(known.flatMap((one) => (one[field] === undefined ? [] : [[one.pod, one[field]]])))
+  const primary = picture.primaryUp ? picture.primaryPod : (before?.primary ?? picture.primaryPod)
+  return defined({
     shard: picture.shard,
-    slots,
-    ...(primary === undefined ? {} : { primary }),
-    ...(primary !== undefined && !picture.primaryUp ? { primaryDown: true } : {}),
-    ...(picture.epoch > 0 && picture.primaryUp ? { epoch: picture.epoch } : before?.epoch === undefined ? {} : { epoch: before.epoch }),
-    nodes,
+    slots: slotsOf(picture, before),
+    primary,
+    primaryDown: primary !== undefined && !picture.primaryUp ? true : undefined,
+    epoch: picture.epoch > 0 && picture.primaryUp ? picture.epoch : before?.epoch,
+    nodes: collect('nodeId'),
     attached: picture.attached.toSorted(),
-    incarnations,
-    addresses,
-  }
+    incarnations: collect('token'),
+    addresses: collect('address'),
+  })
 }
 
-function primaryOf(picture: ShardPicture, before: ShardStatus | undefined): string | undefined {
-  return picture.primaryUp ? picture.primaryPod : (before?.primary ?? picture.primaryPod)
+/** Of a shard that nobody speaks for, the last known slots stay. */
+function slotsOf(picture: ShardPicture, before: ShardStatus | undefined): string {
+  if (picture.ranges.length > 0) return formatRanges(picture.ranges)
+  return picture.primaryUp ? '' : (before?.slots ?? '')
+}
+
+/** What is known of a member: its own word, else what was remembered; null of one that was never heard. */
+function lastWord(member: Member, picture: ShardPicture, before: ShardStatus | undefined) {
+  const { pod } = member
+  const remembered = { nodeId: before?.nodes[pod], token: before?.incarnations?.[pod], address: before?.addresses?.[pod] }
+  const awaited = remembered.nodeId !== undefined && remembered.nodeId === picture.primaryId && !picture.primaryUp
+  if (!isUp(member) || awaited) return remembered.nodeId === undefined ? null : remembered
+  const containerId = member.kube?.containerId
+  return { nodeId: member.contact.view.nodeId, token: containerId === undefined ? remembered.token : containerToken(containerId), address: member.kube?.ip ?? remembered.address }
 }
 
 /** The parts of the status that are copies of what is plain from spec and picture. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { defined } from './defined.ts'
 import { GROUP, VERSION } from './meta.ts'
 import { redisClusterSpec, redisClusterStatus } from './redis-cluster.ts'
 
@@ -16,23 +17,28 @@ const DROPPED = ['$schema', 'contentEncoding', 'propertyNames', 'examples', 'add
 export function toStructural(schema: unknown, path = '$'): Schema {
   if (typeof schema !== 'object' || schema === null) throw new Error(`${path}: not a schema`)
   const input = { ...(schema as Schema) }
-  for (const key of ['anyOf', 'oneOf', 'allOf', '$ref', 'not']) {
-    if (key in input) throw new Error(`${path}: ${key} is not structural; use optional siblings with a CEL rule`)
-  }
+  refuseInexpressible(input, path)
   for (const key of DROPPED) delete input[key]
   if (input['x-kubernetes-preserve-unknown-fields'] === true) {
-    const { description } = input
-    return { type: 'object', ...(description === undefined ? {} : { description }), 'x-kubernetes-preserve-unknown-fields': true }
+    return defined({ type: 'object', description: input['description'], 'x-kubernetes-preserve-unknown-fields': true }) as Schema
   }
   if (input['type'] === 'integer') {
     for (const bound of ['minimum', 'maximum']) if (Math.abs(Number(input[bound])) === Number.MAX_SAFE_INTEGER) delete input[bound]
     input['format'] ??= 'int64'
   }
-  if (typeof input['pattern'] === 'string' && /\(\?[=!<]/.test(input['pattern'])) throw new Error(`${path}: the pattern is not RE2`)
-  if (input['additionalProperties'] === false) delete input['additionalProperties']
-  else if (input['additionalProperties'] !== undefined) {
-    input['additionalProperties'] = toStructural(input['additionalProperties'], `${path}.*`)
+  return withStructuralParts(input, path)
+}
+
+function refuseInexpressible(input: Schema, path: string): void {
+  for (const key of ['anyOf', 'oneOf', 'allOf', '$ref', 'not']) {
+    if (key in input) throw new Error(`${path}: ${key} is not structural; use optional siblings with a CEL rule`)
   }
+  if (typeof input['pattern'] === 'string' && /\(\?[=!<]/.test(input['pattern'])) throw new Error(`${path}: the pattern is not RE2`)
+}
+
+function withStructuralParts(input: Schema, path: string): Schema {
+  if (input['additionalProperties'] === false) delete input['additionalProperties']
+  else if (input['additionalProperties'] !== undefined) input['additionalProperties'] = toStructural(input['additionalProperties'], `${path}.*`)
   if (input['items'] !== undefined) input['items'] = toStructural(input['items'], `${path}[]`)
   const properties = input['properties'] as Schema | undefined
   if (properties !== undefined) {

@@ -1,4 +1,5 @@
 export * from './condition.ts'
 export * from './crd.ts'
+export * from './defined.ts'
 export * from './meta.ts'
 export * from './redis-cluster.ts'

@@ -1,5 +1,5 @@
 import { hash } from '@slotkeeper/annotation-hash'
-import { ANNOTATION, busPort, CATALOGUE, CLIENT_PORT, LABEL, type RedisClusterSpec } from '@slotkeeper/api'
+import { ANNOTATION, busPort, CATALOGUE, CLIENT_PORT, defined, LABEL, type RedisClusterSpec } from '@slotkeeper/api'
 import { labelsOf, nameOf, ownedMeta, type ClusterRef } from './names.ts'
 
 /** The image of the servers: the catalogue's, or the one that was named. */
@@ -69,12 +69,14 @@ function podSpec(cluster: ClusterRef, spec: RedisClusterSpec, shard: number, set
     automountServiceAccountToken: false,
     terminationGracePeriodSeconds: parts?.terminationGracePeriodSeconds ?? 60,
     securityContext: { runAsNonRoot: true, ...ids, seccompProfile: { type: 'RuntimeDefault' }, fsGroupChangePolicy: 'OnRootMismatch', ...parts?.securityContext },
-    ...(spec.imagePullSecrets === undefined ? {} : { imagePullSecrets: spec.imagePullSecrets }),
-    ...(parts?.nodeSelector === undefined ? {} : { nodeSelector: parts.nodeSelector }),
-    ...(parts?.tolerations === undefined ? {} : { tolerations: parts.tolerations }),
-    ...(parts?.priorityClassName === undefined ? {} : { priorityClassName: parts.priorityClassName }),
-    ...(parts?.serviceAccountName === undefined ? {} : { serviceAccountName: parts.serviceAccountName }),
-    ...(parts?.affinity === undefined ? {} : { affinity: parts.affinity }),
+    ...defined({ imagePullSecrets: spec.imagePullSecrets }),
+    ...defined({
+      nodeSelector: parts?.nodeSelector,
+      tolerations: parts?.tolerations,
+      priorityClassName: parts?.priorityClassName,
+      serviceAccountName: parts?.serviceAccountName,
+      affinity: parts?.affinity,
+    }),
     topologySpreadConstraints: parts?.topologySpreadConstraints ?? spreadConstraints(cluster, spec, shard),
     containers: [serverContainer(cluster, spec, shard)],
   }
