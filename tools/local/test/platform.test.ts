@@ -1,4 +1,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stateDirectory } from '../src/cache-directory.ts'
@@ -9,13 +12,23 @@ const name = `test-${process.pid}`
 let platform: Platform
 let before: Leftovers
 
-type Leftovers = { readonly mounts: number; readonly links: number; readonly groups: number }
+type Leftovers = { readonly mounts: number; readonly links: number }
 
 async function leftovers(): Promise<Leftovers> {
   const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').length
   const links = (await readdir('/sys/class/net')).length
-  const unified = await readdir('/sys/fs/cgroup/unified').catch(() => [])
-  return { mounts, links, groups: unified.filter((entry) => /^[0-9a-f]{64}$/.test(entry)).length }
+  return { mounts, links }
+}
+
+/** Containers of this platform, whose control groups must go with it. Other platforms may come and go meanwhile. */
+async function containers(): Promise<readonly string[]> {
+  const folders = ['node1', 'node2', 'node3'].map((node) => join(stateDirectory(name), node, 'run/io.containerd.runtime.v2.task/k8s.io'))
+  return (await Promise.all(folders.map((folder) => readdir(folder)))).flat()
+}
+
+async function controlGroups(): Promise<ReadonlySet<string>> {
+  const hierarchies = await readdir('/sys/fs/cgroup')
+  return new Set((await Promise.all(hierarchies.map((one) => readdir(`/sys/fs/cgroup/${one}`).catch(() => [])))).flat())
 }
 
 async function processesOfPlatform(): Promise<readonly string[]> {
@@ -34,7 +47,7 @@ const inPod = (pod: string, ...command: string[]): Promise<string> =>
 const pings = (pod: string, host: string): Promise<string> =>
   inPod(pod, 'timeout', '2', 'redis-cli', '-h', host, 'ping').then((text) => text.trim(), () => 'nothing')
 
-function ask(socket: import('node:stream').Duplex, request: string): Promise<string> {
+function ask(socket: Duplex, request: string): Promise<string> {
   return new Promise((resolve, reject) => {
     socket.once('data', (part: Buffer) => {
       resolve(part.toString())
@@ -84,7 +97,6 @@ describe('the local platform', () => {
     expect(await ask(dial('r-1.r.default.svc.cluster.local', 6379), 'PING\r\n')).toBe('+PONG\r\n')
     await expect(ask(dial(await ipOf('r-5'), 6380), 'PING\r\n')).rejects.toThrow()
     const forward = await platform.forward({ namespace: 'default', service: 'front', port: 6379 })
-    const { connect } = await import('node:net')
     expect(await ask(connect(forward.port, '127.0.0.1'), 'PING\r\n')).toBe('+PONG\r\n')
     await forward.close()
   })
@@ -123,8 +135,11 @@ describe('the local platform', () => {
   })
 
   test('leaves nothing behind', async () => {
+    const ids = await containers()
     await platform.stop()
     await sleep(200)
+    const groups = await controlGroups()
+    expect(ids.filter((id) => groups.has(id))).toEqual([])
     expect(await processesOfPlatform()).toEqual([])
     expect(await leftovers()).toEqual(before)
     await expect(readdir(stateDirectory(name))).rejects.toThrow('ENOENT')
