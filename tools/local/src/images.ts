@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
 import { ensureDebianRoot } from './debian-root.ts'
@@ -31,6 +31,7 @@ export const slotkeeperImage = 'ghcr.io/slotkeeper/slotkeeper:dev'
 
 const repository = join(import.meta.dirname, '..', '..', '..')
 const recipe = '3'
+const keptBuilds = 3
 
 type Recipe = {
   readonly name: string
@@ -146,7 +147,18 @@ async function slotkeeperRecipe(log: Log, signal: AbortSignal): Promise<Recipe> 
 
 /** Packs the image of Slotkeeper's apps from the bundles as they are now. */
 export async function packSlotkeeper(log: Log, signal: AbortSignal): Promise<PackedImage> {
-  return pack(await slotkeeperRecipe(log, signal), log, signal)
+  const image = await pack(await slotkeeperRecipe(log, signal), log, signal)
+  await removeOldBuilds(image.file)
+  return image
+}
+
+/** Every change of a bundle makes an image: the latest few are enough. One that was just packed may be in use elsewhere. */
+async function removeOldBuilds(current: string): Promise<void> {
+  const folder = join(cacheDirectory(), 'images')
+  const files = (await readdir(folder)).filter((name) => name.includes('slotkeeper-slotkeeper')).map((name) => join(folder, name))
+  const dated = await Promise.all(files.map(async (file) => ({ file, time: (await stat(file).catch(() => undefined))?.mtimeMs ?? 0 })))
+  const old = dated.toSorted((a, b) => b.time - a.time).slice(keptBuilds)
+  for (const { file, time } of old) if (file !== current && Date.now() - time > 600_000) await rm(file, { force: true })
 }
 
 /** Packs every image that isn't packed yet: the sandbox's first. */
