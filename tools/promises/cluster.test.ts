@@ -156,7 +156,7 @@ describe('leaving', () => {
     const client = await writeTo(platform, namespace, name, 100)
     await until('writes without a controller', 60_000, async () => (client.record().acknowledged.size >= 50 ? true : undefined))
     await install(platform)
-    await until('the new leader', 90_000, async () => {
+    await until('the new holder of the lease', 90_000, async () => {
       const lease = await platform.kubectl(['-n', 'slotkeeper-system', 'get', 'lease', 'slotkeeper-cluster-controller', '-o', 'jsonpath={.spec.holderIdentity}'])
       return lease === '' ? undefined : lease
     })

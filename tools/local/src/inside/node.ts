@@ -65,10 +65,10 @@ export class Node {
     return [`--net=/proc/${this.#holder}/ns/net`, `--mount=/proc/${this.#holder}/ns/mnt`, '--']
   }
 
-  #start(name: string, command: string, args: readonly string[]): void {
+  #start(name: string, command: string, args: readonly (string | readonly string[])[]): void {
     const path = `${join(this.#config.tools.shim, '..')}:${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
     const env = { HOME: this.folder, PATH: path, TMPDIR: join(this.folder, 'tmp') }
-    this.#group.start(`${this.name}-${name}`, this.#log(name), 'nsenter', [...this.#enter(), command, ...args], env)
+    this.#group.start(`${this.name}-${name}`, this.#log(name), 'nsenter', [...this.#enter(), command, ...args.flat()], env)
   }
 
   /** Makes the node's namespaces and starts its containerd. Needs no API server. */
@@ -101,10 +101,10 @@ export class Node {
   startKubelet(): void {
     if (this.#group.has(`${this.name}-kubelet`)) return
     this.#start('kubelet', this.#config.tools.kube, [
-      ...['kubelet', '--config', join(this.folder, 'kubelet.json'), '--kubeconfig', this.#facts.kubeconfig],
-      ...['--hostname-override', this.name, '--node-ip', addresses.node(this.index), '--root-dir', join(this.folder, 'kubelet')],
-      ...['--cert-dir', join(this.folder, 'kubelet-certificates')],
-      ...['--node-labels', `topology.kubernetes.io/zone=${this.zone},topology.kubernetes.io/region=local`],
+      ['kubelet', '--config', join(this.folder, 'kubelet.json'), '--kubeconfig', this.#facts.kubeconfig],
+      ['--hostname-override', this.name, '--node-ip', addresses.node(this.index), '--root-dir', join(this.folder, 'kubelet')],
+      ['--cert-dir', join(this.folder, 'kubelet-certificates')],
+      ['--node-labels', `topology.kubernetes.io/zone=${this.zone},topology.kubernetes.io/region=local`],
     ])
   }
 
