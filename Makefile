@@ -9,7 +9,7 @@ VITEST := $(RUN) node node_modules/vitest/vitest.mjs run
 NAME ?= default
 STAMP := node_modules/.installed
 
-.PHONY: help demo up down doctor test check types lint format boundaries core adapters promises toolchain bundle generate events clean
+.PHONY: help demo up down doctor test check types lint format boundaries core adapters promises toolchain bundle generate events lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -29,7 +29,10 @@ demo: toolchain bundle ## a real cluster created, broken and healed before your 
 	@$(RUN) node tools/demo/main.ts
 
 up: toolchain bundle ## a local Kubernetes with Slotkeeper installed, left running
-	@$(RUN) node tools/local/main.ts up --name $(NAME)
+	@$(RUN) node tools/demo/up.ts $(NAME)
+
+events: $(STAMP) ## what happens on the platform of `make up`, one line an event
+	@$(RUN) node tools/demo/events.ts $(NAME)
 
 down: $(STAMP) ## stop what `make up` started
 	@$(RUN) node tools/local/main.ts down --name $(NAME)
@@ -57,7 +60,10 @@ adapters: toolchain ## contracts against a real API server, Redis, Valkey and NA
 promises: toolchain bundle ## the apps on a real local Kubernetes
 	@$(VITEST) --project promises
 
-test: check core adapters promises ## everything that must hold
+test: check core adapters promises demo ## everything that must hold, the demo included
+
+lock: $(STAMP) ## complete package-lock.json after `npm install`
+	@$(RUN) node tools/complete-lock-file.ts
 
 generate: $(STAMP) ## CRDs, RBAC, docs and scripts from their sources
 	@$(RUN) node tools/generate.ts

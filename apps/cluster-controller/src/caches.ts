@@ -1,5 +1,5 @@
 import { ANNOTATION, defined, LABEL } from '@slotkeeper/api'
-import { configMaps, type KubeObject, type Kube, persistentVolumeClaims, podDisruptionBudgets, pods, redisClusters, type Reflector, type ResourceDescriptor, services, startReflector, statefulSets } from '@slotkeeper/k8s'
+import { configMaps, type KubeObject, type Kube, podDisruptionBudgets, pods, redisClusters, type Reflector, type ResourceDescriptor, services, startReflector, statefulSets } from '@slotkeeper/k8s'
 import type { Key } from '@slotkeeper/controller'
 import type { PodView } from '@slotkeeper/redis-topology'
 
@@ -34,9 +34,6 @@ export function startCaches(options: Options, signal: AbortSignal): Caches {
     },
   }
 }
-
-/** Resources whose claims are patched when retention changes. */
-export const CLAIMS = persistentVolumeClaims
 
 function projectOwned(kind: string, object: KubeObject): OwnedView {
   const { metadata } = object

@@ -23,7 +23,9 @@ export async function run(setup: RunSetup): Promise<void> {
     holder: setup.holder,
     durationMs: config.SLOTKEEPER_LEASE_SECONDS * 1000,
     nextEpoch: async (counter, stop) => {
-      const { items } = await objects.list(redisClusters, {}, { signal: stop })
+      // A namespaced installation may list nowhere else.
+      const scopes = config.watchNamespaces.length === 0 ? [{}] : config.watchNamespaces.map((namespace) => ({ namespace }))
+      const items = (await Promise.all(scopes.map((scope) => objects.list(redisClusters, scope, { signal: stop })))).flatMap((one) => one.items)
       const epochs = items.map((item) => Number((item['status'] as { lifecycle?: { epoch?: number } } | undefined)?.lifecycle?.epoch ?? 0))
       return 1 + Math.max(counter, 0, ...epochs)
     },

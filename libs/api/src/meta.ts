@@ -18,8 +18,6 @@ export const LABEL = {
 export const ANNOTATION = {
   specHash: `${GROUP}/spec-hash`,
   podHash: `${GROUP}/pod-hash`,
-  acceptDataLoss: `${GROUP}/accept-data-loss`,
-  epoch: `${GROUP}/epoch`,
 } as const
 
 /** The finalizer that lets the last events of a deleted object be told. */

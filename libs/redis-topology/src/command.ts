@@ -25,6 +25,3 @@ export type Attachment = { readonly pod: string; readonly primary: string; reado
 
 /** The name of a command. */
 export type CommandType = ClusterCommand['type']
-
-/** What a process whose lease runs out must never send late (SAFETY 4). */
-export const IRREVERSIBLE: readonly CommandType[] = ['AssignSlots', 'AttachReplicas', 'FailOver', 'HandOver', 'ForgetNode', 'MeetNodes']
