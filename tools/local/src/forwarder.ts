@@ -5,7 +5,8 @@ export type Forward = { readonly port: number; close(): Promise<void> }
 
 /** Opens a connection to an address inside the platform; names are resolved by its DNS. */
 export function dialInside(dialSocket: string, host: string, port: number): Socket {
-  const socket = connect({ path: dialSocket, allowHalfOpen: true })
+  // Not half open: an end of the far side, before or after it was reached, must close this one, or its user waits for ever.
+  const socket = connect({ path: dialSocket })
   socket.write(`${host} ${port}\n`)
   return socket
 }
