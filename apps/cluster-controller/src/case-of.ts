@@ -17,7 +17,6 @@ export function caseOf(object: ClusterObject, observed: Observed): Case {
     ...(object.status?.operation === undefined ? {} : { operation: object.status.operation }),
     nodes: Object.assign({}, ...topology.map((shard) => shard.nodes)) as Record<string, string>,
     attached: topology.flatMap((shard) => shard.attached ?? []),
-    primaries: Object.fromEntries(topology.flatMap((shard) => (shard.primary === undefined ? [] : [[shard.shard, shard.primary]]))),
     incarnations: Object.assign({}, ...topology.map((shard) => shard.incarnations ?? {})) as Record<string, string>,
   }
   return { desired, snapshot: observed.snapshot, history, picture: assess(desired, observed.snapshot, history) }

@@ -1,13 +1,12 @@
 import type { ChangeContext } from '@slotkeeper/events'
-import { type ClusterFinding, containerToken, type Picture, provenDead } from '@slotkeeper/redis-topology'
+import { type Case, type ClusterFinding, containerToken, type Picture, provenDead } from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
-import { caseOf } from './case-of.ts'
 import type { Observed } from './observe.ts'
 
 type Seen = {
   readonly object: ClusterObject
   readonly observed: Observed
-  readonly picture: Picture
+  readonly given: Case
   readonly findings: readonly ClusterFinding[]
   readonly formedBefore: boolean
   readonly now: number
@@ -16,7 +15,7 @@ type Seen = {
 
 /** What one pass knows beside the two statuses, in the words of events. */
 export function changeContext(seen: Seen): ChangeContext {
-  const { object, observed, picture, findings, formedBefore, now } = seen
+  const { object, observed, given, findings, formedBefore, now } = seen
   const finding = findings[0]
   const created = Date.parse(object.status?.topology === undefined ? '' : (object.status.operation?.since ?? ''))
   return {
@@ -24,17 +23,16 @@ export function changeContext(seen: Seen): ChangeContext {
     ...(object.status === null && formedBefore ? { adopted: 'StatusMissing' as const } : {}),
     wanted: { shards: object.spec.shards, replicasPerShard: object.spec.replicasPerShard, version: object.spec.version ?? object.spec.image ?? '' },
     ...(finding === undefined ? {} : { finding: { type: finding.type, about: finding.about, message: finding.message } }),
-    evidence: evidenceOf(object, observed, picture),
+    evidence: evidenceOf(given),
     exits: exitsOf(object, observed),
-    primaryChanges: causesOf(object, picture),
+    primaryChanges: causesOf(object, given.picture),
     ...(Number.isFinite(created) ? { durationMs: now - created } : {}),
     ...(seen.abandoned === undefined ? {} : { abandoned: seen.abandoned }),
     retain: object.spec.storage?.retain ?? true,
   }
 }
 
-function evidenceOf(object: ClusterObject, observed: Observed, picture: Picture): Readonly<Record<string, readonly string[]>> {
-  const { history, snapshot } = caseOf(object, observed)
+function evidenceOf({ history, snapshot, picture }: Case): Readonly<Record<string, readonly string[]>> {
   const out: Record<string, readonly string[]> = {}
   for (const shard of picture.shards) {
     if (shard.primaryUp || shard.primaryPod === undefined) continue

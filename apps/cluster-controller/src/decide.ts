@@ -61,7 +61,7 @@ export function decide(input: Input<ClusterObject, Observed>, settings: DecideSe
     conditions,
   })
   const before = object.status
-  const context = changeContext({ object, observed, picture: given.picture, findings, formedBefore, now, ...defined({ abandoned: operation.abandoned }) })
+  const context = changeContext({ object, observed, given, findings, formedBefore, now, ...defined({ abandoned: operation.abandoned }) })
   const status = withOperationId(before, draft, context, lifeOf(before, now))
   const events = changes(before, status, context)
   const commands = object.spec.paused === true ? [] : commandsFor({ given, findings, formed: formedBefore, status, object, observed, settings })

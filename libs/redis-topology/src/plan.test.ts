@@ -8,7 +8,7 @@ import { evenRanges } from './slots.ts'
 import type { Contact, Desired, History, Member, NodeView, PodView, Snapshot } from './snapshot.ts'
 
 const desired: Desired = { shards: 3, membersPerShard: 2, nodeTimeoutMs: 5000, settings: {} }
-const noHistory: History = { nodes: {}, attached: [], primaries: {}, incarnations: {} }
+const noHistory: History = { nodes: {}, attached: [], incarnations: {} }
 const idOf = (shard: number, index: number): string => `${shard}${index}`.padEnd(40, '0')
 const kube: PodView = { uid: 'u', ip: '10.0.0.1', deleting: false, ready: true, running: true, containerId: 'containerd://aaaaaaaaaaaaffff', terminated: [], restarts: 0 }
 
@@ -38,7 +38,6 @@ const remembered: History = {
   formedAt: '2026-01-01T00:00:00Z',
   nodes: Object.fromEntries([0, 1, 2].flatMap((shard) => [0, 1].map((index) => [`c-${shard}-${index}`, idOf(shard, index)]))),
   attached: ['c-0-1', 'c-1-1', 'c-2-1'],
-  primaries: { 0: 'c-0-0', 1: 'c-1-0', 2: 'c-2-0' },
   incarnations: { 'c-0-0': 'aaaaaaaaaaaa', 'c-1-0': 'aaaaaaaaaaaa' },
 }
 

@@ -76,8 +76,6 @@ export type History = {
   readonly nodes: Readonly<Record<string, string>>
   /** Pods whose replication link was up when last committed. */
   readonly attached: readonly string[]
-  /** The last known primary of each shard. */
-  readonly primaries: Readonly<Record<number, string>>
   /** Token of the container last observed behind a pod's node id. */
   readonly incarnations: Readonly<Record<string, string>>
 }
