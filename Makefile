@@ -9,7 +9,7 @@ VITEST := $(RUN) node node_modules/vitest/vitest.mjs run
 NAME ?= default
 STAMP := node_modules/.installed
 
-.PHONY: help demo up down doctor test check types lint format boundaries core adapters promises toolchain bundle generate events lock clean
+.PHONY: help demo up down doctor test check types lint format formatted boundaries core adapters promises toolchain bundle generate events lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -46,10 +46,16 @@ types: $(STAMP)
 lint: $(STAMP)
 	@$(RUN) node_modules/.bin/oxlint --quiet
 
+format: $(STAMP) ## write every file as the formatter wants it
+	@$(RUN) node_modules/.bin/oxfmt --write
+
+formatted: $(STAMP)
+	@$(RUN) node_modules/.bin/oxfmt --check || { echo 'not formatted: run `make format`'; exit 1; }
+
 boundaries: $(STAMP)
 	@$(VITEST) --project core tools/
 
-check: types lint boundaries ## types, lint, boundaries, tidy, generated files
+check: types lint formatted boundaries ## types, lint, format, boundaries, tidy, generated files
 
 core: $(STAMP) ## pure logic: tables, properties, laws
 	@$(VITEST) --project core

@@ -7,9 +7,31 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'core', include: ['libs/*/src/**/*.test.ts', 'tools/*.test.ts', 'apps/*/src/**/*.test.ts'], testTimeout: 30_000 } },
-      { test: { name: 'adapters', include: ['libs/{k8s,nats,redis-client,api,controller}/test/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false } },
-      { test: { name: 'promises', include: ['apps/*/test/**/*.test.ts', 'tools/local/test/**/*.test.ts', 'tools/promises/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 300_000, fileParallelism: false } },
+      {
+        test: {
+          name: 'core',
+          include: ['libs/*/src/**/*.test.ts', 'tools/*.test.ts', 'apps/*/src/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'adapters',
+          include: ['libs/{k8s,nats,redis-client,api,controller}/test/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'promises',
+          include: ['apps/*/test/**/*.test.ts', 'tools/local/test/**/*.test.ts', 'tools/promises/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 })

@@ -1,7 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-type Entry = { readonly version?: string; readonly optional?: boolean; readonly optionalDependencies?: Readonly<Record<string, string>>; readonly [key: string]: unknown }
+type Entry = {
+  readonly version?: string
+  readonly optional?: boolean
+  readonly optionalDependencies?: Readonly<Record<string, string>>
+  readonly [key: string]: unknown
+}
 type LockFile = { readonly packages: Record<string, Entry> }
 
 /**

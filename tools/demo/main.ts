@@ -37,7 +37,11 @@ try {
   say('Cleaning up')
   await platform?.stop()
 }
-console.log(failures.length === 0 ? paint(32, '\nEverything held.') : paint(31, `\n${failures.length} of the promises did not hold.`))
+console.log(
+  failures.length === 0
+    ? paint(32, '\nEverything held.')
+    : paint(31, `\n${failures.length} of the promises did not hold.`),
+)
 process.exit(failures.length === 0 ? 0 : 1)
 
 async function tour(on: Platform): Promise<void> {
@@ -65,23 +69,37 @@ async function tour(on: Platform): Promise<void> {
   await until('the heal', 60_000, async () => {
     const { status } = await readCluster(on, namespace, name)
     const shard = status?.topology?.[1]
-    return status?.state === 'Healthy' && story.some(({ event }) => event.type === 'MemberRestarted' || event.type === 'PrimaryChanged') && shard?.attached?.length === 1 ? true : undefined
+    return status?.state === 'Healthy' &&
+      story.some(({ event }) => event.type === 'MemberRestarted' || event.type === 'PrimaryChanged') &&
+      shard?.attached?.length === 1
+      ? true
+      : undefined
   })
   const before = writer.record().acknowledged.size
-  await until('1,000 more writes', 30_000, async () => (writer.record().acknowledged.size >= before + 1_000 ? true : undefined))
+  await until('1,000 more writes', 30_000, async () =>
+    writer.record().acknowledged.size >= before + 1_000 ? true : undefined,
+  )
   const record = await writer.finish()
   const missing = await writer.missing()
   writer.close()
-  ok(`${record.acknowledged.size} writes acknowledged, ${record.failed} refused, longest gap ${Math.round(record.longestGapMs)} ms`)
+  ok(
+    `${record.acknowledged.size} writes acknowledged, ${record.failed} refused, longest gap ${Math.round(record.longestGapMs)} ms`,
+  )
   demand(missing.confirmed.length === 0, `all ${record.confirmed.size} writes that a replica confirmed are there`)
-  demand(missing.acknowledged.length <= 50, `${missing.acknowledged.length} of the unconfirmed were lost (bound: what was under way at the kill)`)
+  demand(
+    missing.acknowledged.length <= 50,
+    `${missing.acknowledged.length} of the unconfirmed were lost (bound: what was under way at the kill)`,
+  )
 
   say('Replaying the whole story from the stream')
   const { status } = await until('an empty outbox', 30_000, async () => {
     const cluster = await readCluster(on, namespace, name)
     return story.length === cluster.status?.lifecycle?.seq ? cluster : undefined
   })
-  demand(storyFaults(story).length === 0 && story.length === status?.lifecycle?.seq, `${story.length} events, in order, none missing, none twice`)
+  demand(
+    storyFaults(story).length === 0 && story.length === status?.lifecycle?.seq,
+    `${story.length} events, in order, none missing, none twice`,
+  )
   stop.abort()
   await reading.done
 }

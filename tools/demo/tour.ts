@@ -12,7 +12,9 @@ export async function install(platform: Platform): Promise<void> {
   await platform.kubectl(['wait', '--for=condition=Established', 'crd/redisclusters.slotkeeper.dev', '--timeout=30s'])
   await platform.kubectl(['apply', '-k', join(root, 'deploy/overlays/local')])
   for (const workload of ['deployment/slotkeeper-cluster-controller', 'statefulset/slotkeeper-nats']) {
-    await platform.kubectl(['-n', 'slotkeeper-system', 'rollout', 'status', workload, '--timeout=120s'], { deadline: 130_000 })
+    await platform.kubectl(['-n', 'slotkeeper-system', 'rollout', 'status', workload, '--timeout=120s'], {
+      deadline: 130_000,
+    })
   }
 }
 
@@ -27,7 +29,8 @@ export async function until<T>(what: string, timeoutMs: number, look: () => Prom
     } catch (error) {
       last = error
     }
-    if (performance.now() > end) throw new Error(`${what}: not within ${timeoutMs / 1000} s${last instanceof Error ? ` (${last.message})` : ''}`)
+    if (performance.now() > end)
+      throw new Error(`${what}: not within ${timeoutMs / 1000} s${last instanceof Error ? ` (${last.message})` : ''}`)
     await sleep(50)
   }
 }
@@ -40,14 +43,25 @@ export type ClusterView = {
     readonly formedAt?: string
     readonly lifecycle?: { readonly seq: number; readonly life: number }
     readonly outbox?: readonly unknown[]
-    readonly topology?: readonly { readonly shard: number; readonly primary?: string; readonly attached?: readonly string[] }[]
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason: string; readonly message: string }[]
+    readonly topology?: readonly {
+      readonly shard: number
+      readonly primary?: string
+      readonly attached?: readonly string[]
+    }[]
+    readonly conditions?: readonly {
+      readonly type: string
+      readonly status: string
+      readonly reason: string
+      readonly message: string
+    }[]
   }
 }
 
 /** Reads a cluster. */
 export async function readCluster(platform: Platform, namespace: string, name: string): Promise<ClusterView> {
-  return JSON.parse(await platform.kubectl(['-n', namespace, 'get', 'rediscluster', name, '-o', 'json'], { deadline: 10_000 })) as ClusterView
+  return JSON.parse(
+    await platform.kubectl(['-n', namespace, 'get', 'rediscluster', name, '-o', 'json'], { deadline: 10_000 }),
+  ) as ClusterView
 }
 
 /** Whether a condition of a cluster is True. */
@@ -59,15 +73,38 @@ export function isTrue(cluster: ClusterView, type: string): boolean {
 export function healthy(platform: Platform, namespace: string, name: string, timeoutMs = 90_000): Promise<ClusterView> {
   return until(`${namespace}/${name} Healthy`, timeoutMs, async () => {
     const cluster = await readCluster(platform, namespace, name)
-    const sound = cluster.status?.state === 'Healthy' && isTrue(cluster, 'Ready') && isTrue(cluster, 'ReplicationHealthy')
+    const sound =
+      cluster.status?.state === 'Healthy' && isTrue(cluster, 'Ready') && isTrue(cluster, 'ReplicationHealthy')
     return sound ? cluster : undefined
   })
 }
 
 /** Starts the recording writer against a cluster, from outside, as an ordinary client. */
-export async function writeTo(platform: Platform, namespace: string, name: string, perSecond: number): Promise<RecordingWriter> {
-  const encoded = await platform.kubectl(['-n', namespace, 'get', 'secret', `${name}-auth`, '-o', 'jsonpath={.data.password}'])
-  const addresses = await platform.kubectl(['-n', namespace, 'get', 'pods', '-l', `slotkeeper.dev/cluster=${name}`, '-o', 'jsonpath={.items[*].status.podIP}'])
+export async function writeTo(
+  platform: Platform,
+  namespace: string,
+  name: string,
+  perSecond: number,
+): Promise<RecordingWriter> {
+  const encoded = await platform.kubectl([
+    '-n',
+    namespace,
+    'get',
+    'secret',
+    `${name}-auth`,
+    '-o',
+    'jsonpath={.data.password}',
+  ])
+  const addresses = await platform.kubectl([
+    '-n',
+    namespace,
+    'get',
+    'pods',
+    '-l',
+    `slotkeeper.dev/cluster=${name}`,
+    '-o',
+    'jsonpath={.items[*].status.podIP}',
+  ])
   return startWriter({
     dial: (host, port) => platform.dial(host, port),
     startAt: addresses.split(' ').map((host) => ({ host, port: 6379 })),
@@ -77,10 +114,16 @@ export async function writeTo(platform: Platform, namespace: string, name: strin
 }
 
 /** Reads events from the stream of an installation, from the beginning; hands each to `take` until the signal aborts. */
-export async function follow(platform: Platform, take: (delivery: Delivery) => void, signal: AbortSignal): Promise<{ readonly done: Promise<void> }> {
+export async function follow(
+  platform: Platform,
+  take: (delivery: Delivery) => void,
+  signal: AbortSignal,
+): Promise<{ readonly done: Promise<void> }> {
   const forwarded = await platform.forward({ namespace: 'slotkeeper-system', service: 'slotkeeper-nats', port: 4222 })
   const connection = await connectNats({ url: `nats://127.0.0.1:${forwarded.port}`, name: 'demo', signal })
-  const events = await until('the stream', 30_000, () => subscribe({ connection, from: { sequence: 1 }, signal }).catch(() => undefined))
+  const events = await until('the stream', 30_000, () =>
+    subscribe({ connection, from: { sequence: 1 }, signal }).catch(() => undefined),
+  )
   const reading = (async () => {
     for await (const delivery of events) take(delivery)
   })()
@@ -94,6 +137,8 @@ export function storyFaults(story: readonly Delivery[]): readonly string[] {
     const line = `${event.uid}:${event.life}`
     const expected = (last.get(line) ?? 0) + 1
     last.set(line, event.sequence)
-    return event.sequence === expected ? [] : [`${event.namespace}/${event.name}: ${event.type} has sequence ${event.sequence}, not ${expected}`]
+    return event.sequence === expected
+      ? []
+      : [`${event.namespace}/${event.name}: ${event.type} has sequence ${event.sequence}, not ${expected}`]
   })
 }

@@ -11,7 +11,8 @@ const { values, positionals } = parseArgs({
 const [command = 'help', ...parts] = positionals
 const stop = new AbortController()
 const stopped = new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort(new Error(`ended by ${name}`)))
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(name, () => stop.abort(new Error(`ended by ${name}`)))
 const log = (line: string): void => void process.stderr.write(`${line}\n`)
 
 async function up(): Promise<void> {
@@ -41,7 +42,8 @@ const commands: Readonly<Record<string, () => Promise<void>>> = {
 
 try {
   const run = commands[command]
-  if (run === undefined) throw new Error(`usage: node tools/local/main.ts ${Object.keys(commands).join('|')} [--name NAME] [--foreground]`)
+  if (run === undefined)
+    throw new Error(`usage: node tools/local/main.ts ${Object.keys(commands).join('|')} [--name NAME] [--foreground]`)
   await run()
 } catch (error) {
   log(error instanceof Error ? error.message : String(error))

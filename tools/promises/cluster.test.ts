@@ -17,17 +17,29 @@ let platform: Platform
 let writer: RecordingWriter
 
 const types = (from = 0): readonly string[] => story.slice(from).map(({ event }) => event.type)
-const data = (type: string, from = 0) => story.slice(from).filter(({ event }) => event.type === type).map(({ event }) => event.cloudEvent.data as Record<string, unknown>)
+const data = (type: string, from = 0) =>
+  story
+    .slice(from)
+    .filter(({ event }) => event.type === type)
+    .map(({ event }) => event.cloudEvent.data as Record<string, unknown>)
 const apply = (manifest: object): Promise<string> => {
   const file = join(folder, 'manifest.json')
   writeFileSync(file, JSON.stringify(manifest))
   return platform.kubectl(['-n', namespace, 'apply', '-f', file])
 }
-const cluster = (spec: object, as = 'other') => ({ apiVersion: 'slotkeeper.dev/v1beta1', kind: 'RedisCluster', metadata: { name: as }, spec: { version: 'valkey-9.1', shards: 3, ...spec } })
-const primaryOf = async (shard: number): Promise<string> => (await readCluster(platform, namespace, name)).status?.topology?.[shard]?.primary ?? ''
+const cluster = (spec: object, as = 'other') => ({
+  apiVersion: 'slotkeeper.dev/v1beta1',
+  kind: 'RedisCluster',
+  metadata: { name: as },
+  spec: { version: 'valkey-9.1', shards: 3, ...spec },
+})
+const primaryOf = async (shard: number): Promise<string> =>
+  (await readCluster(platform, namespace, name)).status?.topology?.[shard]?.primary ?? ''
 const writesGoOn = async (more: number): Promise<void> => {
   const before = writer.record().acknowledged.size
-  await until(`${more} more writes`, 60_000, async () => (writer.record().acknowledged.size >= before + more ? true : undefined))
+  await until(`${more} more writes`, 60_000, async () =>
+    writer.record().acknowledged.size >= before + more ? true : undefined,
+  )
 }
 
 beforeAll(async () => {
@@ -74,7 +86,9 @@ describe('a cluster of three primaries and three replicas', () => {
     const victim = await primaryOf(0)
     await platform.kubectl(['-n', namespace, 'delete', 'pod', victim, '--wait=false'])
     await until('the hand-over', 60_000, async () => (types(from).includes('PrimaryChanged') ? true : undefined))
-    expect(data('PrimaryChanged', from)).toMatchObject([{ shard: 0, from: { pod: victim }, cause: 'Planned', writesAtRisk: false }])
+    expect(data('PrimaryChanged', from)).toMatchObject([
+      { shard: 0, from: { pod: victim }, cause: 'Planned', writesAtRisk: false },
+    ])
     await until('its new address', 90_000, async () => (types(from).includes('AddressChanged') ? true : undefined))
     await healthy(platform, namespace, name)
     await writesGoOn(100)
@@ -82,7 +96,17 @@ describe('a cluster of three primaries and three replicas', () => {
 
   test('an erased status is adopted: nothing is formed again', async () => {
     const from = story.length
-    const erase = ['-n', namespace, 'patch', 'rdc', name, '--subresource=status', '--type=json', '-p', '[{"op":"remove","path":"/status"}]']
+    const erase = [
+      '-n',
+      namespace,
+      'patch',
+      'rdc',
+      name,
+      '--subresource=status',
+      '--type=json',
+      '-p',
+      '[{"op":"remove","path":"/status"}]',
+    ]
     await until('the erasure', 30_000, async () => ((await platform.kubectl(erase)) === '' ? undefined : true))
     await until('the adoption', 60_000, async () => (types(from).includes('Adopted') ? true : undefined))
     await healthy(platform, namespace, name)
@@ -106,8 +130,16 @@ describe('a cluster of three primaries and three replicas', () => {
   })
 
   test('no secret reaches events, status, logs or arguments', async () => {
-    const read = async (secret: string, key: string): Promise<string> => Buffer.from(await platform.kubectl(['-n', namespace, 'get', 'secret', secret, '-o', `jsonpath={.data.${key}}`]), 'base64').toString('utf8')
-    const secrets = [await read('orders-auth', 'password'), await read('orders-internal', 'control-password'), await read('orders-internal', 'probe-password')]
+    const read = async (secret: string, key: string): Promise<string> =>
+      Buffer.from(
+        await platform.kubectl(['-n', namespace, 'get', 'secret', secret, '-o', `jsonpath={.data.${key}}`]),
+        'base64',
+      ).toString('utf8')
+    const secrets = [
+      await read('orders-auth', 'password'),
+      await read('orders-internal', 'control-password'),
+      await read('orders-internal', 'probe-password'),
+    ]
     const told = [
       JSON.stringify(story.map(({ event }) => event.cloudEvent)),
       await platform.kubectl(['-n', namespace, 'get', 'rdc,pods,configmaps,statefulsets', '-o', 'json']),
@@ -135,7 +167,9 @@ describe('bad input is refused with the field and the remedy', () => {
   })
 
   test('a change that is not possible yet', async () => {
-    await expect(platform.kubectl(['-n', namespace, 'patch', 'rdc', name, '--type=merge', '-p', '{"spec":{"shards":4}}'])).rejects.toThrow(/spec.shards cannot be changed yet/)
+    await expect(
+      platform.kubectl(['-n', namespace, 'patch', 'rdc', name, '--type=merge', '-p', '{"spec":{"shards":4}}']),
+    ).rejects.toThrow(/spec.shards cannot be changed yet/)
   })
 
   test('a Secret that does not exist becomes a condition, and nothing is created for it', async () => {
@@ -154,10 +188,20 @@ describe('leaving', () => {
     const from = story.length
     await platform.kubectl(['-n', 'slotkeeper-system', 'delete', 'deployment', 'slotkeeper-cluster-controller'])
     const client = await writeTo(platform, namespace, name, 100)
-    await until('writes without a controller', 60_000, async () => (client.record().acknowledged.size >= 50 ? true : undefined))
+    await until('writes without a controller', 60_000, async () =>
+      client.record().acknowledged.size >= 50 ? true : undefined,
+    )
     await install(platform)
     await until('the new holder of the lease', 90_000, async () => {
-      const lease = await platform.kubectl(['-n', 'slotkeeper-system', 'get', 'lease', 'slotkeeper-cluster-controller', '-o', 'jsonpath={.spec.holderIdentity}'])
+      const lease = await platform.kubectl([
+        '-n',
+        'slotkeeper-system',
+        'get',
+        'lease',
+        'slotkeeper-cluster-controller',
+        '-o',
+        'jsonpath={.spec.holderIdentity}',
+      ])
       return lease === '' ? undefined : lease
     })
     await healthy(platform, namespace, name)

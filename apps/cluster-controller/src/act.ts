@@ -1,6 +1,17 @@
 import { busPort, CLIENT_PORT, FINALIZER, LABEL } from '@slotkeeper/api'
 import type { Io, Outcome } from '@slotkeeper/controller'
-import { configMaps, isKubeError, type KubeObject, type Objects, podDisruptionBudgets, pods, redisClusters, type ResourceDescriptor, services, statefulSets } from '@slotkeeper/k8s'
+import {
+  configMaps,
+  isKubeError,
+  type KubeObject,
+  type Objects,
+  podDisruptionBudgets,
+  pods,
+  redisClusters,
+  type ResourceDescriptor,
+  services,
+  statefulSets,
+} from '@slotkeeper/k8s'
 import { asRedisError, type NodePool, RedisError, type RedisNode } from '@slotkeeper/redis-client'
 import type { ClusterCommand } from '@slotkeeper/redis-topology'
 import { createSecrets } from './credentials.ts'
@@ -20,9 +31,12 @@ export type ActPorts = {
 const ACCEPTED: Outcome = { result: 'accepted' }
 const CALL_MS = 2_000
 const ASK_AGAIN_MS = 2_000
-const RESOURCES: Readonly<Record<string, ResourceDescriptor>> = Object.fromEntries([statefulSets, services, configMaps, podDisruptionBudgets].map((one) => [one.kind, one]))
+const RESOURCES: Readonly<Record<string, ResourceDescriptor>> = Object.fromEntries(
+  [statefulSets, services, configMaps, podDisruptionBudgets].map((one) => [one.kind, one]),
+)
 
-type Of<T extends ClusterCommand['type']> = Extract<ClusterCommand, { readonly type: T }> & Pick<AppCommand, 'cluster' | 'object' | 'ips'>
+type Of<T extends ClusterCommand['type']> = Extract<ClusterCommand, { readonly type: T }> &
+  Pick<AppCommand, 'cluster' | 'object' | 'ips'>
 
 /** Carries out one command. Idempotent; what the other side refuses is an outcome, not an exception. */
 export async function act(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome> {
@@ -30,8 +44,10 @@ export async function act(ports: ActPorts, command: AppCommand, io: Io): Promise
     return await carryOut(ports, command, io)
   } catch (error) {
     if (io.signal.aborted) throw error
-    if (error instanceof RedisError) return { result: 'failed', reason: error.reason, message: `${command.type}: ${error.message}` }
-    if (isKubeError(error)) return { result: 'failed', reason: error.reason, message: `${command.type}: ${error.message}` }
+    if (error instanceof RedisError)
+      return { result: 'failed', reason: error.reason, message: `${command.type}: ${error.message}` }
+    if (isKubeError(error))
+      return { result: 'failed', reason: error.reason, message: `${command.type}: ${error.message}` }
     throw error
   }
 }
@@ -74,7 +90,8 @@ async function applyObject(ports: ActPorts, command: Of<'ApplyObject'>, io: Io):
   const { objects } = ports
   if (command.kind === 'Secret') {
     const owner = await objects.get(redisClusters, command.cluster, io)
-    if (owner !== null && owner.metadata.uid === command.cluster.uid) await createSecrets(objects, command.cluster, parseCluster(owner).spec, io)
+    if (owner !== null && owner.metadata.uid === command.cluster.uid)
+      await createSecrets(objects, command.cluster, parseCluster(owner).spec, io)
     return ACCEPTED
   }
   const resource = RESOURCES[command.kind]
@@ -83,7 +100,11 @@ async function applyObject(ports: ActPorts, command: Of<'ApplyObject'>, io: Io):
   const found = await objects.get(resource, { namespace: command.cluster.namespace, name: command.name }, io)
   const owner = found?.metadata.ownerReferences?.find((one) => one.controller === true)
   if (found !== null && owner?.uid !== command.cluster.uid) {
-    return { result: 'failed', reason: 'NameTaken', message: `${command.kind} ${command.name} exists and is not ours: delete or rename it` }
+    return {
+      result: 'failed',
+      reason: 'NameTaken',
+      message: `${command.kind} ${command.name} exists and is not ours: delete or rename it`,
+    }
   }
   await objects.apply(resource, command.object as unknown as KubeObject, { force: true }, io)
   return ACCEPTED
@@ -97,10 +118,23 @@ async function labelPods(ports: ActPorts, command: Of<'LabelPods'>, io: Io): Pro
       if (uid === undefined) return
       const before = await ports.objects.get(pods, { namespace: cluster.namespace, name: pod }, io)
       if (before?.metadata.uid !== uid) return
-      await ports.objects.patch(pods, { namespace: cluster.namespace, name: pod }, { metadata: { labels: { [LABEL.role]: role } } }, { uid }, io)
+      await ports.objects.patch(
+        pods,
+        { namespace: cluster.namespace, name: pod },
+        { metadata: { labels: { [LABEL.role]: role } } },
+        { uid },
+        io,
+      )
       // Clients of a server that was demoted keep their connections and would read old data from it (SAFETY 20).
       const demoted = role === 'replica' && before.metadata.labels?.[LABEL.role] === 'primary'
-      if (demoted) await connection(ports, command, pod).pipeline([['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'], ['CLIENT', 'KILL', 'TYPE', 'pubsub']], CALL_MS)
+      if (demoted)
+        await connection(ports, command, pod).pipeline(
+          [
+            ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'],
+            ['CLIENT', 'KILL', 'TYPE', 'pubsub'],
+          ],
+          CALL_MS,
+        )
     }),
   )
   return ACCEPTED
@@ -110,8 +144,17 @@ async function setFinalizer(ports: ActPorts, { cluster }: AppCommand, wanted: bo
   const found = await ports.objects.get(redisClusters, cluster, io)
   if (found === null || found.metadata.uid !== cluster.uid) return ACCEPTED
   const others = (found.metadata.finalizers ?? []).filter((one) => one !== FINALIZER)
-  const precondition = { uid: cluster.uid, ...(found.metadata.resourceVersion === undefined ? {} : { resourceVersion: found.metadata.resourceVersion }) }
-  await ports.objects.patch(redisClusters, cluster, { metadata: { finalizers: wanted ? [...others, FINALIZER] : others } }, precondition, io)
+  const precondition = {
+    uid: cluster.uid,
+    ...(found.metadata.resourceVersion === undefined ? {} : { resourceVersion: found.metadata.resourceVersion }),
+  }
+  await ports.objects.patch(
+    redisClusters,
+    cluster,
+    { metadata: { finalizers: wanted ? [...others, FINALIZER] : others } },
+    precondition,
+    io,
+  )
   return ACCEPTED
 }
 
@@ -137,17 +180,27 @@ async function meetNodes(ports: ActPorts, command: Of<'MeetNodes'>, io: Io): Pro
   return onEach(ports, command, command.meets, async (node, { peers: met }) => {
     const meets = met.flatMap(({ pod }) => {
       const ip = verified.get(pod)
-      return ip === undefined ? [] : [['CLUSTER', 'MEET', ip, String(CLIENT_PORT), String(busPort(command.cluster.uid))]]
+      return ip === undefined
+        ? []
+        : [['CLUSTER', 'MEET', ip, String(CLIENT_PORT), String(busPort(command.cluster.uid))]]
     })
     if (meets.length > 0) await node.pipeline(meets, CALL_MS)
   })
 }
 
-async function assign(node: RedisNode, nodeId: string, ranges: readonly { readonly first: number; readonly last: number }[]): Promise<void> {
+async function assign(
+  node: RedisNode,
+  nodeId: string,
+  ranges: readonly { readonly first: number; readonly last: number }[],
+): Promise<void> {
   // First slots go to an empty server of the id that was decided on, and to no other.
   const [id, size] = await node.pipeline([['CLUSTER', 'MYID'], ['DBSIZE']], CALL_MS)
-  if (id !== nodeId || size !== 0) throw new RedisError('Answered', 'the server is not the empty one that the slots were meant for')
-  await node.call(['CLUSTER', 'ADDSLOTSRANGE', ...ranges.flatMap(({ first, last }) => [String(first), String(last)])], CALL_MS)
+  if (id !== nodeId || size !== 0)
+    throw new RedisError('Answered', 'the server is not the empty one that the slots were meant for')
+  await node.call(
+    ['CLUSTER', 'ADDSLOTSRANGE', ...ranges.flatMap(({ first, last }) => [String(first), String(last)])],
+    CALL_MS,
+  )
 }
 
 async function attachReplicas(ports: ActPorts, command: Of<'AttachReplicas'>): Promise<Outcome> {
@@ -158,7 +211,9 @@ async function attachReplicas(ports: ActPorts, command: Of<'AttachReplicas'>): P
         return ACCEPTED
       } catch (error) {
         const { message, reason } = asRedisError(error)
-        return /Unknown node/i.test(message) ? { result: 'later', inMs: 50 } : { result: 'failed', reason, message: `${pod}: ${message}` }
+        return /Unknown node/i.test(message)
+          ? { result: 'later', inMs: 50 }
+          : { result: 'failed', reason, message: `${pod}: ${message}` }
       }
     }),
   )
@@ -169,21 +224,33 @@ async function configureNodes(ports: ActPorts, command: Of<'ConfigureNodes'>): P
   const outcomes = await Promise.all(
     Object.entries(command.settings).map(async ([pod, settings]): Promise<Outcome> => {
       const names = Object.keys(settings)
-      const answers = await connection(ports, command, pod).pipeline(Object.entries(settings).map(([name, value]) => ['CONFIG', 'SET', name, value]), CALL_MS)
+      const answers = await connection(ports, command, pod).pipeline(
+        Object.entries(settings).map(([name, value]) => ['CONFIG', 'SET', name, value]),
+        CALL_MS,
+      )
       const index = answers.findIndex((answer) => answer instanceof RedisError)
       if (index < 0) return ACCEPTED
-      return { result: 'failed', reason: 'ConfigRefused', message: `${pod} refuses ${names[index]}: ${(answers[index] as RedisError).message}` }
+      return {
+        result: 'failed',
+        reason: 'ConfigRefused',
+        message: `${pod} refuses ${names[index]}: ${(answers[index] as RedisError).message}`,
+      }
     }),
   )
   return outcomes.find((one) => one.result !== 'accepted') ?? ACCEPTED
 }
 
-async function failOver(ports: ActPorts, command: Of<'FailOver'> | Of<'HandOver'>, words: readonly string[]): Promise<Outcome> {
+async function failOver(
+  ports: ActPorts,
+  command: Of<'FailOver'> | Of<'HandOver'>,
+  words: readonly string[],
+): Promise<Outcome> {
   const last = ports.asked.get(command.opId)
   if (last !== undefined && Date.now() - last < ASK_AGAIN_MS) return ACCEPTED
   const node = connection(ports, command, command.pod)
   // The connection must answer after the lease was checked, and be that of the node that was chosen (SAFETY 4).
-  if ((await node.call(['CLUSTER', 'MYID'], CALL_MS)) !== command.nodeId) return { result: 'failed', reason: 'Answered', message: `${command.pod} is another node now` }
+  if ((await node.call(['CLUSTER', 'MYID'], CALL_MS)) !== command.nodeId)
+    return { result: 'failed', reason: 'Answered', message: `${command.pod} is another node now` }
   if (ports.asked.size > 1_000) ports.asked.clear()
   ports.asked.set(command.opId, Date.now())
   await node.call(words, CALL_MS)
@@ -191,13 +258,23 @@ async function failOver(ports: ActPorts, command: Of<'FailOver'> | Of<'HandOver'
 }
 
 async function forgetNode(ports: ActPorts, command: Of<'ForgetNode'>): Promise<Outcome> {
-  return onEach(ports, command, command.pods.map((pod) => ({ pod })), async (node) => {
-    const [answer] = await node.pipeline([['CLUSTER', 'FORGET', command.nodeId]], CALL_MS)
-    if (answer instanceof RedisError && !/Unknown node/i.test(answer.message)) throw answer
-  })
+  return onEach(
+    ports,
+    command,
+    command.pods.map((pod) => ({ pod })),
+    async (node) => {
+      const [answer] = await node.pipeline([['CLUSTER', 'FORGET', command.nodeId]], CALL_MS)
+      if (answer instanceof RedisError && !/Unknown node/i.test(answer.message)) throw answer
+    },
+  )
 }
 
-async function onEach<T extends { readonly pod: string }>(ports: ActPorts, command: AppCommand, places: readonly T[], work: (node: RedisNode, place: T) => Promise<void>): Promise<Outcome> {
+async function onEach<T extends { readonly pod: string }>(
+  ports: ActPorts,
+  command: AppCommand,
+  places: readonly T[],
+  work: (node: RedisNode, place: T) => Promise<void>,
+): Promise<Outcome> {
   const outcomes = await Promise.all(
     places.map(async (place): Promise<Outcome> => {
       try {

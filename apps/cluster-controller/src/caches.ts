@@ -1,10 +1,30 @@
 import { ANNOTATION, defined, LABEL } from '@slotkeeper/api'
-import { configMaps, type KubeObject, type Kube, podDisruptionBudgets, pods, redisClusters, type Reflector, type ResourceDescriptor, services, startReflector, statefulSets } from '@slotkeeper/k8s'
+import {
+  configMaps,
+  type KubeObject,
+  type Kube,
+  podDisruptionBudgets,
+  pods,
+  redisClusters,
+  type Reflector,
+  type ResourceDescriptor,
+  services,
+  startReflector,
+  statefulSets,
+} from '@slotkeeper/k8s'
 import type { Key } from '@slotkeeper/controller'
 import type { PodView } from '@slotkeeper/redis-topology'
 
 /** What is kept of an object that we own. */
-export type OwnedView = { readonly kind: string; readonly namespace: string; readonly name: string; readonly cluster: string; readonly ownerUid?: string; readonly specHash?: string; readonly data?: Readonly<Record<string, string>> }
+export type OwnedView = {
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+  readonly cluster: string
+  readonly ownerUid?: string
+  readonly specHash?: string
+  readonly data?: Readonly<Record<string, string>>
+}
 /** What is kept of a pod. */
 export type CachedPod = PodView & { readonly namespace: string; readonly name: string; readonly cluster: string }
 
@@ -15,17 +35,52 @@ export type Caches = {
   synced(signal: AbortSignal): Promise<void>
 }
 
-type Options = { readonly kube: Kube; readonly namespaces: readonly string[]; readonly wake: (key: Key) => void; readonly onProblem: (error: unknown) => void }
+type Options = {
+  readonly kube: Kube
+  readonly namespaces: readonly string[]
+  readonly wake: (key: Key) => void
+  readonly onProblem: (error: unknown) => void
+}
 
 /** Starts the watches; every change wakes the cluster that it belongs to. */
 export function startCaches(options: Options, signal: AbortSignal): Caches {
   const { kube, namespaces, wake, onProblem } = options
   const scope = namespaces.length === 0 ? {} : { namespaces }
-  const watch = <T extends { readonly namespace: string; readonly cluster: string }>(resource: ResourceDescriptor, project: (object: KubeObject) => T): Reflector<T> =>
-    startReflector<T>({ kube, resource, ...scope, labelSelector: LABEL.cluster, project, indexLabels: [LABEL.cluster], onProblem, onChange: ({ object }) => wake({ namespace: object.namespace, name: object.cluster }) }, signal)
+  const watch = <T extends { readonly namespace: string; readonly cluster: string }>(
+    resource: ResourceDescriptor,
+    project: (object: KubeObject) => T,
+  ): Reflector<T> =>
+    startReflector<T>(
+      {
+        kube,
+        resource,
+        ...scope,
+        labelSelector: LABEL.cluster,
+        project,
+        indexLabels: [LABEL.cluster],
+        onProblem,
+        onChange: ({ object }) => wake({ namespace: object.namespace, name: object.cluster }),
+      },
+      signal,
+    )
   const podCache = watch(pods, projectPod)
-  const owned = Object.fromEntries([statefulSets, services, configMaps, podDisruptionBudgets].map((resource) => [resource.kind, watch(resource, (object) => projectOwned(resource.kind, object))]))
-  const clusters = startReflector<Key>({ kube, resource: redisClusters, ...scope, project: ({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }), onProblem, onChange: ({ object }) => wake(object) }, signal)
+  const owned = Object.fromEntries(
+    [statefulSets, services, configMaps, podDisruptionBudgets].map((resource) => [
+      resource.kind,
+      watch(resource, (object) => projectOwned(resource.kind, object)),
+    ]),
+  )
+  const clusters = startReflector<Key>(
+    {
+      kube,
+      resource: redisClusters,
+      ...scope,
+      project: ({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }),
+      onProblem,
+      onChange: ({ object }) => wake(object),
+    },
+    signal,
+  )
   return {
     pods: podCache,
     owned,
@@ -39,7 +94,10 @@ function projectOwned(kind: string, object: KubeObject): OwnedView {
   const { metadata } = object
   const owner = metadata.ownerReferences?.find((one) => one.controller === true)
   const specHash = metadata.annotations?.[ANNOTATION.specHash]
-  const data = kind === 'ConfigMap' && metadata.name.endsWith('-members') ? (object['data'] as Record<string, string> | undefined) : undefined
+  const data =
+    kind === 'ConfigMap' && metadata.name.endsWith('-members')
+      ? (object['data'] as Record<string, string> | undefined)
+      : undefined
   return defined({
     kind,
     namespace: metadata.namespace ?? '',
@@ -51,11 +109,32 @@ function projectOwned(kind: string, object: KubeObject): OwnedView {
   })
 }
 
-type ContainerState = { readonly running?: object; readonly waiting?: { readonly reason?: string; readonly message?: string }; readonly terminated?: { readonly containerID?: string; readonly exitCode: number; readonly signal?: number; readonly reason?: string; readonly message?: string } }
+type ContainerState = {
+  readonly running?: object
+  readonly waiting?: { readonly reason?: string; readonly message?: string }
+  readonly terminated?: {
+    readonly containerID?: string
+    readonly exitCode: number
+    readonly signal?: number
+    readonly reason?: string
+    readonly message?: string
+  }
+}
 type PodStatus = {
   readonly podIP?: string
-  readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[]
-  readonly containerStatuses?: readonly { readonly name: string; readonly containerID?: string; readonly restartCount: number; readonly state?: ContainerState; readonly lastState?: ContainerState }[]
+  readonly conditions?: readonly {
+    readonly type: string
+    readonly status: string
+    readonly reason?: string
+    readonly message?: string
+  }[]
+  readonly containerStatuses?: readonly {
+    readonly name: string
+    readonly containerID?: string
+    readonly restartCount: number
+    readonly state?: ContainerState
+    readonly lastState?: ContainerState
+  }[]
 }
 
 /** What decisions need of a pod. */
@@ -81,13 +160,23 @@ export function projectPod(object: KubeObject): CachedPod {
 /** What is said of the server's container. */
 function containerPart(status: PodStatus) {
   const container = status.containerStatuses?.find((one) => one.name === 'server')
-  const ended = [container?.state?.terminated, container?.lastState?.terminated].flatMap((one) => (one?.containerID === undefined ? [] : [one]))
+  const ended = [container?.state?.terminated, container?.lastState?.terminated].flatMap((one) =>
+    one?.containerID === undefined ? [] : [one],
+  )
   const unscheduled = status.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False')
   return {
     running: container?.state?.running !== undefined,
     restarts: container?.restartCount ?? 0,
     containerId: container?.containerID,
-    terminated: ended.map((one) => defined({ containerId: one.containerID ?? '', exitCode: one.exitCode, reason: one.reason ?? '', signal: one.signal, message: one.message })),
+    terminated: ended.map((one) =>
+      defined({
+        containerId: one.containerID ?? '',
+        exitCode: one.exitCode,
+        reason: one.reason ?? '',
+        signal: one.signal,
+        message: one.message,
+      }),
+    ),
     blocked: blockedBy(container?.state?.waiting, ended[0]?.message, unscheduled),
   }
 }
@@ -101,8 +190,10 @@ function blockedBy(
   const words = lastWords?.trim().slice(-300)
   if (words?.includes('VolumeHasOtherData')) return { reason: 'VolumeHasOtherData', message: words }
   if (waiting?.reason === 'CrashLoopBackOff' && words !== undefined) return { reason: 'ConfigRefused', message: words }
-  if (IMAGE_TROUBLE.includes(waiting?.reason ?? '')) return { reason: 'ConfigRefused', message: `the image can't be pulled: ${waiting?.message ?? waiting?.reason}` }
-  if (unscheduled?.reason === 'Unschedulable') return { reason: 'Unschedulable', message: unscheduled.message ?? 'no node fits' }
+  if (IMAGE_TROUBLE.includes(waiting?.reason ?? ''))
+    return { reason: 'ConfigRefused', message: `the image can't be pulled: ${waiting?.message ?? waiting?.reason}` }
+  if (unscheduled?.reason === 'Unschedulable')
+    return { reason: 'Unschedulable', message: unscheduled.message ?? 'no node fits' }
   return undefined
 }
 

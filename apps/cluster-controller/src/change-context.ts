@@ -21,8 +21,14 @@ export function changeContext(seen: Seen): ChangeContext {
   return {
     now,
     ...(object.status === null && formedBefore ? { adopted: 'StatusMissing' as const } : {}),
-    wanted: { shards: object.spec.shards, replicasPerShard: object.spec.replicasPerShard, version: object.spec.version ?? object.spec.image ?? '' },
-    ...(finding === undefined ? {} : { finding: { type: finding.type, about: finding.about, message: finding.message } }),
+    wanted: {
+      shards: object.spec.shards,
+      replicasPerShard: object.spec.replicasPerShard,
+      version: object.spec.version ?? object.spec.image ?? '',
+    },
+    ...(finding === undefined
+      ? {}
+      : { finding: { type: finding.type, about: finding.about, message: finding.message } }),
     evidence: evidenceOf(given),
     exits: exitsOf(object, observed),
     primaryChanges: causesOf(object, given.picture),
@@ -50,7 +56,11 @@ function exitsOf(object: ClusterObject, observed: Observed): NonNullable<ChangeC
     const ended = member.kube?.terminated.find((one) => containerToken(one.containerId) === token)
     if (ended === undefined) continue
     const reason = ended.reason === 'OOMKilled' ? 'OutOfMemory' : ended.exitCode === 0 ? 'Requested' : 'Crashed'
-    out[member.pod] = { exitCode: ended.exitCode, reason, ...(ended.signal === undefined ? {} : { signal: ended.signal }) }
+    out[member.pod] = {
+      exitCode: ended.exitCode,
+      reason,
+      ...(ended.signal === undefined ? {} : { signal: ended.signal }),
+    }
   }
   return out
 }
@@ -58,8 +68,17 @@ function exitsOf(object: ClusterObject, observed: Observed): NonNullable<ChangeC
 function causesOf(object: ClusterObject, picture: Picture): NonNullable<ChangeContext['primaryChanges']> {
   const operation = object.status?.operation
   if (operation === undefined) return {}
-  if (operation.type === 'FormCluster') return Object.fromEntries(picture.shards.map((shard) => [shard.shard, { cause: 'Planned', opId: operation.id, writesAtRisk: false }]))
+  if (operation.type === 'FormCluster')
+    return Object.fromEntries(
+      picture.shards.map((shard) => [shard.shard, { cause: 'Planned', opId: operation.id, writesAtRisk: false }]),
+    )
   const shard = picture.shards.find((one) => one.primaryPod === operation.target)
   if (shard === undefined || (operation.type !== 'FailOver' && operation.type !== 'HandOver')) return {}
-  return { [shard.shard]: { cause: operation.type === 'FailOver' ? 'Assisted' : 'Planned', opId: operation.id, writesAtRisk: operation.type === 'FailOver' } }
+  return {
+    [shard.shard]: {
+      cause: operation.type === 'FailOver' ? 'Assisted' : 'Planned',
+      opId: operation.id,
+      writesAtRisk: operation.type === 'FailOver',
+    },
+  }
 }

@@ -1,5 +1,12 @@
 import { type Condition, type ConditionNow, nextConditions } from '@slotkeeper/api'
-import { byGravity, type ClusterFinding, type ClusterState, isUp, type Member, type Picture } from '@slotkeeper/redis-topology'
+import {
+  byGravity,
+  type ClusterFinding,
+  type ClusterState,
+  isUp,
+  type Member,
+  type Picture,
+} from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
 import { podHash } from './resources/stateful-set.ts'
 
@@ -12,7 +19,10 @@ export type ConditionInput = {
   readonly findings: readonly ClusterFinding[]
   readonly picture: Picture
   readonly members: readonly Member[]
-  readonly eventTrouble: { readonly reason: 'EventStoreDown' | 'EventStoreTooOld' | 'Refused'; readonly message: string } | null
+  readonly eventTrouble: {
+    readonly reason: 'EventStoreDown' | 'EventStoreTooOld' | 'Refused'
+    readonly message: string
+  } | null
 }
 
 type Say = Omit<ConditionNow, 'type'>
@@ -29,11 +39,22 @@ export function conditionsOf(input: ConditionInput): readonly Condition[] {
     { type: 'ReplicationHealthy', ...replication(input) },
     { type: 'PodsUpToDate', ...podsUpToDate(input) },
     { type: 'Spread', ...spread(input.members) },
-    { type: 'EventsDelivered', ...(input.eventTrouble === null ? said('True', 'Delivered', '') : said('False', input.eventTrouble.reason, input.eventTrouble.message)) },
+    {
+      type: 'EventsDelivered',
+      ...(input.eventTrouble === null
+        ? said('True', 'Delivered', '')
+        : said('False', input.eventTrouble.reason, input.eventTrouble.message)),
+    },
   ]
-  if (acting !== null && stalled === null) now.push({ type: 'Reconciling', ...said('True', acting, findings[0]?.message ?? '') })
+  if (acting !== null && stalled === null)
+    now.push({ type: 'Reconciling', ...said('True', acting, findings[0]?.message ?? '') })
   if (stalled !== null) now.push({ type: 'Stalled', ...stalled })
-  return nextConditions(object.status?.conditions ?? [], now, new Date(input.now).toISOString(), object.metadata.generation)
+  return nextConditions(
+    object.status?.conditions ?? [],
+    now,
+    new Date(input.now).toISOString(),
+    object.metadata.generation,
+  )
 }
 
 function said(status: 'True' | 'False', reason: string, message: string): Say {
@@ -41,7 +62,9 @@ function said(status: 'True' | 'False', reason: string, message: string): Say {
 }
 
 function stalledBy(findings: readonly ClusterFinding[]): Say | null {
-  const one = byGravity(findings).find((finding) => finding.type === 'DataMissing' || finding.type === 'HistoryDisputed' || finding.type === 'Blocked')
+  const one = byGravity(findings).find(
+    (finding) => finding.type === 'DataMissing' || finding.type === 'HistoryDisputed' || finding.type === 'Blocked',
+  )
   if (one === undefined) return null
   return said('True', one.type === 'Blocked' ? (one.reason ?? 'InvariantBroken') : one.type, one.message)
 }
@@ -51,16 +74,26 @@ function ready({ formed, picture, findings, members }: ConditionInput): Say {
   if (denied?.contact.type === 'denied') return said('False', 'AuthFailed', `${denied.pod}: ${denied.contact.message}`)
   if (!formed) return said('False', 'Forming', findings[0]?.message ?? 'the cluster is being formed')
   const down = picture.shards.filter((shard) => !shard.primaryUp)
-  if (down.length > 0) return said('False', 'PrimaryDown', `no primary answers for ${down.slice(0, 5).map((shard) => `shard ${shard.shard}`).join(', ')}`)
+  if (down.length > 0)
+    return said(
+      'False',
+      'PrimaryDown',
+      `no primary answers for ${down
+        .slice(0, 5)
+        .map((shard) => `shard ${shard.shard}`)
+        .join(', ')}`,
+    )
   if (picture.unowned.length > 0) return said('False', 'SlotsUncovered', 'some slots have no owner')
-  if (!picture.viewsAgree || picture.up.some((member) => !member.contact.view.clusterOk)) return said('False', 'ViewsDiffer', 'the servers do not agree yet on who owns what')
+  if (!picture.viewsAgree || picture.up.some((member) => !member.contact.view.clusterOk))
+    return said('False', 'ViewsDiffer', 'the servers do not agree yet on who owns what')
   return said('True', 'AllSlotsServed', 'all slots are served')
 }
 
 function degraded({ object, formed, picture, findings }: ConditionInput): Say {
   const down = picture.shards.find((shard) => !shard.primaryUp)
   if (formed && down !== undefined) return said('True', 'ShardDown', `shard ${down.shard} has no primary that answers`)
-  if (object.spec.replicasPerShard === 0) return said('True', 'NoReplicas', 'replicasPerShard is 0: a lost pod is a lost shard')
+  if (object.spec.replicasPerShard === 0)
+    return said('True', 'NoReplicas', 'replicasPerShard is 0: a lost pod is a lost shard')
   const missing = findings.find((finding) => finding.type === 'ReplicasMissing')
   if (formed && missing !== undefined) return said('True', 'ReplicaMissing', missing.message)
   return said('False', 'Sound', '')
@@ -77,12 +110,18 @@ function replication({ picture, object }: ConditionInput): Say {
   const short = picture.shards.find((shard) => shard.attached.length < wanted)
   if (short === undefined) return said('True', 'InSync', '')
   const allUp = short.members.every(isUp)
-  return said('False', allUp ? 'LinkDown' : 'Missing', `shard ${short.shard}: ${short.attached.length} of ${wanted} replicas in sync`)
+  return said(
+    'False',
+    allUp ? 'LinkDown' : 'Missing',
+    `shard ${short.shard}: ${short.attached.length} of ${wanted} replicas in sync`,
+  )
 }
 
 function podsUpToDate({ object, members }: ConditionInput): Say {
   const wanted = podHash(object.spec)
-  const old = members.filter((member) => member.kube !== null && member.kube.podHash !== wanted).map((member) => member.pod)
+  const old = members
+    .filter((member) => member.kube !== null && member.kube.podHash !== wanted)
+    .map((member) => member.pod)
   if (old.length === 0) return said('True', 'UpToDate', '')
   return said('False', 'RestartPending', `${old.slice(0, 5).join(', ')}: takes effect at the next restart of the pod`)
 }
@@ -93,7 +132,8 @@ function spread(members: readonly Member[]): Say {
     if (member.kube?.nodeName === undefined) continue
     const place = `${member.shard} ${member.kube.nodeName}`
     const other = seen.get(place)
-    if (other !== undefined) return said('False', 'Colocated', `${other} and ${member.pod} are on the same node ${member.kube.nodeName}`)
+    if (other !== undefined)
+      return said('False', 'Colocated', `${other} and ${member.pod} are on the same node ${member.kube.nodeName}`)
     seen.set(place, member.pod)
   }
   return said('True', 'Spread', '')

@@ -7,8 +7,14 @@ const environment = z.object({
   SLOTKEEPER_NATS_URL: z.string().default('nats://nats:4222'),
   SLOTKEEPER_NATS_CREDS_FILE: z.string().optional(),
   SLOTKEEPER_NATS_CA_FILE: z.string().optional(),
-  SLOTKEEPER_NATS_PREFIX: z.string().regex(/^[A-Za-z0-9_-]+$/).default('redis'),
-  SLOTKEEPER_NATS_STREAM_NAME: z.string().regex(/^[A-Za-z0-9_-]+$/).default('REDIS_LIFECYCLE'),
+  SLOTKEEPER_NATS_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]+$/)
+    .default('redis'),
+  SLOTKEEPER_NATS_STREAM_NAME: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]+$/)
+    .default('REDIS_LIFECYCLE'),
   SLOTKEEPER_NATS_STREAM: z.enum(['ensure', 'verify']).default('ensure'),
   SLOTKEEPER_LEASE_SECONDS: z.coerce.number().int().min(5).max(120).default(15),
   SLOTKEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(8),
@@ -32,6 +38,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (!parsed.success) {
     throw new Error(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '))
   }
-  const watchNamespaces = parsed.data.SLOTKEEPER_WATCH_NAMESPACES.split(',').map((name) => name.trim()).filter((name) => name !== '')
+  const watchNamespaces = parsed.data.SLOTKEEPER_WATCH_NAMESPACES.split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
   return { ...parsed.data, watchNamespaces }
 }

@@ -20,7 +20,9 @@ export type ControllerPorts = {
 }
 
 /** The controller of RedisCluster: four functions on one set of caches and connections. */
-export function clusterController(ports: ControllerPorts): Controller<RedisClusterSpec, ClusterStatus, Observed, AppCommand, ClusterEvent> {
+export function clusterController(
+  ports: ControllerPorts,
+): Controller<RedisClusterSpec, ClusterStatus, Observed, AppCommand, ClusterEvent> {
   const { kube, objects, namespaces, settings, onProblem } = ports
   const access = new Map<string, { readonly password: string }>()
   const asked = new Map<string, number>()

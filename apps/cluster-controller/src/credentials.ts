@@ -18,30 +18,58 @@ export function authSecretName(name: string, spec: RedisClusterSpec): string {
 }
 
 /** Reads the Secrets of a cluster by name. */
-export async function readCredentials(objects: Objects, cluster: ClusterRef, spec: RedisClusterSpec, io: CallIo): Promise<Credentials> {
+export async function readCredentials(
+  objects: Objects,
+  cluster: ClusterRef,
+  spec: RedisClusterSpec,
+  io: CallIo,
+): Promise<Credentials> {
   const auth = authSecretName(cluster.name, spec)
-  for (const [name, key] of [[auth, 'password'], [nameOf.internal(cluster.name), 'control-password']] as const) {
+  for (const [name, key] of [
+    [auth, 'password'],
+    [nameOf.internal(cluster.name), 'control-password'],
+  ] as const) {
     const secret = await objects.get(secrets, { namespace: cluster.namespace, name }, io)
     const value = secret === null ? undefined : field(secret, key)
-    if (value === undefined || value === '') return { type: 'missing', secret: name, message: `the Secret ${name} ${secret === null ? 'does not exist' : `has no value under the key ${key}`}` }
+    if (value === undefined || value === '')
+      return {
+        type: 'missing',
+        secret: name,
+        message: `the Secret ${name} ${secret === null ? 'does not exist' : `has no value under the key ${key}`}`,
+      }
     if (key === 'control-password') return { type: 'found', control: value }
   }
   throw new Error('unreachable: the loop returns')
 }
 
 /** Creates the Secrets that are missing, with random passwords; never replaces one. Only for a cluster that was never formed. */
-export async function createSecrets(objects: Objects, cluster: ClusterRef, spec: RedisClusterSpec, io: CallIo): Promise<void> {
+export async function createSecrets(
+  objects: Objects,
+  cluster: ClusterRef,
+  spec: RedisClusterSpec,
+  io: CallIo,
+): Promise<void> {
   const auth = authSecretName(cluster.name, spec)
   let password = await valueOf(objects, cluster.namespace, auth, 'password', io)
   if (password === undefined) {
-    if (spec.auth !== undefined) throw new Error(`the Secret ${auth} has no value under the key password: create it, or leave spec.auth out`)
+    if (spec.auth !== undefined)
+      throw new Error(`the Secret ${auth} has no value under the key password: create it, or leave spec.auth out`)
     password = random()
     await create(objects, cluster, auth, { password }, io)
     password = (await valueOf(objects, cluster.namespace, auth, 'password', io)) ?? password
   }
   await create(objects, cluster, nameOf.internal(cluster.name), internalData(password), io)
   const host = `${nameOf.client(cluster.name)}.${cluster.namespace}.svc`
-  const connection = { type: 'redis', provider: 'slotkeeper', host, port: String(CLIENT_PORT), username: 'default', password, uri: `redis://default:${encodeURIComponent(password)}@${host}:${CLIENT_PORT}`, image: imageOf(spec) }
+  const connection = {
+    type: 'redis',
+    provider: 'slotkeeper',
+    host,
+    port: String(CLIENT_PORT),
+    username: 'default',
+    password,
+    uri: `redis://default:${encodeURIComponent(password)}@${host}:${CLIENT_PORT}`,
+    image: imageOf(spec),
+  }
   await create(objects, cluster, nameOf.connection(cluster.name), connection, io)
 }
 
@@ -65,8 +93,20 @@ function internalData(password: string): Record<string, string> {
   }
 }
 
-async function create(objects: Objects, cluster: ClusterRef, name: string, data: Record<string, string>, io: CallIo): Promise<void> {
-  const secret: KubeObject = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: ownedMeta(cluster, name), stringData: data }
+async function create(
+  objects: Objects,
+  cluster: ClusterRef,
+  name: string,
+  data: Record<string, string>,
+  io: CallIo,
+): Promise<void> {
+  const secret: KubeObject = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'Opaque',
+    metadata: ownedMeta(cluster, name),
+    stringData: data,
+  }
   try {
     await objects.create(secrets, secret, io)
   } catch (error) {
@@ -74,7 +114,13 @@ async function create(objects: Objects, cluster: ClusterRef, name: string, data:
   }
 }
 
-async function valueOf(objects: Objects, namespace: string, name: string, key: string, io: CallIo): Promise<string | undefined> {
+async function valueOf(
+  objects: Objects,
+  namespace: string,
+  name: string,
+  key: string,
+  io: CallIo,
+): Promise<string | undefined> {
   const secret = await objects.get(secrets, { namespace, name }, io)
   return secret === null ? undefined : field(secret, key)
 }

@@ -27,17 +27,26 @@ import type { PodSettings } from './resources/stateful-set.ts'
 import { type MembersRecord, type WantedObject, wantedObjects } from './resources/wanted-objects.ts'
 
 /** A command with everything that `act` needs to carry it out. */
-export type AppCommand = ClusterCommand & { readonly cluster: Key & { readonly uid: string }; readonly object?: WantedObject; readonly ips: Readonly<Record<string, { readonly ip: string; readonly uid: string }>> }
+export type AppCommand = ClusterCommand & {
+  readonly cluster: Key & { readonly uid: string }
+  readonly object?: WantedObject
+  readonly ips: Readonly<Record<string, { readonly ip: string; readonly uid: string }>>
+}
 type Operation = NonNullable<ClusterStatus['operation']>
 
 /** What deciding depends on beside its input. */
-export type DecideSettings = PodSettings & { readonly eventTrouble: (object: ClusterObject) => ConditionInput['eventTrouble'] }
+export type DecideSettings = PodSettings & {
+  readonly eventTrouble: (object: ClusterObject) => ConditionInput['eventTrouble']
+}
 
 /** An operation that has not reached its end after this long is given up, and looked at anew. */
 const OPERATION_PATIENCE_MS = 15_000
 
 /** PURE: diagnose -> nextState -> nextStatus -> changes -> plan. */
-export function decide(input: Input<ClusterObject, Observed>, settings: DecideSettings): Decision<ClusterStatus, AppCommand, ClusterEvent> {
+export function decide(
+  input: Input<ClusterObject, Observed>,
+  settings: DecideSettings,
+): Decision<ClusterStatus, AppCommand, ClusterEvent> {
   const { object, observed, now } = input
   if (object.metadata.deletionTimestamp !== undefined) return decideDeletion(input)
   const given = caseOf(object, observed)
@@ -50,22 +59,51 @@ export function decide(input: Input<ClusterObject, Observed>, settings: DecideSe
   const state = nextState(object.status?.state ?? '', formedBefore, gravest)
   const operation = nextOperation(given, findings, formedBefore, now)
   const members = observed.snapshot.members
-  const conditions = conditionsOf({ object, now, formed, state, findings, picture: given.picture, members, eventTrouble: settings.eventTrouble(object) })
+  const conditions = conditionsOf({
+    object,
+    now,
+    formed,
+    state,
+    findings,
+    picture: given.picture,
+    members,
+    eventTrouble: settings.eventTrouble(object),
+  })
   const draft: ClusterStatus = defined({
     state,
     ...plainStatus(object, given.picture, formed),
     specHash: hash(object.spec),
-    formedAt: object.status?.formedAt ?? observed.snapshot.recordedFormedAt ?? (sound ? new Date(now).toISOString() : undefined),
+    formedAt:
+      object.status?.formedAt ??
+      observed.snapshot.recordedFormedAt ??
+      (sound ? new Date(now).toISOString() : undefined),
     topology: nextTopology(given.picture, object.status),
     operation: operation.next,
     conditions,
   })
   const before = object.status
-  const context = changeContext({ object, observed, given, findings, formedBefore, now, ...defined({ abandoned: operation.abandoned }) })
+  const context = changeContext({
+    object,
+    observed,
+    given,
+    findings,
+    formedBefore,
+    now,
+    ...defined({ abandoned: operation.abandoned }),
+  })
   const status = withOperationId(before, draft, context, lifeOf(before, now))
   const events = changes(before, status, context)
-  const commands = object.spec.paused === true ? [] : commandsFor({ given, findings, formed: formedBefore, status, object, observed, settings })
-  return { findings, status, events, commands: commands.filter((command) => allows(state, command.type)), lookAgainInMs: lookAgain(state, findings, commands.length) }
+  const commands =
+    object.spec.paused === true
+      ? []
+      : commandsFor({ given, findings, formed: formedBefore, status, object, observed, settings })
+  return {
+    findings,
+    status,
+    events,
+    commands: commands.filter((command) => allows(state, command.type)),
+    lookAgainInMs: lookAgain(state, findings, commands.length),
+  }
 }
 
 /** The life and sequence that the runtime will number the events by. */
@@ -73,28 +111,57 @@ function lifeOf(before: ClusterObject['status'], now: number): { readonly life: 
   return before?.lifecycle ?? { life: now, seq: 0 }
 }
 
-function blockedBy({ object, observed, failures }: Input<ClusterObject, Observed>, formed: boolean): readonly ClusterFinding[] {
+function blockedBy(
+  { object, observed, failures }: Input<ClusterObject, Observed>,
+  formed: boolean,
+): readonly ClusterFinding[] {
   const findings: ClusterFinding[] = []
   const foreign = Object.values(observed.owned).find((one) => one.ownerUid !== object.metadata.uid)
-  if (foreign !== undefined) findings.push({ type: 'Blocked', reason: 'NameTaken', about: foreign.name, message: `${foreign.kind} ${foreign.name} exists and belongs to somebody else: delete or rename it` })
+  if (foreign !== undefined)
+    findings.push({
+      type: 'Blocked',
+      reason: 'NameTaken',
+      about: foreign.name,
+      message: `${foreign.kind} ${foreign.name} exists and belongs to somebody else: delete or rename it`,
+    })
   const missing = observed.secretMissing
   const theirs = missing !== undefined && missing.secret === object.spec.auth?.secretName
   if (missing !== undefined && (formed || theirs)) {
-    const remedy = formed ? 'restore it from a backup: its content is never made anew for a cluster that has formed' : 'create it with the key password'
-    findings.push({ type: 'Blocked', reason: 'SecretMissing', about: missing.secret, message: `${missing.message}; ${remedy}` })
+    const remedy = formed
+      ? 'restore it from a backup: its content is never made anew for a cluster that has formed'
+      : 'create it with the key password'
+    findings.push({
+      type: 'Blocked',
+      reason: 'SecretMissing',
+      about: missing.secret,
+      message: `${missing.message}; ${remedy}`,
+    })
   }
   for (const failure of failures) {
-    if (failure.reason === 'NameTaken' || failure.reason === 'ConfigRefused') findings.push({ type: 'Blocked', reason: failure.reason, about: failure.command.type, message: failure.message })
+    if (failure.reason === 'NameTaken' || failure.reason === 'ConfigRefused')
+      findings.push({ type: 'Blocked', reason: failure.reason, about: failure.command.type, message: failure.message })
   }
   const stuck = observed.snapshot.members.find((member) => member.kube?.blocked !== undefined && !isUp(member))
-  if (stuck?.kube?.blocked !== undefined) findings.push({ type: 'Blocked', reason: stuck.kube.blocked.reason, about: stuck.pod, message: `${stuck.pod}: ${stuck.kube.blocked.message}` })
+  if (stuck?.kube?.blocked !== undefined)
+    findings.push({
+      type: 'Blocked',
+      reason: stuck.kube.blocked.reason,
+      about: stuck.pod,
+      message: `${stuck.pod}: ${stuck.kube.blocked.message}`,
+    })
   return findings
 }
 
-function nextOperation(given: Case, findings: readonly ClusterFinding[], formed: boolean, now: number): { readonly next?: Operation; readonly abandoned?: string } {
+function nextOperation(
+  given: Case,
+  findings: readonly ClusterFinding[],
+  formed: boolean,
+  now: number,
+): { readonly next?: Operation; readonly abandoned?: string } {
   const current = given.history.operation
   if (current !== undefined && !isFinished(given, findings, formed)) {
-    if (current.type === 'FormCluster' || now - Date.parse(current.since) < OPERATION_PATIENCE_MS) return { next: current }
+    if (current.type === 'FormCluster' || now - Date.parse(current.since) < OPERATION_PATIENCE_MS)
+      return { next: current }
     return { abandoned: `its end was not seen within ${OPERATION_PATIENCE_MS / 1000} s` }
   }
   if (current !== undefined) return {}
@@ -102,27 +169,49 @@ function nextOperation(given: Case, findings: readonly ClusterFinding[], formed:
   return intent === null ? {} : { next: { id: '', since: new Date(now).toISOString(), ...intent } }
 }
 
-type Commanding = { readonly given: Case; readonly findings: readonly ClusterFinding[]; readonly formed: boolean; readonly status: ClusterStatus; readonly object: ClusterObject; readonly observed: Observed; readonly settings: PodSettings }
+type Commanding = {
+  readonly given: Case
+  readonly findings: readonly ClusterFinding[]
+  readonly formed: boolean
+  readonly status: ClusterStatus
+  readonly object: ClusterObject
+  readonly observed: Observed
+  readonly settings: PodSettings
+}
 
 function commandsFor(input: Commanding): readonly AppCommand[] {
   const { object, observed, status, settings, given, findings, formed } = input
   const { namespace, name, uid } = object.metadata
-  const ips = Object.fromEntries(observed.snapshot.members.flatMap((member) => (member.kube?.ip === undefined ? [] : [[member.pod, { ip: member.kube.ip, uid: member.kube.uid }]])))
+  const ips = Object.fromEntries(
+    observed.snapshot.members.flatMap((member) =>
+      member.kube?.ip === undefined ? [] : [[member.pod, { ip: member.kube.ip, uid: member.kube.uid }]],
+    ),
+  )
   const cluster = { namespace, name, uid }
   const complete = (command: ClusterCommand): AppCommand => ({ ...command, cluster, ips }) as AppCommand
   const commands: AppCommand[] = []
   if (!finalizersOf(object).includes(FINALIZER)) commands.push(complete({ type: 'EnsureFinalizer' }))
-  if (observed.secretMissing !== undefined && !formed && observed.secretMissing.secret !== object.spec.auth?.secretName) commands.push(complete({ type: 'ApplyObject', kind: 'Secret', name: observed.secretMissing.secret }))
+  if (observed.secretMissing !== undefined && !formed && observed.secretMissing.secret !== object.spec.auth?.secretName)
+    commands.push(complete({ type: 'ApplyObject', kind: 'Secret', name: observed.secretMissing.secret }))
   // Data first: what restores service is not kept waiting by what is only recorded.
   const operation = status.operation
   const history = { ...given.history }
-  const planned = plan(operation === undefined ? { ...given, history } : { ...given, history: { ...history, operation } }, findings, formed, operation?.id)
+  const planned = plan(
+    operation === undefined ? { ...given, history } : { ...given, history: { ...history, operation } },
+    findings,
+    formed,
+    operation?.id,
+  )
   commands.push(...planned.map(complete), ...labelCommands(given, complete))
   for (const wanted of wantedObjects(cluster, object.spec, membersRecord(status), settings)) {
     const found = observed.owned[`${wanted.kind}/${wanted.metadata.name}`]
     if (found !== undefined && found.ownerUid !== uid) continue
-    if (found?.specHash === (wanted.metadata['annotations'] as Record<string, string>)['slotkeeper.dev/spec-hash']) continue
-    commands.push({ ...complete({ type: 'ApplyObject', kind: wanted.kind, name: wanted.metadata.name }), object: wanted })
+    if (found?.specHash === (wanted.metadata['annotations'] as Record<string, string>)['slotkeeper.dev/spec-hash'])
+      continue
+    commands.push({
+      ...complete({ type: 'ApplyObject', kind: wanted.kind, name: wanted.metadata.name }),
+      object: wanted,
+    })
   }
   return commands
 }
@@ -156,19 +245,39 @@ function lookAgain(state: ClusterState, findings: readonly ClusterFinding[], com
 }
 
 /** Deletion never waits for anything of the cluster: owners' references take the objects, the claims stay as asked. */
-function decideDeletion({ object, now }: Input<ClusterObject, Observed>): Decision<ClusterStatus, AppCommand, ClusterEvent> {
+function decideDeletion({
+  object,
+  now,
+}: Input<ClusterObject, Observed>): Decision<ClusterStatus, AppCommand, ClusterEvent> {
   const before = object.status
   const { operation: _ended, ...rest } = before ?? { state: 'Creating' }
   const deleting = before?.state === 'Deleting'
-  const { lifecycle: _lifecycle, outbox: _outbox, ...kept } = rest as ClusterStatus & { lifecycle?: unknown; outbox?: unknown }
+  const {
+    lifecycle: _lifecycle,
+    outbox: _outbox,
+    ...kept
+  } = rest as ClusterStatus & { lifecycle?: unknown; outbox?: unknown }
   const status: ClusterStatus = { ...kept, state: 'Deleting', ...(deleting ? { deleted: true } : {}) }
-  const context: ChangeContext = { now, retain: object.spec.storage?.retain ?? true, finding: { type: 'DeletionRequested', about: object.metadata.name }, ...(before?.operation === undefined ? {} : { abandoned: 'the cluster is being deleted' }) }
+  const context: ChangeContext = {
+    now,
+    retain: object.spec.storage?.retain ?? true,
+    finding: { type: 'DeletionRequested', about: object.metadata.name },
+    ...(before?.operation === undefined ? {} : { abandoned: 'the cluster is being deleted' }),
+  }
   const events = changes(before, status, context)
   const told = (before as { readonly deleted?: boolean } | null)?.deleted === true
   // The last events leave before the finalizer does, but never hold it up for longer than 30 s.
   const waited = now - Date.parse(object.metadata.deletionTimestamp ?? '') > 30_000
   const release = told && ((before?.outbox.length ?? 0) === 0 || waited) && finalizersOf(object).includes(FINALIZER)
   const { namespace, name, uid } = object.metadata
-  const commands: AppCommand[] = release ? [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {} }] : []
-  return { findings: [{ type: 'DeletionRequested', about: name, message: 'deletion was requested' }], status, events, commands, lookAgainInMs: 200 }
+  const commands: AppCommand[] = release
+    ? [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {} }]
+    : []
+  return {
+    findings: [{ type: 'DeletionRequested', about: name, message: 'deletion was requested' }],
+    status,
+    events,
+    commands,
+    lookAgainInMs: 200,
+  }
 }

@@ -1,6 +1,13 @@
 import { defined, LABEL } from '@slotkeeper/api'
 import type { ClusterStatus, ShardStatus } from '@slotkeeper/events'
-import { containerToken, formatRanges, isUp, type Member, type Picture, type ShardPicture } from '@slotkeeper/redis-topology'
+import {
+  containerToken,
+  formatRanges,
+  isUp,
+  type Member,
+  type Picture,
+  type ShardPicture,
+} from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
 import { nameOf } from './resources/names.ts'
 
@@ -12,7 +19,12 @@ export const CONTROLLER_VERSION = '0.1.0'
  * of a primary that came back under another identity while its slots wait for an heir, the last word stays.
  */
 export function nextTopology(picture: Picture, before: ClusterStatus | null): readonly ShardStatus[] {
-  return picture.shards.map((shard) => nextShard(shard, before?.topology?.find((one) => one.shard === shard.shard)))
+  return picture.shards.map((shard) =>
+    nextShard(
+      shard,
+      before?.topology?.find((one) => one.shard === shard.shard),
+    ),
+  )
 }
 
 function nextShard(picture: ShardPicture, before: ShardStatus | undefined): ShardStatus {
@@ -20,7 +32,8 @@ function nextShard(picture: ShardPicture, before: ShardStatus | undefined): Shar
     const word = lastWord(member, picture, before)
     return word === null ? [] : [{ pod: member.pod, ...word }]
   })
-  const collect = (field: 'nodeId' | 'token' | 'address'): Record<string, string> => Object.fromEntries(known.flatMap((one) => (one[field] === undefined ? [] : [[one.pod, one[field]]])))
+  const collect = (field: 'nodeId' | 'token' | 'address'): Record<string, string> =>
+    Object.fromEntries(known.flatMap((one) => (one[field] === undefined ? [] : [[one.pod, one[field]]])))
   const primary = picture.primaryUp ? picture.primaryPod : (before?.primary ?? picture.primaryPod)
   return defined({
     shard: picture.shard,
@@ -44,11 +57,19 @@ function slotsOf(picture: ShardPicture, before: ShardStatus | undefined): string
 /** What is known of a member: its own word, else what was remembered; null of one that was never heard. */
 function lastWord(member: Member, picture: ShardPicture, before: ShardStatus | undefined) {
   const { pod } = member
-  const remembered = { nodeId: before?.nodes[pod], token: before?.incarnations?.[pod], address: before?.addresses?.[pod] }
+  const remembered = {
+    nodeId: before?.nodes[pod],
+    token: before?.incarnations?.[pod],
+    address: before?.addresses?.[pod],
+  }
   const awaited = remembered.nodeId !== undefined && remembered.nodeId === picture.primaryId && !picture.primaryUp
   if (!isUp(member) || awaited) return remembered.nodeId === undefined ? null : remembered
   const containerId = member.kube?.containerId
-  return { nodeId: member.contact.view.nodeId, token: containerId === undefined ? remembered.token : containerToken(containerId), address: member.kube?.ip ?? remembered.address }
+  return {
+    nodeId: member.contact.view.nodeId,
+    token: containerId === undefined ? remembered.token : containerToken(containerId),
+    address: member.kube?.ip ?? remembered.address,
+  }
 }
 
 /** The parts of the status that are copies of what is plain from spec and picture. */
@@ -59,7 +80,11 @@ export function plainStatus(object: ClusterObject, picture: Picture, formed: boo
   return {
     observedGeneration: object.metadata.generation,
     observedBy: CONTROLLER_VERSION,
-    ...(versions.size === 1 && version !== undefined && version !== '' ? { version } : object.status?.version === undefined ? {} : { version: object.status.version }),
+    ...(versions.size === 1 && version !== undefined && version !== ''
+      ? { version }
+      : object.status?.version === undefined
+        ? {}
+        : { version: object.status.version }),
     shards: owning.length,
     readyShards: owning.filter((shard) => shard.primaryUp).length,
     selector: `${LABEL.cluster}=${object.metadata.name},${LABEL.role}=primary`,

@@ -42,13 +42,19 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
   const members = await Promise.all(places.map((place) => observeMember(ports, place, credentials, settings)))
   const refused = members.some((member) => member.contact.type === 'refused')
   // After a refusal the others are asked again: what they say of the dead one must be younger than its refusal.
-  const settled = refused ? await Promise.all(members.map((member) => (isUp(member) ? observeMember(ports, member, credentials, settings) : member))) : members
+  const settled = refused
+    ? await Promise.all(
+        members.map((member) => (isUp(member) ? observeMember(ports, member, credentials, settings) : member)),
+      )
+    : members
   const inboundLinks = refused ? await linksOf(ports, settled, credentials) : {}
   const recorded = await recordedFormedAt(ports, owned, object, io)
   return {
     snapshot: { members: settled, inboundLinks, ...(recorded === undefined ? {} : { recordedFormedAt: recorded }) },
     owned,
-    ...(credentials.type === 'missing' ? { secretMissing: { secret: credentials.secret, message: credentials.message } } : {}),
+    ...(credentials.type === 'missing'
+      ? { secretMissing: { secret: credentials.secret, message: credentials.message } }
+      : {}),
   }
 }
 
@@ -66,13 +72,23 @@ function placesOf(caches: Caches, object: ClusterObject): readonly Place[] {
   })
 }
 
-async function observeMember(ports: ObservePorts, place: Place | Member, credentials: Credentials, settings: readonly string[]): Promise<Member> {
+async function observeMember(
+  ports: ObservePorts,
+  place: Place | Member,
+  credentials: Credentials,
+  settings: readonly string[],
+): Promise<Member> {
   const { pod, shard, index, kube } = place
   const contact = await contactOf(ports, kube, credentials, settings)
   return { pod, shard, index, kube, contact }
 }
 
-async function contactOf(ports: ObservePorts, kube: Member['kube'], credentials: Credentials, settings: readonly string[]): Promise<Contact> {
+async function contactOf(
+  ports: ObservePorts,
+  kube: Member['kube'],
+  credentials: Credentials,
+  settings: readonly string[],
+): Promise<Contact> {
   if (kube?.ip === undefined || credentials.type === 'missing') return { type: 'absent' }
   const node = nodeFor(ports.pool, kube.uid, kube.ip, credentials.control)
   const contact = await observeNode(node, settings, NODE_DEADLINE_MS)
@@ -86,12 +102,19 @@ export function nodeFor(pool: NodePool, podUid: string, ip: string, password: st
   return pool.node(podUid, { host: ip, port: CLIENT_PORT, username: CONTROL_USER, password })
 }
 
-async function linksOf(ports: ObservePorts, members: readonly Member[], credentials: Credentials): Promise<Readonly<Record<string, readonly string[]>>> {
+async function linksOf(
+  ports: ObservePorts,
+  members: readonly Member[],
+  credentials: Credentials,
+): Promise<Readonly<Record<string, readonly string[]>>> {
   if (credentials.type === 'missing') return {}
   const read = await Promise.all(
     members.filter(isUp).map(async (member) => {
       if (member.kube?.ip === undefined) return []
-      const links = await observeInboundLinks(nodeFor(ports.pool, member.kube.uid, member.kube.ip, credentials.control), NODE_DEADLINE_MS)
+      const links = await observeInboundLinks(
+        nodeFor(ports.pool, member.kube.uid, member.kube.ip, credentials.control),
+        NODE_DEADLINE_MS,
+      )
       return links === null ? [] : [[member.pod, links] as const]
     }),
   )
@@ -104,7 +127,12 @@ function ownedBy(caches: Caches, namespace: string, name: string): Readonly<Reco
 }
 
 /** The record of formation is asked for live while the status knows of none: a cache may be behind, and bootstrap can't be undone. */
-async function recordedFormedAt(ports: ObservePorts, owned: Readonly<Record<string, OwnedView>>, object: ClusterObject, io: Io): Promise<string | undefined> {
+async function recordedFormedAt(
+  ports: ObservePorts,
+  owned: Readonly<Record<string, OwnedView>>,
+  object: ClusterObject,
+  io: Io,
+): Promise<string | undefined> {
   const { namespace, name, uid } = object.metadata
   const cached = owned[`ConfigMap/${nameOf.members(name)}`]
   if (cached !== undefined) return cached.ownerUid === uid ? cached.data?.['formedAt'] : undefined

@@ -1,6 +1,13 @@
 import { runController, type RunningController } from '@slotkeeper/controller'
 import { aggregateSubject, eventSubject, toCloudEvent } from '@slotkeeper/events'
-import { connectKube, createElection, createStatusWriter, type Election, objectsOf, redisClusters } from '@slotkeeper/k8s'
+import {
+  connectKube,
+  createElection,
+  createStatusWriter,
+  type Election,
+  objectsOf,
+  redisClusters,
+} from '@slotkeeper/k8s'
 import { connectNats, createEventStore, type EventStore } from '@slotkeeper/nats'
 import type { Logger, Metrics } from '@slotkeeper/observability'
 import { type ClusterObject, parseCluster } from './cluster-object.ts'
@@ -8,14 +15,21 @@ import type { Config } from './config.ts'
 import { clusterController } from './controller.ts'
 
 /** What `main` hands over. `holder` is unique per start of the process. */
-export type RunSetup = { readonly config: Config; readonly log: Logger; readonly metrics: Metrics; readonly holder: string; readonly signal: AbortSignal }
+export type RunSetup = {
+  readonly config: Config
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly holder: string
+  readonly signal: AbortSignal
+}
 
 /** Stands for election and runs the controller while leading; resolves when the signal aborts. */
 export async function run(setup: RunSetup): Promise<void> {
   const { config, log, metrics, signal } = setup
   const kube = connectKube(config.KUBECONFIG === undefined ? {} : { kubeconfigPath: config.KUBECONFIG })
   const objects = objectsOf(kube)
-  const onProblem = (error: unknown): void => log.warn({ problem: error instanceof Error ? error.message : String(error) }, 'a call failed')
+  const onProblem = (error: unknown): void =>
+    log.warn({ problem: error instanceof Error ? error.message : String(error) }, 'a call failed')
   const store = openStore(setup)
   const election = createElection({
     objects,
@@ -24,9 +38,14 @@ export async function run(setup: RunSetup): Promise<void> {
     durationMs: config.SLOTKEEPER_LEASE_SECONDS * 1000,
     nextEpoch: async (counter, stop) => {
       // A namespaced installation may list nowhere else.
-      const scopes = config.watchNamespaces.length === 0 ? [{}] : config.watchNamespaces.map((namespace) => ({ namespace }))
-      const items = (await Promise.all(scopes.map((scope) => objects.list(redisClusters, scope, { signal: stop })))).flatMap((one) => one.items)
-      const epochs = items.map((item) => Number((item['status'] as { lifecycle?: { epoch?: number } } | undefined)?.lifecycle?.epoch ?? 0))
+      const scopes =
+        config.watchNamespaces.length === 0 ? [{}] : config.watchNamespaces.map((namespace) => ({ namespace }))
+      const items = (
+        await Promise.all(scopes.map((scope) => objects.list(redisClusters, scope, { signal: stop })))
+      ).flatMap((one) => one.items)
+      const epochs = items.map((item) =>
+        Number((item['status'] as { lifecycle?: { epoch?: number } } | undefined)?.lifecycle?.epoch ?? 0),
+      )
       return 1 + Math.max(counter, 0, ...epochs)
     },
     onProblem,
@@ -59,7 +78,12 @@ function openStore({ config, log, metrics, signal }: RunSetup): EventStore {
     onTrouble: (message) => log.warn({ message }, 'the event store is away; events wait in the status'),
   })
   connection.catch(() => undefined)
-  return createEventStore({ connection, mode: config.SLOTKEEPER_NATS_STREAM, streamName: config.SLOTKEEPER_NATS_STREAM_NAME, prefix: config.SLOTKEEPER_NATS_PREFIX })
+  return createEventStore({
+    connection,
+    mode: config.SLOTKEEPER_NATS_STREAM,
+    streamName: config.SLOTKEEPER_NATS_STREAM_NAME,
+    prefix: config.SLOTKEEPER_NATS_PREFIX,
+  })
 }
 
 type Leading = RunSetup & {
@@ -103,7 +127,12 @@ async function lead(setup: Leading, signal: AbortSignal): Promise<void> {
         const life = object.status?.lifecycle.life ?? 0
         const aggregate = { prefix, kind: 'cluster' as const, namespace, name }
         const cloudEvent = toCloudEvent({ kind: 'cluster', plural: 'redisclusters', namespace, name, uid, life, entry })
-        return { subject: eventSubject({ ...aggregate, type: entry.type }), aggregate: aggregateSubject(aggregate), body: JSON.stringify(cloudEvent), msgId: cloudEvent.id }
+        return {
+          subject: eventSubject({ ...aggregate, type: entry.type }),
+          aggregate: aggregateSubject(aggregate),
+          body: JSON.stringify(cloudEvent),
+          msgId: cloudEvent.id,
+        }
       },
       observeMs: 5_000,
     },
@@ -117,8 +146,18 @@ async function lead(setup: Leading, signal: AbortSignal): Promise<void> {
         if (running !== undefined) metrics.outboxEntries.set({ controller: plural }, running.size().unpublished)
         const problem = report.error instanceof Error ? report.error.message : undefined
         if (report.result === 'Failed') metrics.reconcileErrors.inc({ controller: plural })
-        const level = report.result === 'Failed' ? 'warn' : report.committed || report.commands.length > 0 ? 'info' : 'debug'
-        log[level]({ cluster: `${report.key.namespace}/${report.key.name}`, result: report.result, commands: report.commands, ms: Math.round(report.durationMs), ...(problem === undefined ? {} : { problem }) }, 'pass')
+        const level =
+          report.result === 'Failed' ? 'warn' : report.committed || report.commands.length > 0 ? 'info' : 'debug'
+        log[level](
+          {
+            cluster: `${report.key.namespace}/${report.key.name}`,
+            result: report.result,
+            commands: report.commands,
+            ms: Math.round(report.durationMs),
+            ...(problem === undefined ? {} : { problem }),
+          },
+          'pass',
+        )
       },
     },
   )
@@ -130,6 +169,7 @@ function eventTrouble(running: RunningController<ClusterObject> | undefined, obj
   const oldest = object.status?.outbox[0]
   // An entry that has just been written is not late yet.
   if (trouble === null || oldest === undefined || Date.now() - Date.parse(oldest.time) < 30_000) return null
-  const reason = trouble.reason === 'TooOld' ? 'EventStoreTooOld' : trouble.reason === 'Refused' ? 'Refused' : 'EventStoreDown'
+  const reason =
+    trouble.reason === 'TooOld' ? 'EventStoreTooOld' : trouble.reason === 'Refused' ? 'Refused' : 'EventStoreDown'
   return { reason, message: trouble.message } as const
 }

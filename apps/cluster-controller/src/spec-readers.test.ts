@@ -28,6 +28,9 @@ test('the schema was seen', () => {
 })
 
 // `requests` and `limits` travel whole, as `resources`; `name` is that of a pull secret, which travels whole too.
-test.each(fields.filter((field) => !['requests', 'limits', 'name'].includes(field)))('spec field %s has a reader', (field) => {
-  expect(isRead(field)).toBe(true)
-})
+test.each(fields.filter((field) => !['requests', 'limits', 'name'].includes(field)))(
+  'spec field %s has a reader',
+  (field) => {
+    expect(isRead(field)).toBe(true)
+  },
+)

@@ -20,10 +20,15 @@ export function toStructural(schema: unknown, path = '$'): Schema {
   refuseInexpressible(input, path)
   for (const key of DROPPED) delete input[key]
   if (input['x-kubernetes-preserve-unknown-fields'] === true) {
-    return defined({ type: 'object', description: input['description'], 'x-kubernetes-preserve-unknown-fields': true }) as Schema
+    return defined({
+      type: 'object',
+      description: input['description'],
+      'x-kubernetes-preserve-unknown-fields': true,
+    }) as Schema
   }
   if (input['type'] === 'integer') {
-    for (const bound of ['minimum', 'maximum']) if (Math.abs(Number(input[bound])) === Number.MAX_SAFE_INTEGER) delete input[bound]
+    for (const bound of ['minimum', 'maximum'])
+      if (Math.abs(Number(input[bound])) === Number.MAX_SAFE_INTEGER) delete input[bound]
     input['format'] ??= 'int64'
   }
   return withStructuralParts(input, path)
@@ -33,16 +38,20 @@ function refuseInexpressible(input: Schema, path: string): void {
   for (const key of ['anyOf', 'oneOf', 'allOf', '$ref', 'not']) {
     if (key in input) throw new Error(`${path}: ${key} is not structural; use optional siblings with a CEL rule`)
   }
-  if (typeof input['pattern'] === 'string' && /\(\?[=!<]/.test(input['pattern'])) throw new Error(`${path}: the pattern is not RE2`)
+  if (typeof input['pattern'] === 'string' && /\(\?[=!<]/.test(input['pattern']))
+    throw new Error(`${path}: the pattern is not RE2`)
 }
 
 function withStructuralParts(input: Schema, path: string): Schema {
   if (input['additionalProperties'] === false) delete input['additionalProperties']
-  else if (input['additionalProperties'] !== undefined) input['additionalProperties'] = toStructural(input['additionalProperties'], `${path}.*`)
+  else if (input['additionalProperties'] !== undefined)
+    input['additionalProperties'] = toStructural(input['additionalProperties'], `${path}.*`)
   if (input['items'] !== undefined) input['items'] = toStructural(input['items'], `${path}[]`)
   const properties = input['properties'] as Schema | undefined
   if (properties !== undefined) {
-    input['properties'] = Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, toStructural(value, `${path}.${name}`)]))
+    input['properties'] = Object.fromEntries(
+      Object.entries(properties).map(([name, value]) => [name, toStructural(value, `${path}.${name}`)]),
+    )
   }
   return input
 }
@@ -65,7 +74,8 @@ const COLUMNS = [
 export function redisClusterCrd(): Schema {
   const nameRule = {
     rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",
-    message: 'metadata.name: at most 40 lower case letters, digits and hyphens, beginning with a letter (Services and pods are named after it)',
+    message:
+      'metadata.name: at most 40 lower case letters, digits and hyphens, beginning with a letter (Services and pods are named after it)',
   }
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
@@ -74,7 +84,14 @@ export function redisClusterCrd(): Schema {
     spec: {
       group: GROUP,
       scope: 'Namespaced',
-      names: { kind: 'RedisCluster', listKind: 'RedisClusterList', plural: 'redisclusters', singular: 'rediscluster', shortNames: ['rdc'], categories: ['slotkeeper'] },
+      names: {
+        kind: 'RedisCluster',
+        listKind: 'RedisClusterList',
+        plural: 'redisclusters',
+        singular: 'rediscluster',
+        shortNames: ['rdc'],
+        categories: ['slotkeeper'],
+      },
       versions: [
         {
           name: VERSION,
@@ -83,7 +100,11 @@ export function redisClusterCrd(): Schema {
           additionalPrinterColumns: COLUMNS,
           subresources: {
             status: {},
-            scale: { specReplicasPath: '.spec.shards', statusReplicasPath: '.status.shards', labelSelectorPath: '.status.selector' },
+            scale: {
+              specReplicasPath: '.spec.shards',
+              statusReplicasPath: '.status.shards',
+              labelSelectorPath: '.status.selector',
+            },
           },
           schema: {
             openAPIV3Schema: {

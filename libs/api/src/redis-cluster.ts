@@ -1,13 +1,19 @@
 import { z } from 'zod'
 
-const quantity = z.string().max(32).regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/)
+const quantity = z
+  .string()
+  .max(32)
+  .regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/)
 const stringMap = z.record(z.string().max(253), z.string().max(1024))
 const passThrough = z.record(z.string(), z.unknown()).meta({ 'x-kubernetes-preserve-unknown-fields': true })
 const passThroughList = z.array(passThrough).max(64)
 
 /** Says in CEL that a field can't be changed yet, and what to do instead. */
 function fixed(field: string): { readonly rule: string; readonly message: string } {
-  return { rule: 'self == oldSelf', message: `${field} cannot be changed yet: create a new cluster with the value that you want` }
+  return {
+    rule: 'self == oldSelf',
+    message: `${field} cannot be changed yet: create a new cluster with the value that you want`,
+  }
 }
 
 /** Names that Slotkeeper sets itself, in `spec.config`. */
@@ -48,15 +54,27 @@ const configRules = [
     message:
       'spec.config holds a name that Slotkeeper sets itself (port, dir, bind, timeout, aclfile, user, masterauth, requirepass, appendonly, save, maxmemory, cluster-*, tls-*, *-announce-*): use the field of the spec that is made for it (storage.persistence, maxMemory, nodeTimeoutMs, auth) or leave it out',
   },
-  { rule: "self.all(k, k.matches('^[a-z][a-z0-9-]*$'))", message: 'spec.config: names are lower case words joined by hyphens, as in redis.conf' },
-  { rule: "self.all(k, !self[k].contains('\\n') && !self[k].contains('\\r'))", message: 'spec.config: a value is one line' },
+  {
+    rule: "self.all(k, k.matches('^[a-z][a-z0-9-]*$'))",
+    message: 'spec.config: names are lower case words joined by hyphens, as in redis.conf',
+  },
+  {
+    rule: "self.all(k, !self[k].contains('\\n') && !self[k].contains('\\r'))",
+    message: 'spec.config: a value is one line',
+  },
 ]
 
 const storage = z
   .object({
-    size: quantity.describe('Size of the volume of each pod.').meta({ 'x-kubernetes-validations': [fixed('spec.storage.size')] }),
+    size: quantity
+      .describe('Size of the volume of each pod.')
+      .meta({ 'x-kubernetes-validations': [fixed('spec.storage.size')] }),
     storageClassName: z.string().max(253).optional().describe("StorageClass; absent: the cluster's default."),
-    persistence: z.enum(['aof', 'rdb', 'none']).default('aof').describe('What the servers write to their volume.').meta({ 'x-kubernetes-validations': [fixed('spec.storage.persistence')] }),
+    persistence: z
+      .enum(['aof', 'rdb', 'none'])
+      .default('aof')
+      .describe('What the servers write to their volume.')
+      .meta({ 'x-kubernetes-validations': [fixed('spec.storage.persistence')] }),
     retain: z.boolean().default(true).describe('Keep the volumes when the RedisCluster is deleted.'),
   })
   .describe('Volumes. Absent: the data lives and dies with the pod (emptyDir, persistence none).')
@@ -81,30 +99,97 @@ const podParts = z
 /** The spec of a RedisCluster. Every field has a reader: `spec-readers.test.ts` fails the build otherwise. */
 export const redisClusterSpec = z
   .object({
-    version: z.enum(['redis-7.0', 'redis-8.0', 'valkey-8.1', 'valkey-9.1']).optional().describe('Catalogue name of engine and version. Exactly one of version and image.'),
-    image: z.string().min(3).max(512).regex(/^[^\s]+(:[A-Za-z0-9_][A-Za-z0-9_.-]*)(@sha256:[0-9a-f]{64})?$/).optional().describe('Image with tag, and digest if you like. Exactly one of version and image.'),
+    version: z
+      .enum(['redis-7.0', 'redis-8.0', 'valkey-8.1', 'valkey-9.1'])
+      .optional()
+      .describe('Catalogue name of engine and version. Exactly one of version and image.'),
+    image: z
+      .string()
+      .min(3)
+      .max(512)
+      .regex(/^[^\s]+(:[A-Za-z0-9_][A-Za-z0-9_.-]*)(@sha256:[0-9a-f]{64})?$/)
+      .optional()
+      .describe('Image with tag, and digest if you like. Exactly one of version and image.'),
     imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
-    imagePullSecrets: z.array(z.object({ name: z.string().max(253) })).max(16).optional(),
-    shards: z.int().min(3).max(200).describe('Number of shards; each owns a part of the 16384 slots.').meta({ 'x-kubernetes-validations': [fixed('spec.shards')] }),
-    replicasPerShard: z.int().min(0).max(5).default(1).describe('Replicas beside the primary of each shard. 0 means that a lost pod is lost data.').meta({ 'x-kubernetes-validations': [fixed('spec.replicasPerShard')] }),
-    resources: z.object({ requests: z.record(z.string().max(63), quantity).optional(), limits: z.record(z.string().max(63), quantity).optional() }).optional(),
-    maxMemory: z.string().max(32).regex(/^([1-9][0-9]?%|100%|[0-9]+(k|M|G|Ki|Mi|Gi)?)$/).default('75%').describe('maxmemory: a quantity, or a percentage of resources.limits.memory (no limit there: unlimited).'),
-    config: z.record(z.string().max(64), z.string().max(512)).refine((config) => Object.keys(config).length <= 64).optional().describe('Lines of redis.conf by name.').meta({ maxProperties: 64, 'x-kubernetes-validations': configRules }),
+    imagePullSecrets: z
+      .array(z.object({ name: z.string().max(253) }))
+      .max(16)
+      .optional(),
+    shards: z
+      .int()
+      .min(3)
+      .max(200)
+      .describe('Number of shards; each owns a part of the 16384 slots.')
+      .meta({ 'x-kubernetes-validations': [fixed('spec.shards')] }),
+    replicasPerShard: z
+      .int()
+      .min(0)
+      .max(5)
+      .default(1)
+      .describe('Replicas beside the primary of each shard. 0 means that a lost pod is lost data.')
+      .meta({ 'x-kubernetes-validations': [fixed('spec.replicasPerShard')] }),
+    resources: z
+      .object({
+        requests: z.record(z.string().max(63), quantity).optional(),
+        limits: z.record(z.string().max(63), quantity).optional(),
+      })
+      .optional(),
+    maxMemory: z
+      .string()
+      .max(32)
+      .regex(/^([1-9][0-9]?%|100%|[0-9]+(k|M|G|Ki|Mi|Gi)?)$/)
+      .default('75%')
+      .describe('maxmemory: a quantity, or a percentage of resources.limits.memory (no limit there: unlimited).'),
+    config: z
+      .record(z.string().max(64), z.string().max(512))
+      .refine((config) => Object.keys(config).length <= 64)
+      .optional()
+      .describe('Lines of redis.conf by name.')
+      .meta({ maxProperties: 64, 'x-kubernetes-validations': configRules }),
     storage: storage.optional(),
-    auth: z.object({ secretName: z.string().min(1).max(253).describe('Secret with the key `password`.').meta({ 'x-kubernetes-validations': [fixed('spec.auth.secretName')] }) }).optional().describe('Absent: a password is generated into the Secret <name>-auth.'),
+    auth: z
+      .object({
+        secretName: z
+          .string()
+          .min(1)
+          .max(253)
+          .describe('Secret with the key `password`.')
+          .meta({ 'x-kubernetes-validations': [fixed('spec.auth.secretName')] }),
+      })
+      .optional()
+      .describe('Absent: a password is generated into the Secret <name>-auth.'),
     nodeTimeoutMs: z.int().min(1000).max(60000).default(5000).describe('cluster-node-timeout in milliseconds.'),
-    spread: z.object({ nodes: spread, zones: spread }).optional().describe('How the members of one shard are kept apart.'),
+    spread: z
+      .object({ nodes: spread, zones: spread })
+      .optional()
+      .describe('How the members of one shard are kept apart.'),
     podDisruptionBudget: z.object({ mode: z.enum(['Shard', 'Cluster', 'Disabled']).default('Shard') }).optional(),
     pod: podParts.optional(),
-    service: z.object({ type: z.enum(['ClusterIP']).default('ClusterIP'), annotations: stringMap.optional() }).optional(),
+    service: z
+      .object({ type: z.enum(['ClusterIP']).default('ClusterIP'), annotations: stringMap.optional() })
+      .optional(),
     paused: z.boolean().optional().describe('The controller looks and reports, and does nothing.'),
   })
   .meta({
     'x-kubernetes-validations': [
-      { rule: 'has(self.version) != has(self.image)', message: 'spec: set exactly one of version (for example valkey-9.1) and image (for example docker.io/valkey/valkey:9.1)' },
-      { rule: '(has(self.version) == has(oldSelf.version)) && (!has(self.version) || self.version == oldSelf.version) && (!has(self.image) || self.image == oldSelf.image)', message: 'spec.version and spec.image cannot be changed yet: create a new cluster with the version that you want' },
-      { rule: 'has(self.storage) == has(oldSelf.storage)', message: 'spec.storage cannot be changed yet: create a new cluster with the storage that you want' },
-      { rule: 'has(self.auth) == has(oldSelf.auth)', message: 'spec.auth cannot be changed yet: create a new cluster with the Secret that you want' },
+      {
+        rule: 'has(self.version) != has(self.image)',
+        message:
+          'spec: set exactly one of version (for example valkey-9.1) and image (for example docker.io/valkey/valkey:9.1)',
+      },
+      {
+        rule: '(has(self.version) == has(oldSelf.version)) && (!has(self.version) || self.version == oldSelf.version) && (!has(self.image) || self.image == oldSelf.image)',
+        message:
+          'spec.version and spec.image cannot be changed yet: create a new cluster with the version that you want',
+      },
+      {
+        rule: 'has(self.storage) == has(oldSelf.storage)',
+        message: 'spec.storage cannot be changed yet: create a new cluster with the storage that you want',
+      },
+      {
+        rule: 'has(self.auth) == has(oldSelf.auth)',
+        message: 'spec.auth cannot be changed yet: create a new cluster with the Secret that you want',
+      },
     ],
   })
 
@@ -170,14 +255,28 @@ export const redisClusterStatus = z
       .max(200)
       .optional()
       .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['shard'] }),
-    operation: z.object({ id: z.string().max(64), type: z.string().max(64), target: z.string().max(253), since: z.string().max(40) }).optional(),
+    operation: z
+      .object({
+        id: z.string().max(64),
+        type: z.string().max(64),
+        target: z.string().max(253),
+        since: z.string().max(40),
+      })
+      .optional(),
     lifecycle: lifecycle.optional(),
     outbox: z.array(passThrough).max(2048).optional(),
-    conditions: z.array(condition).max(16).optional().meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
+    conditions: z
+      .array(condition)
+      .max(16)
+      .optional()
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
   })
   .meta({
     'x-kubernetes-validations': [
-      { rule: '!has(oldSelf.formedAt) || (has(self.formedAt) && self.formedAt == oldSelf.formedAt)', message: 'status.formedAt stays once it is set: erase the whole status instead' },
+      {
+        rule: '!has(oldSelf.formedAt) || (has(self.formedAt) && self.formedAt == oldSelf.formedAt)',
+        message: 'status.formedAt stays once it is set: erase the whole status instead',
+      },
     ],
   })
 

@@ -10,7 +10,13 @@ import { asRedisError, RedisError, type RedisNode } from './redis-node.ts'
 export async function observeNode(node: RedisNode, settings: readonly string[], timeoutMs: number): Promise<Contact> {
   try {
     const [id, info, rows, cluster, config] = await node.pipeline(
-      [['CLUSTER', 'MYID'], ['INFO', 'server', 'persistence', 'replication', 'keyspace'], ['CLUSTER', 'NODES'], ['CLUSTER', 'INFO'], ['CONFIG', 'GET', ...settings]],
+      [
+        ['CLUSTER', 'MYID'],
+        ['INFO', 'server', 'persistence', 'replication', 'keyspace'],
+        ['CLUSTER', 'NODES'],
+        ['CLUSTER', 'INFO'],
+        ['CONFIG', 'GET', ...settings],
+      ],
       timeoutMs,
     )
     for (const answer of [id, info, rows, cluster, config]) if (answer instanceof RedisError) throw answer

@@ -1,7 +1,12 @@
 import { Redis } from 'ioredis'
 
 /** Where a server listens, and as whom to enter. */
-export type NodeTarget = { readonly host: string; readonly port: number; readonly username: string; readonly password: string }
+export type NodeTarget = {
+  readonly host: string
+  readonly port: number
+  readonly username: string
+  readonly password: string
+}
 
 /** Why a call failed, in a closed set. */
 export type RedisFailure = 'Refused' | 'TimedOut' | 'Denied' | 'Loading' | 'Closed' | 'Answered'

@@ -44,20 +44,28 @@ export function assess(desired: Desired, snapshot: Snapshot, history: History): 
   for (const member of up) podOf[member.contact.view.nodeId] = member.pod
   const claims = claimsOf(up)
   const owned = ownersOf(claims)
-  const shards = Array.from({ length: desired.shards }, (_, shard) => shardPicture(shard, snapshot, { owned, claims, podOf, history }))
+  const shards = Array.from({ length: desired.shards }, (_, shard) =>
+    shardPicture(shard, snapshot, { owned, claims, podOf, history }),
+  )
   return {
     up,
     idOf,
     podOf,
     shards,
     unowned: uncovered([...owned.values()].flat()),
-    viewsAgree: new Set([signature([...owned].map(([nodeId, ranges]) => ({ nodeId, ranges }))), ...up.map((member) => signature(rowClaims(member)))]).size <= 1,
+    viewsAgree:
+      new Set([
+        signature([...owned].map(([nodeId, ranges]) => ({ nodeId, ranges }))),
+        ...up.map((member) => signature(rowClaims(member))),
+      ]).size <= 1,
     open: up.flatMap((member) => member.contact.view.rows.flatMap((row) => (row.myself ? row.open : []))),
   }
 }
 
 function rowClaims(member: UpMember): readonly { nodeId: string; ranges: readonly SlotRange[] }[] {
-  return member.contact.view.rows.filter((row) => row.slots.length > 0).map((row) => ({ nodeId: row.nodeId, ranges: row.slots }))
+  return member.contact.view.rows
+    .filter((row) => row.slots.length > 0)
+    .map((row) => ({ nodeId: row.nodeId, ranges: row.slots }))
 }
 
 function signature(claims: readonly { readonly nodeId: string; readonly ranges: readonly SlotRange[] }[]): string {
@@ -74,10 +82,13 @@ function claimsOf(up: readonly UpMember[]): readonly Claim[] {
   for (const member of up) {
     for (const row of member.contact.view.rows) {
       if (row.myself) own.set(row.nodeId, claim(row))
-      else if (row.configEpoch >= (heard.get(row.nodeId)?.epoch ?? -1) && row.slots.length > 0) heard.set(row.nodeId, claim(row))
+      else if (row.configEpoch >= (heard.get(row.nodeId)?.epoch ?? -1) && row.slots.length > 0)
+        heard.set(row.nodeId, claim(row))
     }
   }
-  return [...own.values(), ...[...heard.values()].filter((one) => !own.has(one.nodeId))].filter((one) => one.ranges.length > 0)
+  return [...own.values(), ...[...heard.values()].filter((one) => !own.has(one.nodeId))].filter(
+    (one) => one.ranges.length > 0,
+  )
 }
 
 /** Who owns each slot: where two claim one, the higher epoch has it, as among the nodes themselves. */
@@ -125,7 +136,15 @@ function shardPicture(shard: number, snapshot: Snapshot, known: Known): ShardPic
     ...(primaryPod === undefined ? {} : { primaryPod }),
     primaryUp: primary !== undefined && primary.contact.view.role === 'primary',
     epoch: known.claims.find((claim) => claim.nodeId === primaryId)?.epoch ?? 0,
-    attached: upMembers.filter((member) => member !== primary && follows(member, primaryId) && member.contact.view.linkUp && !member.contact.view.syncing).map((member) => member.pod),
+    attached: upMembers
+      .filter(
+        (member) =>
+          member !== primary &&
+          follows(member, primaryId) &&
+          member.contact.view.linkUp &&
+          !member.contact.view.syncing,
+      )
+      .map((member) => member.pod),
   }
 }
 

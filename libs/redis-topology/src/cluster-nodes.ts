@@ -49,10 +49,12 @@ function parseRow(line: string): NodeRow | undefined {
     flags,
     configEpoch: Number(epoch),
     connected: flags.includes('myself') || link === 'connected',
-    slots: rest.filter((part) => !part.startsWith('[')).map((part) => {
-      const [first, last] = part.split('-').map(Number)
-      return { first: first ?? 0, last: last ?? first ?? 0 }
-    }),
+    slots: rest
+      .filter((part) => !part.startsWith('['))
+      .map((part) => {
+        const [first, last] = part.split('-').map(Number)
+        return { first: first ?? 0, last: last ?? first ?? 0 }
+      }),
     open: rest.filter((part) => part.startsWith('[')),
   }
 }

@@ -6,16 +6,36 @@ export type ClusterCommand =
   | { readonly type: 'LabelPods'; readonly roles: Readonly<Record<string, 'primary' | 'replica'>> }
   | { readonly type: 'EnsureFinalizer' }
   | { readonly type: 'RemoveFinalizer' }
-  | { readonly type: 'MeetNodes'; readonly opId?: string; readonly meets: readonly Meet[]; readonly forming?: readonly FormingNode[] }
+  | {
+      readonly type: 'MeetNodes'
+      readonly opId?: string
+      readonly meets: readonly Meet[]
+      readonly forming?: readonly FormingNode[]
+    }
   | { readonly type: 'AssignSlots'; readonly opId: string; readonly assignments: readonly Assignment[] }
   | { readonly type: 'AttachReplicas'; readonly attachments: readonly Attachment[] }
   | { readonly type: 'ConfigureNodes'; readonly settings: Readonly<Record<string, Readonly<Record<string, string>>>> }
-  | { readonly type: 'FailOver'; readonly opId: string; readonly shard: number; readonly pod: string; readonly nodeId: string }
-  | { readonly type: 'HandOver'; readonly opId: string; readonly shard: number; readonly pod: string; readonly nodeId: string }
+  | {
+      readonly type: 'FailOver'
+      readonly opId: string
+      readonly shard: number
+      readonly pod: string
+      readonly nodeId: string
+    }
+  | {
+      readonly type: 'HandOver'
+      readonly opId: string
+      readonly shard: number
+      readonly pod: string
+      readonly nodeId: string
+    }
   | { readonly type: 'ForgetNode'; readonly opId: string; readonly nodeId: string; readonly pods: readonly string[] }
 
 /** A pod's node is introduced to others. The ids are verified on the spot: addresses are reused. */
-export type Meet = { readonly pod: string; readonly peers: readonly { readonly pod: string; readonly nodeId: string }[] }
+export type Meet = {
+  readonly pod: string
+  readonly peers: readonly { readonly pod: string; readonly nodeId: string }[]
+}
 /** What a node of a cluster in formation is given before its first MEET. */
 export type FormingNode = { readonly pod: string; readonly epoch: number; readonly nodeTimeoutMs: number }
 /** First slots of a node. */

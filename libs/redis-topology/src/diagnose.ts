@@ -4,7 +4,12 @@ import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
 import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
 
 /** What a diagnosis rests on. */
-export type Case = { readonly desired: Desired; readonly snapshot: Snapshot; readonly history: History; readonly picture: Picture }
+export type Case = {
+  readonly desired: Desired
+  readonly snapshot: Snapshot
+  readonly history: History
+  readonly picture: Picture
+}
 
 /**
  * Whether this cluster was ever formed (DESIGN 3): one trace is enough, and a formation of ours that is under way is
@@ -29,12 +34,19 @@ export function diagnose(given: Case): readonly ClusterFinding[] {
 function podsMissing(members: readonly Member[]): readonly ClusterFinding[] {
   return members
     .filter((member) => !isUp(member))
-    .map((member) => ({ type: 'PodsMissing', about: member.pod, pod: member.pod, shard: member.shard, message: `${member.pod} ${absence(member)}` }))
+    .map((member) => ({
+      type: 'PodsMissing',
+      about: member.pod,
+      pod: member.pod,
+      shard: member.shard,
+      message: `${member.pod} ${absence(member)}`,
+    }))
 }
 
 function absence(member: Member): string {
   if (member.kube === null) return 'does not exist'
-  if (member.kube.blocked !== undefined) return `can't start: ${member.kube.blocked.reason}: ${member.kube.blocked.message}`
+  if (member.kube.blocked !== undefined)
+    return `can't start: ${member.kube.blocked.reason}: ${member.kube.blocked.message}`
   if (!member.kube.running) return 'is not running'
   switch (member.contact.type) {
     case 'loading':
@@ -55,14 +67,27 @@ function absence(member: Member): string {
 function isolated(up: readonly UpMember[]): readonly ClusterFinding[] {
   return up
     .filter((member) => up.some((other) => other !== member && !knows(member, other)))
-    .map((member) => ({ type: 'NodesIsolated', about: member.pod, pod: member.pod, shard: member.shard, message: `${member.pod} is not connected to every other node` }))
+    .map((member) => ({
+      type: 'NodesIsolated',
+      about: member.pod,
+      pod: member.pod,
+      shard: member.shard,
+      message: `${member.pod} is not connected to every other node`,
+    }))
 }
 
 function drifted({ desired, picture }: Case): readonly ClusterFinding[] {
   return picture.up.flatMap((member) => {
     const names = Object.keys(driftOf(member, desired, picture))
     if (names.length === 0) return []
-    return [{ type: 'SettingsDrifted' as const, about: member.pod, pod: member.pod, message: `${member.pod}: ${names.join(', ')}` }]
+    return [
+      {
+        type: 'SettingsDrifted' as const,
+        about: member.pod,
+        pod: member.pod,
+        message: `${member.pod}: ${names.join(', ')}`,
+      },
+    ]
   })
 }
 
@@ -72,8 +97,13 @@ export function driftOf(member: UpMember, desired: Desired, picture: Picture): R
   const wanted: Record<string, string> = { ...desired.settings, 'cluster-node-timeout': String(desired.nodeTimeoutMs) }
   // A replica may be elected from its first finished sync on, and never before (SAFETY 5).
   const shard = picture.shards[member.shard]
-  if (view.role === 'primary' ? (ownRow(member)?.slots.length ?? 0) > 0 : shard?.attached.includes(member.pod) === true) wanted['cluster-replica-no-failover'] = 'no'
-  return Object.fromEntries(Object.entries(wanted).filter(([name, value]) => view.settings[name] !== undefined && view.settings[name] !== value))
+  if (view.role === 'primary' ? (ownRow(member)?.slots.length ?? 0) > 0 : shard?.attached.includes(member.pod) === true)
+    wanted['cluster-replica-no-failover'] = 'no'
+  return Object.fromEntries(
+    Object.entries(wanted).filter(
+      ([name, value]) => view.settings[name] !== undefined && view.settings[name] !== value,
+    ),
+  )
 }
 
 function diagnoseForming(given: Case): readonly ClusterFinding[] {
@@ -84,7 +114,11 @@ function diagnoseForming(given: Case): readonly ClusterFinding[] {
   if (apart.length > 0) return apart
   const findings: ClusterFinding[] = []
   if (picture.unowned.length > 0) {
-    findings.push({ type: 'SlotsUnassigned', about: 'cluster', message: `${slotCount(picture.unowned)} of ${SLOT_COUNT} slots have no owner yet` })
+    findings.push({
+      type: 'SlotsUnassigned',
+      about: 'cluster',
+      message: `${slotCount(picture.unowned)} of ${SLOT_COUNT} slots have no owner yet`,
+    })
   } else if (!picture.viewsAgree || picture.up.some((member) => !member.contact.view.clusterOk)) {
     findings.push({ type: 'SlotsUnassigned', about: 'cluster', message: 'not every node has heard of all slots yet' })
   }
@@ -94,12 +128,27 @@ function diagnoseForming(given: Case): readonly ClusterFinding[] {
 
 function diagnoseFormed(given: Case): readonly ClusterFinding[] {
   const { snapshot, picture, desired, history } = given
-  const findings: ClusterFinding[] = [...podsMissing(snapshot.members), ...isolated(picture.up), ...drifted(given), ...staleNodes(given)]
+  const findings: ClusterFinding[] = [
+    ...podsMissing(snapshot.members),
+    ...isolated(picture.up),
+    ...drifted(given),
+    ...staleNodes(given),
+  ]
   for (const shard of picture.shards) findings.push(...shardFindings(shard), ...replicasMissing(shard, desired))
-  if (picture.open.length > 0) findings.push({ type: 'SlotsOpen', about: 'cluster', message: `slots are half moved: ${picture.open.slice(0, 4).join(' ')}` })
+  if (picture.open.length > 0)
+    findings.push({
+      type: 'SlotsOpen',
+      about: 'cluster',
+      message: `slots are half moved: ${picture.open.slice(0, 4).join(' ')}`,
+    })
   const recorded = history.formedAt ?? snapshot.recordedFormedAt
   if (recorded === undefined && picture.unowned.length > 0 && findings.every((one) => one.type !== 'PodsMissing')) {
-    findings.push({ type: 'HistoryDisputed', about: 'cluster', message: 'nodes hold data or epochs, but not a whole cluster, and no record says that it was formed: nothing is assigned' })
+    findings.push({
+      type: 'HistoryDisputed',
+      about: 'cluster',
+      message:
+        'nodes hold data or epochs, but not a whole cluster, and no record says that it was formed: nothing is assigned',
+    })
   }
   return findings
 }
@@ -109,30 +158,60 @@ function shardFindings(shard: ShardPicture): readonly ClusterFinding[] {
   const up = shard.members.filter(isUp)
   const base = { about, shard: shard.shard }
   if (shard.primaryId === undefined) {
-    if (up.length < shard.members.length) return [{ ...base, type: 'PrimaryDown', message: `${about}: no member that answers owns its slots` }]
-    return [{ ...base, type: 'DataMissing', message: `${about}: all members answer and none owns its slots: the data that was there is gone` }]
+    if (up.length < shard.members.length)
+      return [{ ...base, type: 'PrimaryDown', message: `${about}: no member that answers owns its slots` }]
+    return [
+      {
+        ...base,
+        type: 'DataMissing',
+        message: `${about}: all members answer and none owns its slots: the data that was there is gone`,
+      },
+    ]
   }
   const pod = shard.primaryPod ?? shard.primaryId.slice(0, 8)
   if (!shard.primaryUp) {
     const heirs = up.filter((one) => follows(one, shard.primaryId))
     const comesBack = shard.members.some((one) => !isUp(one))
-    if (heirs.length === 0 && !comesBack) return [{ ...base, type: 'DataMissing', message: `${about}: the primary ${pod} came back empty and no replica holds its data (slots ${formatRanges(shard.ranges)})` }]
+    if (heirs.length === 0 && !comesBack)
+      return [
+        {
+          ...base,
+          type: 'DataMissing',
+          message: `${about}: the primary ${pod} came back empty and no replica holds its data (slots ${formatRanges(shard.ranges)})`,
+        },
+      ]
     return [{ ...base, type: 'PrimaryDown', pod, message: `${about}: the primary ${pod} does not answer` }]
   }
   const member = shard.members.find((one) => one.pod === shard.primaryPod)
-  if (member?.kube?.deleting === true) return [{ ...base, type: 'PrimaryLeaving', pod, message: `${about}: the pod of the primary ${pod} is being deleted` }]
+  if (member?.kube?.deleting === true)
+    return [
+      { ...base, type: 'PrimaryLeaving', pod, message: `${about}: the pod of the primary ${pod} is being deleted` },
+    ]
   return []
 }
 
 function replicasMissing(shard: ShardPicture, desired: Desired): readonly ClusterFinding[] {
   if (shard.attached.length >= desired.membersPerShard - 1) return []
-  const absent = shard.members.filter((one) => one.pod !== shard.primaryPod && !shard.attached.includes(one.pod)).map((one) => one.pod)
-  return [{ type: 'ReplicasMissing', about: `shard ${shard.shard}`, shard: shard.shard, message: `shard ${shard.shard}: ${absent.join(', ')} not in sync` }]
+  const absent = shard.members
+    .filter((one) => one.pod !== shard.primaryPod && !shard.attached.includes(one.pod))
+    .map((one) => one.pod)
+  return [
+    {
+      type: 'ReplicasMissing',
+      about: `shard ${shard.shard}`,
+      shard: shard.shard,
+      message: `shard ${shard.shard}: ${absent.join(', ')} not in sync`,
+    },
+  ]
 }
 
 /** Ids that views still list though their pod lives on under another id, and that own nothing. */
 function staleNodes(given: Case): readonly ClusterFinding[] {
-  return staleIds(given).map((id) => ({ type: 'NodesStale', about: id, message: `node ${id.slice(0, 8)} is gone for good and still listed` }))
+  return staleIds(given).map((id) => ({
+    type: 'NodesStale',
+    about: id,
+    message: `node ${id.slice(0, 8)} is gone for good and still listed`,
+  }))
 }
 
 /** The ids that may be forgotten: every member answers under another id (SAFETY 18), and no slot is owned by it. */
@@ -140,6 +219,8 @@ export function staleIds({ snapshot, picture }: Omit<Case, 'desired' | 'history'
   if (!snapshot.members.every(isUp)) return []
   const live = new Set(picture.up.map((member) => member.contact.view.nodeId))
   const owners = new Set(picture.shards.map((shard) => shard.primaryId))
-  const listed = picture.up.flatMap((member) => member.contact.view.rows.filter((row) => !row.flags.includes('handshake')).map((row) => row.nodeId))
+  const listed = picture.up.flatMap((member) =>
+    member.contact.view.rows.filter((row) => !row.flags.includes('handshake')).map((row) => row.nodeId),
+  )
   return [...new Set(listed)].filter((id) => !live.has(id) && !owners.has(id)).toSorted()
 }

@@ -21,7 +21,10 @@ export function provenDead(picture: ShardPicture, snapshot: Snapshot, history: H
   const token = history.incarnations[member.pod]
   const ended = member.kube?.terminated.find((one) => token !== undefined && containerToken(one.containerId) === token)
   if (ended !== undefined && history.nodes[member.pod] === picture.primaryId) {
-    return { kind: 'Terminated', evidence: [`kubelet: container ${token} of ${member.pod} ended with code ${ended.exitCode}`] }
+    return {
+      kind: 'Terminated',
+      evidence: [`kubelet: container ${token} of ${member.pod} ended with code ${ended.exitCode}`],
+    }
   }
   if (member.contact.type !== 'refused' || member.kube === null || member.kube.deleting) return null
   return refusedByAll(picture, snapshot)
@@ -30,7 +33,14 @@ export function provenDead(picture: ShardPicture, snapshot: Snapshot, history: H
 function refusedByAll(picture: ShardPicture, snapshot: Snapshot): Proof | null {
   const replicas = picture.members.filter(isUp).filter((one) => follows(one, picture.primaryId))
   if (replicas.length === 0 || replicas.some((one) => one.contact.view.linkUp)) return null
-  const witnesses = snapshot.members.filter(isUp).filter((one) => one.shard !== picture.shard && one.contact.view.role === 'primary' && one.contact.view.rows.some((row) => row.myself && row.slots.length > 0))
+  const witnesses = snapshot.members
+    .filter(isUp)
+    .filter(
+      (one) =>
+        one.shard !== picture.shard &&
+        one.contact.view.role === 'primary' &&
+        one.contact.view.rows.some((row) => row.myself && row.slots.length > 0),
+    )
   const others = new Set(snapshot.members.map((one) => one.shard)).size - 1
   const unlinked = witnesses.filter((one) => {
     const links = snapshot.inboundLinks[one.pod]
@@ -39,7 +49,11 @@ function refusedByAll(picture: ShardPicture, snapshot: Snapshot): Proof | null {
   if (unlinked.length * 2 <= others) return null
   return {
     kind: 'Refused',
-    evidence: [`${picture.primaryPod}: connection refused`, `${replicas.length} replicas: link down`, `${unlinked.length} of ${others} primaries: no bus link from it`],
+    evidence: [
+      `${picture.primaryPod}: connection refused`,
+      `${replicas.length} replicas: link down`,
+      `${unlinked.length} of ${others} primaries: no bus link from it`,
+    ],
   }
 }
 
@@ -50,13 +64,22 @@ function refusedByAll(picture: ShardPicture, snapshot: Snapshot): Proof | null {
 export function bestReplica(picture: ShardPicture, desired: Desired, history: History): UpMember | null {
   const fit = picture.members.filter(isUp).filter((one) => {
     const view = one.contact.view
-    return follows(one, picture.primaryId) && history.attached.includes(one.pod) && !view.syncing && !view.linkUp && view.linkDownSeconds * 1000 < desired.nodeTimeoutMs && one.kube?.deleting !== true
+    return (
+      follows(one, picture.primaryId) &&
+      history.attached.includes(one.pod) &&
+      !view.syncing &&
+      !view.linkUp &&
+      view.linkDownSeconds * 1000 < desired.nodeTimeoutMs &&
+      one.kube?.deleting !== true
+    )
   })
   return fit.toSorted((a, b) => b.contact.view.offset - a.contact.view.offset || a.index - b.index)[0] ?? null
 }
 
 /** The replica that a leaving primary hands over to: in sync now, on a pod that stays. */
 export function bestSuccessor(picture: ShardPicture): UpMember | null {
-  const fit = picture.members.filter(isUp).filter((one) => picture.attached.includes(one.pod) && one.kube?.deleting !== true)
+  const fit = picture.members
+    .filter(isUp)
+    .filter((one) => picture.attached.includes(one.pod) && one.kube?.deleting !== true)
   return fit.toSorted((a, b) => b.contact.view.offset - a.contact.view.offset || a.index - b.index)[0] ?? null
 }

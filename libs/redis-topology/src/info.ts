@@ -28,6 +28,8 @@ export function parseInfo(text: string): NodeInfo {
     linkDownSeconds: number('master_link_down_since_seconds'),
     syncing: fields.get('master_sync_in_progress') === '1',
     offset: replica ? number('slave_repl_offset') : number('master_repl_offset'),
-    keys: [...fields].filter(([name]) => /^db\d+$/.test(name)).reduce((sum, [, value]) => sum + Number(/keys=(\d+)/.exec(value)?.[1] ?? 0), 0),
+    keys: [...fields]
+      .filter(([name]) => /^db\d+$/.test(name))
+      .reduce((sum, [, value]) => sum + Number(/keys=(\d+)/.exec(value)?.[1] ?? 0), 0),
   }
 }

@@ -14,7 +14,10 @@ test.each(FINDINGS)('%s has one answer from every formed state', (finding) => {
 })
 
 test.each(FINDINGS)('looking twice at %s changes nothing', (finding) => {
-  for (const [states, formed] of [[FORMED, true], [FORMING, false]] as const) {
+  for (const [states, formed] of [
+    [FORMED, true],
+    [FORMING, false],
+  ] as const) {
     for (const state of states) {
       const once = nextState(state, formed, finding)
       if (once !== 'Deleting') expect(nextState(once, formed || FORMED.includes(once), finding)).toBe(once)
@@ -23,7 +26,8 @@ test.each(FINDINGS)('looking twice at %s changes nothing', (finding) => {
 })
 
 test.each(FINDINGS)('from formed, %s never leads back to forming', (finding) => {
-  for (const state of [...CLUSTER_STATES, 'FromTheFuture', '']) expect(FORMING).not.toContain(nextState(state, true, finding))
+  for (const state of [...CLUSTER_STATES, 'FromTheFuture', ''])
+    expect(FORMING).not.toContain(nextState(state, true, finding))
 })
 
 test('a stored name that contradicts the history starts at the right compound', () => {
@@ -33,7 +37,10 @@ test('a stored name that contradicts the history starts at the right compound', 
 })
 
 test('every state is reachable', () => {
-  const paths = getShortestPaths(clusterLifecycle, { events: FINDINGS.map((type) => ({ type })), serializeState: (state) => JSON.stringify(state.value) })
+  const paths = getShortestPaths(clusterLifecycle, {
+    events: FINDINGS.map((type) => ({ type })),
+    serializeState: (state) => JSON.stringify(state.value),
+  })
   expect(paths).toHaveLength(CLUSTER_STATES.length)
 })
 

@@ -9,7 +9,10 @@ const KEEP: readonly CommandType[] = ['ApplyObject', 'LabelPods', 'EnsureFinaliz
 const HEAL: readonly CommandType[] = [...KEEP, 'MeetNodes', 'AttachReplicas', 'ConfigureNodes', 'FailOver', 'HandOver']
 
 const creating: StateMeta = { sentence: 'The objects are applied; pods are starting.', allows: KEEP }
-const meeting: StateMeta = { sentence: 'All servers answer and are being introduced to each other.', allows: [...KEEP, 'MeetNodes', 'ConfigureNodes'] }
+const meeting: StateMeta = {
+  sentence: 'All servers answer and are being introduced to each other.',
+  allows: [...KEEP, 'MeetNodes', 'ConfigureNodes'],
+}
 const slotting: StateMeta = {
   sentence: 'The servers know each other; slots are assigned and replicas attached.',
   allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'AttachReplicas', 'ConfigureNodes'],
@@ -17,7 +20,10 @@ const slotting: StateMeta = {
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
 const healing: StateMeta = { sentence: 'Something was lost and is being put right.', allows: [...HEAL, 'ForgetNode'] }
 const stalled: StateMeta = { sentence: 'A person must act; all that is safe goes on being healed.', allows: HEAL }
-const deleting: StateMeta = { sentence: 'The object is being deleted; its last events are told.', allows: ['RemoveFinalizer'] }
+const deleting: StateMeta = {
+  sentence: 'The object is being deleted; its last events are told.',
+  allows: ['RemoveFinalizer'],
+}
 
 /**
  * The lifecycle as a checked table. Formed is a latch: no arrow leads back to Forming. All transitions are on the
@@ -89,7 +95,8 @@ function isState(name: string): name is ClusterState {
 
 function leafOf(value: StateValue): ClusterState {
   const leaf = typeof value === 'string' ? value : Object.values(value)[0]
-  if (typeof leaf !== 'string' || !isState(leaf)) throw new Error(`the machine is in a state without a name: ${JSON.stringify(value)}`)
+  if (typeof leaf !== 'string' || !isState(leaf))
+    throw new Error(`the machine is in a state without a name: ${JSON.stringify(value)}`)
   return leaf
 }
 
@@ -99,7 +106,8 @@ function leafOf(value: StateValue): ClusterState {
  */
 export function nextState(stored: string, everFormed: boolean, finding: FindingType | 'Sound'): ClusterState {
   const forming = stored === 'Creating' || stored === 'Meeting' || stored === 'Slotting'
-  const start: ClusterState = isState(stored) && stored !== 'Deleting' && forming !== everFormed ? stored : everFormed ? 'Healthy' : 'Creating'
+  const start: ClusterState =
+    isState(stored) && stored !== 'Deleting' && forming !== everFormed ? stored : everFormed ? 'Healthy' : 'Creating'
   const from = clusterLifecycle.resolveState({ value: VALUE[start] })
   const [next] = transition(clusterLifecycle, from, { type: finding })
   return leafOf(next.value)
@@ -112,5 +120,13 @@ export function allows(state: string, command: CommandType): boolean {
 
 /** The sentence and the legal commands of a state. */
 export function metaOf(state: ClusterState): StateMeta {
-  return { Creating: creating, Meeting: meeting, Slotting: slotting, Healthy: healthy, Healing: healing, Stalled: stalled, Deleting: deleting }[state]
+  return {
+    Creating: creating,
+    Meeting: meeting,
+    Slotting: slotting,
+    Healthy: healthy,
+    Healing: healing,
+    Stalled: stalled,
+    Deleting: deleting,
+  }[state]
 }

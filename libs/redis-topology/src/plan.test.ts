@@ -10,7 +10,16 @@ import type { Contact, Desired, History, Member, NodeView, PodView, Snapshot } f
 const desired: Desired = { shards: 3, membersPerShard: 2, nodeTimeoutMs: 5000, settings: {} }
 const noHistory: History = { nodes: {}, attached: [], incarnations: {} }
 const idOf = (shard: number, index: number): string => `${shard}${index}`.padEnd(40, '0')
-const kube: PodView = { uid: 'u', ip: '10.0.0.1', deleting: false, ready: true, running: true, containerId: 'containerd://aaaaaaaaaaaaffff', terminated: [], restarts: 0 }
+const kube: PodView = {
+  uid: 'u',
+  ip: '10.0.0.1',
+  deleting: false,
+  ready: true,
+  running: true,
+  containerId: 'containerd://aaaaaaaaaaaaffff',
+  terminated: [],
+  restarts: 0,
+}
 
 type Shape = { readonly formed: boolean; readonly epochs?: boolean }
 
@@ -19,24 +28,66 @@ function rowsFor(me: string, { formed }: Shape): readonly NodeRow[] {
     [0, 1].map((index): NodeRow => {
       const nodeId = idOf(shard, index)
       const replica = formed && index === 1
-      return { nodeId, address: '10.0.0.1', port: 6379, myself: nodeId === me, role: replica ? 'replica' : 'primary', ...(replica ? { primaryId: idOf(shard, 0) } : {}), flags: [], configEpoch: formed ? shard + 1 : 0, connected: true, slots: formed && index === 0 ? [evenRanges(3)[shard] ?? { first: 0, last: 0 }] : [], open: [] }
+      return {
+        nodeId,
+        address: '10.0.0.1',
+        port: 6379,
+        myself: nodeId === me,
+        role: replica ? 'replica' : 'primary',
+        ...(replica ? { primaryId: idOf(shard, 0) } : {}),
+        flags: [],
+        configEpoch: formed ? shard + 1 : 0,
+        connected: true,
+        slots: formed && index === 0 ? [evenRanges(3)[shard] ?? { first: 0, last: 0 }] : [],
+        open: [],
+      }
     }),
   )
 }
 
 function view(shard: number, index: number, shape: Shape): NodeView {
   const nodeId = idOf(shard, index)
-  return { nodeId, version: '9.1.2', role: shape.formed && index === 1 ? 'replica' : 'primary', loading: false, linkUp: true, linkDownSeconds: 0, syncing: false, offset: 100, keys: 0, currentEpoch: shape.formed ? 3 : 0, clusterOk: shape.formed, rows: rowsFor(nodeId, shape), settings: { 'cluster-node-timeout': '5000', 'cluster-replica-no-failover': 'no' } }
+  return {
+    nodeId,
+    version: '9.1.2',
+    role: shape.formed && index === 1 ? 'replica' : 'primary',
+    loading: false,
+    linkUp: true,
+    linkDownSeconds: 0,
+    syncing: false,
+    offset: 100,
+    keys: 0,
+    currentEpoch: shape.formed ? 3 : 0,
+    clusterOk: shape.formed,
+    rows: rowsFor(nodeId, shape),
+    settings: { 'cluster-node-timeout': '5000', 'cluster-replica-no-failover': 'no' },
+  }
 }
 
-function snapshot(shape: Shape, change: (member: Member) => Member = (member) => member, inboundLinks: Snapshot['inboundLinks'] = {}): Snapshot {
-  const members = [0, 1, 2].flatMap((shard) => [0, 1].map((index): Member => change({ pod: `c-${shard}-${index}`, shard, index, kube, contact: { type: 'up', view: view(shard, index, shape) } })))
+function snapshot(
+  shape: Shape,
+  change: (member: Member) => Member = (member) => member,
+  inboundLinks: Snapshot['inboundLinks'] = {},
+): Snapshot {
+  const members = [0, 1, 2].flatMap((shard) =>
+    [0, 1].map((index): Member =>
+      change({
+        pod: `c-${shard}-${index}`,
+        shard,
+        index,
+        kube,
+        contact: { type: 'up', view: view(shard, index, shape) },
+      }),
+    ),
+  )
   return { members, inboundLinks }
 }
 
 const remembered: History = {
   formedAt: '2026-01-01T00:00:00Z',
-  nodes: Object.fromEntries([0, 1, 2].flatMap((shard) => [0, 1].map((index) => [`c-${shard}-${index}`, idOf(shard, index)]))),
+  nodes: Object.fromEntries(
+    [0, 1, 2].flatMap((shard) => [0, 1].map((index) => [`c-${shard}-${index}`, idOf(shard, index)])),
+  ),
   attached: ['c-0-1', 'c-1-1', 'c-2-1'],
   incarnations: { 'c-0-0': 'aaaaaaaaaaaa', 'c-1-0': 'aaaaaaaaaaaa' },
 }
@@ -46,16 +97,28 @@ function caseOf(snap: Snapshot, history: History): Case {
 }
 
 const types = (given: Case): readonly string[] => diagnose(given).map((finding) => finding.type)
-const down = (contact: Contact, pods: Partial<PodView> = {}) => (member: Member): Member => {
-  if (member.pod === 'c-0-0') return { ...member, contact, kube: { ...kube, ...pods } }
-  if (member.pod !== 'c-0-1' || member.contact.type !== 'up') return member
-  return { ...member, contact: { type: 'up', view: { ...member.contact.view, linkUp: false } } }
-}
+const down =
+  (contact: Contact, pods: Partial<PodView> = {}) =>
+  (member: Member): Member => {
+    if (member.pod === 'c-0-0') return { ...member, contact, kube: { ...kube, ...pods } }
+    if (member.pod !== 'c-0-1' || member.contact.type !== 'up') return member
+    return { ...member, contact: { type: 'up', view: { ...member.contact.view, linkUp: false } } }
+  }
 const unlinked = { 'c-1-0': [], 'c-2-0': [] }
 
 describe('forming', () => {
   test('empty servers that know nobody are met, with the timeout lowered and distinct epochs', () => {
-    const alone = snapshot({ formed: false }, (member) => (member.contact.type !== 'up' ? member : { ...member, contact: { type: 'up', view: { ...member.contact.view, rows: member.contact.view.rows.filter((row) => row.myself) } } }))
+    const alone = snapshot({ formed: false }, (member) =>
+      member.contact.type !== 'up'
+        ? member
+        : {
+            ...member,
+            contact: {
+              type: 'up',
+              view: { ...member.contact.view, rows: member.contact.view.rows.filter((row) => row.myself) },
+            },
+          },
+    )
     const given = caseOf(alone, noHistory)
     expect(everFormed(given)).toBe(false)
     expect(types(given)).toEqual(Array.from({ length: 6 }, () => 'NodesIsolated'))
@@ -77,8 +140,22 @@ describe('forming', () => {
     const traces: readonly [Snapshot, History][] = [
       [snapshot({ formed: false }), { ...noHistory, formedAt: 'then' }],
       [{ ...snapshot({ formed: false }), recordedFormedAt: 'then' }, noHistory],
-      [snapshot({ formed: false }, (member) => (member.contact.type === 'up' && member.pod === 'c-2-1' ? { ...member, contact: { type: 'up', view: { ...member.contact.view, keys: 1 } } } : member)), noHistory],
-      [snapshot({ formed: false }, (member) => (member.contact.type === 'up' && member.pod === 'c-2-1' ? { ...member, contact: { type: 'up', view: { ...member.contact.view, currentEpoch: 1 } } } : member)), noHistory],
+      [
+        snapshot({ formed: false }, (member) =>
+          member.contact.type === 'up' && member.pod === 'c-2-1'
+            ? { ...member, contact: { type: 'up', view: { ...member.contact.view, keys: 1 } } }
+            : member,
+        ),
+        noHistory,
+      ],
+      [
+        snapshot({ formed: false }, (member) =>
+          member.contact.type === 'up' && member.pod === 'c-2-1'
+            ? { ...member, contact: { type: 'up', view: { ...member.contact.view, currentEpoch: 1 } } }
+            : member,
+        ),
+        noHistory,
+      ],
     ]
     for (const [snap, history] of traces) {
       const given = caseOf(snap, history)
@@ -109,7 +186,12 @@ describe('formed', () => {
     ['a refusal, the others still linked', { type: 'refused' }, {}, { 'c-1-0': [idOf(0, 0)], 'c-2-0': [idOf(0, 0)] }],
     ['a refusal, one witness silent', { type: 'refused' }, {}, { 'c-1-0': [] }],
     ['a refusal of a pod that is being deleted', { type: 'refused' }, { deleting: true }, unlinked],
-    ['a container ended that is not the one remembered', { type: 'silent', message: 'x' }, { terminated: [{ containerId: 'containerd://bbbbbbbbbbbbffff', exitCode: 137, reason: 'Error' }] }, {}],
+    [
+      'a container ended that is not the one remembered',
+      { type: 'silent', message: 'x' },
+      { terminated: [{ containerId: 'containerd://bbbbbbbbbbbbffff', exitCode: 137, reason: 'Error' }] },
+      {},
+    ],
   ] as const)('%s is no proof of death', (_name, contact, pods, links) => {
     const given = caseOf(snapshot({ formed: true }, down(contact, pods), links), remembered)
     expect(types(given)).toContain('PrimaryDown')
@@ -118,7 +200,12 @@ describe('formed', () => {
 
   test.each([
     ['a refusal with all witnesses', { type: 'refused' }, {}, unlinked],
-    ['kubelet: the remembered container ended', { type: 'silent', message: 'x' }, { terminated: [{ containerId: 'containerd://aaaaaaaaaaaaffff', exitCode: 137, reason: 'Error' }] }, {}],
+    [
+      'kubelet: the remembered container ended',
+      { type: 'silent', message: 'x' },
+      { terminated: [{ containerId: 'containerd://aaaaaaaaaaaaffff', exitCode: 137, reason: 'Error' }] },
+      {},
+    ],
   ] as const)('%s proves it: the replica takes over', (_name, contact, pods, links) => {
     const given = caseOf(snapshot({ formed: true }, down(contact, pods), links), remembered)
     expect(intentFor(given, diagnose(given), true)).toEqual({ type: 'FailOver', target: 'c-0-1' })
@@ -128,41 +215,60 @@ describe('formed', () => {
   })
 
   test('a replica that was not in sync before is never promoted', () => {
-    const given = caseOf(snapshot({ formed: true }, down({ type: 'refused' }), unlinked), { ...remembered, attached: ['c-1-1', 'c-2-1'] })
+    const given = caseOf(snapshot({ formed: true }, down({ type: 'refused' }), unlinked), {
+      ...remembered,
+      attached: ['c-1-1', 'c-2-1'],
+    })
     expect(intentFor(given, diagnose(given), true)).toBeNull()
   })
 
   test('nor one whose link was down for longer than the node timeout: the engine has its turn', () => {
     const long = (member: Member): Member => {
       const one = down({ type: 'refused' })(member)
-      return one.pod === 'c-0-1' && one.contact.type === 'up' ? { ...one, contact: { type: 'up', view: { ...one.contact.view, linkDownSeconds: 5 } } } : one
+      return one.pod === 'c-0-1' && one.contact.type === 'up'
+        ? { ...one, contact: { type: 'up', view: { ...one.contact.view, linkDownSeconds: 5 } } }
+        : one
     }
     const given = caseOf(snapshot({ formed: true }, long, unlinked), remembered)
     expect(intentFor(given, diagnose(given), true)).toBeNull()
   })
 
   test('a primary on a leaving pod hands over', () => {
-    const given = caseOf(snapshot({ formed: true }, (member) => (member.pod === 'c-1-0' ? { ...member, kube: { ...kube, deleting: true } } : member)), remembered)
+    const given = caseOf(
+      snapshot({ formed: true }, (member) =>
+        member.pod === 'c-1-0' ? { ...member, kube: { ...kube, deleting: true } } : member,
+      ),
+      remembered,
+    )
     expect(types(given)).toEqual(['PrimaryLeaving'])
     expect(intentFor(given, diagnose(given), true)).toEqual({ type: 'HandOver', target: 'c-1-1' })
   })
 
   test('whatever is silent, formed clusters are never assigned slots, and the same case gives the same plan', () => {
-    const contacts: readonly Contact[] = [{ type: 'refused' }, { type: 'loading' }, { type: 'silent', message: '' }, { type: 'absent' }]
+    const contacts: readonly Contact[] = [
+      { type: 'refused' },
+      { type: 'loading' },
+      { type: 'silent', message: '' },
+      { type: 'absent' },
+    ]
     fc.assert(
-      fc.property(fc.array(fc.option(fc.constantFrom(...contacts)), { minLength: 6, maxLength: 6 }), fc.boolean(), (chosen, knows) => {
-        let place = 0
-        const snap = snapshot({ formed: true }, (member) => {
-          const contact = chosen[place++]
-          return contact === null || contact === undefined ? member : { ...member, contact }
-        })
-        const given = caseOf(snap, knows ? remembered : { ...noHistory, formedAt: 'then' })
-        const findings = diagnose(given)
-        const commands = plan(given, findings, true, '1:1')
-        expect(commands.map((command) => command.type)).not.toContain('AssignSlots')
-        expect(commands.map((command) => command.type)).not.toContain('ForgetNode')
-        expect(plan(caseOf(snap, given.history), diagnose(given), true, '1:1')).toEqual(commands)
-      }),
+      fc.property(
+        fc.array(fc.option(fc.constantFrom(...contacts)), { minLength: 6, maxLength: 6 }),
+        fc.boolean(),
+        (chosen, knows) => {
+          let place = 0
+          const snap = snapshot({ formed: true }, (member) => {
+            const contact = chosen[place++]
+            return contact === null || contact === undefined ? member : { ...member, contact }
+          })
+          const given = caseOf(snap, knows ? remembered : { ...noHistory, formedAt: 'then' })
+          const findings = diagnose(given)
+          const commands = plan(given, findings, true, '1:1')
+          expect(commands.map((command) => command.type)).not.toContain('AssignSlots')
+          expect(commands.map((command) => command.type)).not.toContain('ForgetNode')
+          expect(plan(caseOf(snap, given.history), diagnose(given), true, '1:1')).toEqual(commands)
+        },
+      ),
     )
   })
 })

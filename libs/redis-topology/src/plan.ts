@@ -14,11 +14,17 @@ export type Intent = { readonly type: 'FormCluster' | 'FailOver' | 'HandOver' | 
 
 /** The intent for these findings; null when no operation is called for. One at a time, the gravest first. */
 export function intentFor(given: Case, findings: readonly ClusterFinding[], formed: boolean): Intent | null {
-  if (!formed) return findings.length > 0 && findings.every((one) => one.type !== 'PodsMissing') ? { type: 'FormCluster', target: 'cluster' } : null
+  if (!formed)
+    return findings.length > 0 && findings.every((one) => one.type !== 'PodsMissing')
+      ? { type: 'FormCluster', target: 'cluster' }
+      : null
   for (const finding of findings) {
     const shard = finding.shard === undefined ? undefined : given.picture.shards[finding.shard]
     if (finding.type === 'PrimaryDown' && shard !== undefined) {
-      const heir = provenDead(shard, given.snapshot, given.history) === null ? null : bestReplica(shard, given.desired, given.history)
+      const heir =
+        provenDead(shard, given.snapshot, given.history) === null
+          ? null
+          : bestReplica(shard, given.desired, given.history)
       if (heir !== null) return { type: 'FailOver', target: heir.pod }
     }
     if (finding.type === 'PrimaryLeaving' && shard !== undefined) {
@@ -47,7 +53,12 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
 }
 
 /** The commands for all findings, in order. `opId` is that of the committed operation. */
-export function plan(given: Case, findings: readonly ClusterFinding[], formed: boolean, opId: string | undefined): readonly ClusterCommand[] {
+export function plan(
+  given: Case,
+  findings: readonly ClusterFinding[],
+  formed: boolean,
+  opId: string | undefined,
+): readonly ClusterCommand[] {
   return formed ? planFormed(given, findings, opId) : planForming(given, findings, opId)
 }
 
@@ -55,14 +66,24 @@ function has(findings: readonly ClusterFinding[], type: ClusterFinding['type']):
   return findings.some((one) => one.type === type)
 }
 
-function planForming(given: Case, findings: readonly ClusterFinding[], opId: string | undefined): readonly ClusterCommand[] {
+function planForming(
+  given: Case,
+  findings: readonly ClusterFinding[],
+  opId: string | undefined,
+): readonly ClusterCommand[] {
   const { picture } = given
   if (opId === undefined || has(findings, 'PodsMissing')) return []
   if (has(findings, 'NodesIsolated')) {
     const empty = picture.up.every((member) => member.contact.view.keys === 0)
     const forming = picture.up
-      .filter((member) => empty && member.contact.view.settings['cluster-node-timeout'] !== String(FORMING_NODE_TIMEOUT_MS))
-      .map((member) => ({ pod: member.pod, epoch: member.index === 0 ? member.shard + 1 : 0, nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS }))
+      .filter(
+        (member) => empty && member.contact.view.settings['cluster-node-timeout'] !== String(FORMING_NODE_TIMEOUT_MS),
+      )
+      .map((member) => ({
+        pod: member.pod,
+        epoch: member.index === 0 ? member.shard + 1 : 0,
+        nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS,
+      }))
     return [{ type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }]
   }
   const commands: ClusterCommand[] = []
@@ -70,7 +91,11 @@ function planForming(given: Case, findings: readonly ClusterFinding[], opId: str
     const ranges = evenRanges(given.desired.shards)
     const assignments = picture.up
       .filter((member) => member.index === 0 && (ownRow(member)?.slots.length ?? 0) === 0)
-      .map((member) => ({ pod: member.pod, nodeId: member.contact.view.nodeId, ranges: [ranges[member.shard] ?? { first: 0, last: -1 }] }))
+      .map((member) => ({
+        pod: member.pod,
+        nodeId: member.contact.view.nodeId,
+        ranges: [ranges[member.shard] ?? { first: 0, last: -1 }],
+      }))
     if (assignments.length > 0) commands.push({ type: 'AssignSlots', opId, assignments })
   }
   const attachments = picture.up.flatMap((member): readonly Attachment[] => {
@@ -105,7 +130,11 @@ function settingsCommands({ picture, desired }: Case): readonly ClusterCommand[]
   return Object.keys(settings).length === 0 ? [] : [{ type: 'ConfigureNodes', settings }]
 }
 
-function planFormed(given: Case, findings: readonly ClusterFinding[], opId: string | undefined): readonly ClusterCommand[] {
+function planFormed(
+  given: Case,
+  findings: readonly ClusterFinding[],
+  opId: string | undefined,
+): readonly ClusterCommand[] {
   const { picture, history } = given
   const commands: ClusterCommand[] = [...operationCommands(given, opId)]
   if (has(findings, 'HistoryDisputed')) return []
@@ -122,7 +151,8 @@ function planFormed(given: Case, findings: readonly ClusterFinding[], opId: stri
 function operationCommands({ picture, history }: Case, opId: string | undefined): readonly ClusterCommand[] {
   const operation = history.operation
   if (operation === undefined || opId === undefined) return []
-  if (operation.type === 'ForgetNode') return [{ type: 'ForgetNode', opId, nodeId: operation.target, pods: picture.up.map((member) => member.pod) }]
+  if (operation.type === 'ForgetNode')
+    return [{ type: 'ForgetNode', opId, nodeId: operation.target, pods: picture.up.map((member) => member.pod) }]
   if (operation.type !== 'FailOver' && operation.type !== 'HandOver') return []
   const heir = picture.up.find((member) => member.pod === operation.target)
   if (heir === undefined || heir.contact.view.role === 'primary') return []
@@ -135,7 +165,8 @@ function attachmentsOf(shard: ShardPicture): readonly Attachment[] {
   if (!shard.primaryUp || primaryId === undefined || primaryPod === undefined) return []
   const primary = shard.members.filter(isUp).find((one) => one.pod === primaryPod)
   return shard.members.filter(isUp).flatMap((member) => {
-    if (primary === undefined || member.pod === primaryPod || follows(member, primaryId) || !knows(member, primary)) return []
+    if (primary === undefined || member.pod === primaryPod || follows(member, primaryId) || !knows(member, primary))
+      return []
     const view = member.contact.view
     const idle = view.role === 'replica' || (view.keys === 0 && (ownRow(member)?.slots.length ?? 0) === 0)
     return idle ? [{ pod: member.pod, primary: primaryPod, primaryId }] : []

@@ -18,16 +18,22 @@ test('any number of shards covers every slot once, evenly', () => {
   )
 })
 
-const ranges = fc.array(fc.tuple(fc.integer({ min: 0, max: SLOT_COUNT - 1 }), fc.integer({ min: 0, max: 40 })), { maxLength: 20 }).map((pairs) => normalise(pairs.map(([first, size]) => ({ first, last: Math.min(SLOT_COUNT - 1, first + size) }))))
+const ranges = fc
+  .array(fc.tuple(fc.integer({ min: 0, max: SLOT_COUNT - 1 }), fc.integer({ min: 0, max: 40 })), { maxLength: 20 })
+  .map((pairs) => normalise(pairs.map(([first, size]) => ({ first, last: Math.min(SLOT_COUNT - 1, first + size) }))))
 
 test('text and ranges say the same', () => {
-  fc.assert(fc.property(ranges, (some) => {
+  fc.assert(
+    fc.property(ranges, (some) => {
       expect(parseRanges(formatRanges(some))).toEqual(some)
-    }))
+    }),
+  )
 })
 
 test('covered and uncovered make a whole', () => {
-  fc.assert(fc.property(ranges, (some) => {
+  fc.assert(
+    fc.property(ranges, (some) => {
       expect(slotCount(some) + slotCount(uncovered(some))).toBe(SLOT_COUNT)
-    }))
+    }),
+  )
 })

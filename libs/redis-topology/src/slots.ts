@@ -17,7 +17,8 @@ export function normalise(ranges: readonly SlotRange[]): readonly SlotRange[] {
   const out: SlotRange[] = []
   for (const range of ranges.toSorted((a, b) => a.first - b.first)) {
     const last = out.at(-1)
-    if (last !== undefined && range.first <= last.last + 1) out[out.length - 1] = { first: last.first, last: Math.max(last.last, range.last) }
+    if (last !== undefined && range.first <= last.last + 1)
+      out[out.length - 1] = { first: last.first, last: Math.max(last.last, range.last) }
     else out.push(range)
   }
   return out

@@ -12,7 +12,13 @@ export type PodView = {
   /** Id of the server's container that runs now, or ran last. */
   readonly containerId?: string
   /** Ids of containers that kubelet itself reported as terminated, with how they ended. */
-  readonly terminated: readonly { readonly containerId: string; readonly exitCode: number; readonly signal?: number; readonly reason: string; readonly message?: string }[]
+  readonly terminated: readonly {
+    readonly containerId: string
+    readonly exitCode: number
+    readonly signal?: number
+    readonly reason: string
+    readonly message?: string
+  }[]
   readonly restarts: number
   /** Why it can't start, in Kubernetes' words. */
   readonly blocked?: { readonly reason: string; readonly message: string }

@@ -50,7 +50,12 @@ export function connectCluster({ dial, startAt, password }: Omit<WriterOptions, 
     }
   }
   const redisOptions = { password, Connector: Connector as never, connectTimeout: 1_000 }
-  const cluster = new Cluster([...startAt], { redisOptions, clusterRetryStrategy: () => 50, slotsRefreshTimeout: 1_000, dnsLookup: (address, done) => done(null, address) })
+  const cluster = new Cluster([...startAt], {
+    redisOptions,
+    clusterRetryStrategy: () => 50,
+    slotsRefreshTimeout: 1_000,
+    dnsLookup: (address, done) => done(null, address),
+  })
   // Trouble of single connections is expected while servers die; each call tells of its own.
   cluster.on('error', () => undefined)
   return cluster
@@ -67,7 +72,12 @@ export function startWriter(options: WriterOptions): RecordingWriter {
   let lastAt = performance.now()
   let longestGapMs = 0
   const write = async (key: string): Promise<void> => {
-    const answers = await cluster.pipeline().set(key, key).call('WAIT', '1', '1000').exec().catch(() => null)
+    const answers = await cluster
+      .pipeline()
+      .set(key, key)
+      .call('WAIT', '1', '1000')
+      .exec()
+      .catch(() => null)
     const [set, wait] = answers ?? []
     if (set === undefined || set[0] !== null) {
       failed += 1

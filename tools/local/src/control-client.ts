@@ -1,7 +1,11 @@
 import { connect } from 'node:net'
 
 /** Sends one request to the process inside a platform and gives its answer. */
-export function askInside(controlSocket: string, request: Readonly<Record<string, string | undefined>>, signal: AbortSignal): Promise<unknown> {
+export function askInside(
+  controlSocket: string,
+  request: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path: controlSocket, signal })
     let text = ''

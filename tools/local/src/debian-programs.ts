@@ -36,7 +36,12 @@ export async function ensurePrograms(log: Log, signal: AbortSignal): Promise<voi
   await step(log, `install ${packages.join(', ')}`, async (progress) => {
     const env = { DEBIAN_FRONTEND: 'noninteractive' }
     await runCommand('apt-get', ['update'], { deadline: 5 * 60_000, signal, env })
-    await runCommand('apt-get', ['install', '-y', '--no-install-recommends', ...packages], { deadline: 10 * 60_000, signal, env, onLine: progress })
+    await runCommand('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
+      deadline: 10 * 60_000,
+      signal,
+      env,
+      onLine: progress,
+    })
   })
   const still = missingPrograms()
   if (still.length > 0) throw new Error(`still missing: ${still.map(({ file }) => file).join(', ')}. Remedy: ${remedy}`)

@@ -10,7 +10,14 @@ import { step, type Log } from './step-log.ts'
 /** A root folder made of unpacked Debian packages, nothing of which is installed. */
 export type DebianRoot = { readonly name: string; readonly suite: Suite; readonly packages: readonly string[] }
 
-const emptied = ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/info', 'usr/share/lintian', 'usr/share/bash-completion']
+const emptied = [
+  'usr/share/doc',
+  'usr/share/man',
+  'usr/share/locale',
+  'usr/share/info',
+  'usr/share/lintian',
+  'usr/share/bash-completion',
+]
 
 /** Unpacks a root folder unless the cache holds it with the same package versions, and gives its path. */
 export async function ensureDebianRoot(root: DebianRoot, log: Log, signal: AbortSignal): Promise<string> {
@@ -40,4 +47,5 @@ export async function ensureDebianRoot(root: DebianRoot, log: Log, signal: Abort
   return known
 }
 
-const digest = (parts: readonly string[]): string => createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 12)
+const digest = (parts: readonly string[]): string =>
+  createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 12)

@@ -25,11 +25,15 @@ async function ownMirror(): Promise<string> {
 const isDebian = (uri: string): boolean => /\/debian\/?$/.test(uri)
 
 function fromStanzas(text: string): string | undefined {
-  return [...text.matchAll(/^URIs:\s*(\S+)/gm)].map((match) => match[1]).find((uri) => uri !== undefined && isDebian(uri))
+  return [...text.matchAll(/^URIs:\s*(\S+)/gm)]
+    .map((match) => match[1])
+    .find((uri) => uri !== undefined && isDebian(uri))
 }
 
 function fromLines(text: string): string | undefined {
-  return [...text.matchAll(/^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s/gm)].map((match) => match[1]).find((uri) => uri !== undefined && isDebian(uri))
+  return [...text.matchAll(/^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s/gm)]
+    .map((match) => match[1])
+    .find((uri) => uri !== undefined && isDebian(uri))
 }
 
 /** Prepares apt for one suite without touching the system's own, and gives the path of its configuration. */
@@ -40,7 +44,8 @@ async function privateApt(suite: Suite, log: Log, signal: AbortSignal): Promise<
   const age = existsSync(stamp) ? Date.now() - Number(await readFile(stamp, 'utf8')) : Number.POSITIVE_INFINITY
   if (age < aDay) return configuration
   await step(log, `package lists of Debian ${suite}`, async () => {
-    for (const folder of ['state/lists/partial', 'cache/archives/partial', 'etc', 'log']) await mkdir(join(root, folder), { recursive: true })
+    for (const folder of ['state/lists/partial', 'cache/archives/partial', 'etc', 'log'])
+      await mkdir(join(root, folder), { recursive: true })
     await writeFile(join(root, 'status'), '')
     const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
     await writeFile(join(root, 'etc/sources.list'), `deb [signed-by=${keyring}] ${await ownMirror()} ${suite} main\n`)
@@ -82,10 +87,18 @@ const unneeded = new RegExp(
 const literal = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 /** Downloads packages of a suite with all that they depend on, and gives the paths of the archives. */
-export async function downloadPackages(suite: Suite, packages: readonly string[], log: Log, signal: AbortSignal): Promise<string[]> {
+export async function downloadPackages(
+  suite: Suite,
+  packages: readonly string[],
+  log: Log,
+  signal: AbortSignal,
+): Promise<string[]> {
   const configuration = await privateApt(suite, log, signal)
   const env = { APT_CONFIG: configuration, LC_ALL: 'C' }
-  const planned = await runCommand('apt-get', ['install', '--simulate', '--no-install-recommends', ...packages], { env, signal })
+  const planned = await runCommand('apt-get', ['install', '--simulate', '--no-install-recommends', ...packages], {
+    env,
+    signal,
+  })
   const needed = [...planned.matchAll(/^Inst (\S+) \((\S+) /gm)].flatMap(([, name = '', version = '']) =>
     unneeded.test(name) ? [] : [{ name, version }],
   )
@@ -106,7 +119,8 @@ export async function downloadPackages(suite: Suite, packages: readonly string[]
   const files = await readdir(folder)
   return needed.map(({ name, version }) => {
     const file = files.find((candidate) => fileOf(name, version).test(candidate))
-    if (file === undefined) throw new Error(`Debian ${suite} did not give ${name} ${version}. Remedy: remove ${folder} and try again`)
+    if (file === undefined)
+      throw new Error(`Debian ${suite} did not give ${name} ${version}. Remedy: remove ${folder} and try again`)
     return join(folder, file)
   })
 }

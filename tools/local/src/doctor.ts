@@ -21,17 +21,33 @@ export async function runDoctor(log: Log): Promise<boolean> {
   const flags = root ? ['-nm', '--mount-proc', '-pf'] : ['-Urnm', '--map-auto', '--mount-proc', '-pf']
   const findings = await Promise.all([
     finding('Linux', 'the platform runs on Linux alone', async () => process.platform === 'linux'),
-    finding('Go', 'install Go 1.26 or newer', async () => /go1\.(2[6-9]|[3-9]\d)/.test(await runCommand('go', ['version']))),
-    finding('Node 24 or newer', 'npm ci, then run it by npm', async () => Number(process.versions.node.split('.')[0]) >= 24),
+    finding('Go', 'install Go 1.26 or newer', async () =>
+      /go1\.(2[6-9]|[3-9]\d)/.test(await runCommand('go', ['version'])),
+    ),
+    finding(
+      'Node 24 or newer',
+      'npm ci, then run it by npm',
+      async () => Number(process.versions.node.split('.')[0]) >= 24,
+    ),
     finding('Debian packages', `as root: apt-get install -y ${missing.join(' ')}`, async () => missing.length === 0),
-    finding('namespaces', 'allow unprivileged user namespaces (kernel.unprivileged_userns_clone=1), or run as root', async () =>
-      (await runCommand('unshare', [...flags, 'echo', 'yes'])).includes('yes'),
+    finding(
+      'namespaces',
+      'allow unprivileged user namespaces (kernel.unprivileged_userns_clone=1), or run as root',
+      async () => (await runCommand('unshare', [...flags, 'echo', 'yes'])).includes('yes'),
     ),
-    finding('subordinate ids', `as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${userInfo().username}`, async () =>
-      root || (await readFile('/etc/subuid', 'utf8')).includes(`${userInfo().username}:`),
+    finding(
+      'subordinate ids',
+      `as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${userInfo().username}`,
+      async () => root || (await readFile('/etc/subuid', 'utf8')).includes(`${userInfo().username}:`),
     ),
-    finding('toolchain', 'node tools/local/main.ts ensure', async () => built.every((name) => tools[name] !== undefined)),
-    finding('Redis and Valkey', 'node tools/local/main.ts ensure servers', async () => Object.keys(tools.servers).length === 4),
+    finding('toolchain', 'node tools/local/main.ts ensure', async () =>
+      built.every((name) => tools[name] !== undefined),
+    ),
+    finding(
+      'Redis and Valkey',
+      'node tools/local/main.ts ensure servers',
+      async () => Object.keys(tools.servers).length === 4,
+    ),
   ])
   for (const { good, text } of findings) log(`${good ? 'ok     ' : 'MISSING'} ${text}`)
   return findings.every(({ good }) => good)

@@ -12,7 +12,10 @@ export function dialInside(dialSocket: string, host: string, port: number): Sock
 }
 
 /** Listens on a free port of 127.0.0.1 and leads every connection to an address that may change. */
-export function forwardTo(dialSocket: string, target: () => Promise<{ readonly host: string; readonly port: number }>): Promise<Forward> {
+export function forwardTo(
+  dialSocket: string,
+  target: () => Promise<{ readonly host: string; readonly port: number }>,
+): Promise<Forward> {
   const open = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (near) => {
     open.add(near)

@@ -32,13 +32,20 @@ export const goBuilds = {
   },
   containerd: {
     module: 'containerd',
-    packages: ['containerd', 'containerd-shim-runc-v2', 'ctr'].map((name) => `github.com/containerd/containerd/v2/cmd/${name}`),
+    packages: ['containerd', 'containerd-shim-runc-v2', 'ctr'].map(
+      (name) => `github.com/containerd/containerd/v2/cmd/${name}`,
+    ),
     outputs: ['containerd', 'containerd-shim-runc-v2', 'ctr'],
     tags: 'no_btrfs,no_devmapper,no_zfs',
     expected: 'about 1 min cold',
   },
   coredns: { module: 'coredns', packages: [], outputs: ['coredns'], expected: 'about 1 min cold' },
-  natsServer: { module: 'nats-server', packages: ['github.com/nats-io/nats-server/v2'], outputs: ['nats-server'], expected: '20 s cold' },
+  natsServer: {
+    module: 'nats-server',
+    packages: ['github.com/nats-io/nats-server/v2'],
+    outputs: ['nats-server'],
+    expected: '20 s cold',
+  },
   pause: { module: 'pause', packages: [], outputs: ['pause'], expected: '5 s' },
   runcWrapper: { module: 'runc-without-cgroups', packages: [], outputs: ['runc-without-cgroups'], expected: '5 s' },
 } as const satisfies Record<string, GoBuild>
@@ -66,7 +73,16 @@ export async function ensureGoBuild(name: GoBuildName, log: Log, signal: AbortSi
     try {
       const output = build.packages.length > 1 ? `${temporary}/` : join(temporary, build.outputs[0] ?? name)
       const tags = build.tags === undefined ? [] : ['-tags', build.tags]
-      const args = ['build', '-trimpath', ...tags, '-ldflags', `-s -w ${build.ldflags ?? ''}`.trim(), '-o', output, ...build.packages]
+      const args = [
+        'build',
+        '-trimpath',
+        ...tags,
+        '-ldflags',
+        `-s -w ${build.ldflags ?? ''}`.trim(),
+        '-o',
+        output,
+        ...build.packages,
+      ]
       await runCommand('go', args, {
         cwd: source,
         env: { CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false', GOWORK: 'off' },

@@ -39,7 +39,9 @@ export async function packImage(image: ImageContent, target: string, signal: Abo
     const excluded = owned.map(([folder]) => `--exclude=./${folder}`)
     await runCommand('tar', ['--owner=0', '--group=0', ...excluded, ...steady, '-cf', layer, '.'], { signal })
     for (const [folder, user] of owned) {
-      await runCommand('tar', [`--owner=${user}`, `--group=${user}`, ...steady, '-rf', layer, `./${folder}`], { signal })
+      await runCommand('tar', [`--owner=${user}`, `--group=${user}`, ...steady, '-rf', layer, `./${folder}`], {
+        signal,
+      })
     }
     const { entrypoint, command, user, workingDirectory, environment } = image.config
     const config = {
@@ -56,8 +58,13 @@ export async function packImage(image: ImageContent, target: string, signal: Abo
       rootfs: { type: 'layers', diff_ids: [`sha256:${await sha256(layer)}`] },
     }
     await writeFile(join(work, 'config.json'), JSON.stringify(config))
-    await writeFile(join(work, 'manifest.json'), JSON.stringify([{ Config: 'config.json', RepoTags: [image.name], Layers: ['layer.tar'] }]))
-    await runCommand('tar', ['-C', work, '-cf', join(work, 'image.tar'), 'manifest.json', 'config.json', 'layer.tar'], { signal })
+    await writeFile(
+      join(work, 'manifest.json'),
+      JSON.stringify([{ Config: 'config.json', RepoTags: [image.name], Layers: ['layer.tar'] }]),
+    )
+    await runCommand('tar', ['-C', work, '-cf', join(work, 'image.tar'), 'manifest.json', 'config.json', 'layer.tar'], {
+      signal,
+    })
     await rename(join(work, 'image.tar'), target)
   } finally {
     await rm(work, { recursive: true, force: true })

@@ -75,10 +75,17 @@ async function serverImage(name: ServerName, log: Log, signal: AbortSignal): Pro
     await cp(source, root, { recursive: true, verbatimSymlinks: true })
     await writeUsers(root, familyOf(name), 999)
     await symlink('mawk', join(root, 'usr/bin/awk')).catch(() => undefined)
-    for (const folder of ['data', 'proc', 'sys', 'dev', 'usr/local/bin']) await mkdir(join(root, folder), { recursive: true })
-    await writeFile(join(root, 'usr/local/bin/docker-entrypoint.sh'), entrypointOf(`${familyOf(name)}-server`), { mode: 0o755 })
+    for (const folder of ['data', 'proc', 'sys', 'dev', 'usr/local/bin'])
+      await mkdir(join(root, folder), { recursive: true })
+    await writeFile(join(root, 'usr/local/bin/docker-entrypoint.sh'), entrypointOf(`${familyOf(name)}-server`), {
+      mode: 0o755,
+    })
     return {
-      config: { entrypoint: ['docker-entrypoint.sh'], command: [`${familyOf(name)}-server`], workingDirectory: '/data' },
+      config: {
+        entrypoint: ['docker-entrypoint.sh'],
+        command: [`${familyOf(name)}-server`],
+        workingDirectory: '/data',
+      },
       owned: { data: 999 },
     }
   }
@@ -139,7 +146,12 @@ async function slotkeeperRecipe(log: Log, signal: AbortSignal): Promise<Recipe> 
       for (const [name, file] of apps) await copyFile(file, join(root, 'app', name))
       await writeUsers(root, 'slotkeeper', 65532)
       return {
-        config: { entrypoint: ['/usr/local/bin/node'], user: '65532:65532', workingDirectory: '/app', environment: ['NODE_ENV=production'] },
+        config: {
+          entrypoint: ['/usr/local/bin/node'],
+          user: '65532:65532',
+          workingDirectory: '/app',
+          environment: ['NODE_ENV=production'],
+        },
       }
     },
   }
@@ -155,14 +167,22 @@ export async function packSlotkeeper(log: Log, signal: AbortSignal): Promise<Pac
 /** Every change of a bundle makes an image: the latest few are enough. One that was just packed may be in use elsewhere. */
 async function removeOldBuilds(current: string): Promise<void> {
   const folder = join(cacheDirectory(), 'images')
-  const files = (await readdir(folder)).filter((name) => name.includes('slotkeeper-slotkeeper')).map((name) => join(folder, name))
-  const dated = await Promise.all(files.map(async (file) => ({ file, time: (await stat(file).catch(() => undefined))?.mtimeMs ?? 0 })))
+  const files = (await readdir(folder))
+    .filter((name) => name.includes('slotkeeper-slotkeeper'))
+    .map((name) => join(folder, name))
+  const dated = await Promise.all(
+    files.map(async (file) => ({ file, time: (await stat(file).catch(() => undefined))?.mtimeMs ?? 0 })),
+  )
   const old = dated.toSorted((a, b) => b.time - a.time).slice(keptBuilds)
   for (const { file, time } of old) if (file !== current && Date.now() - time > 600_000) await rm(file, { force: true })
 }
 
 /** Packs every image that isn't packed yet: the sandbox's first. */
-export async function ensureImages(tools: CompleteToolchain, log: Log, signal: AbortSignal): Promise<readonly PackedImage[]> {
+export async function ensureImages(
+  tools: CompleteToolchain,
+  log: Log,
+  signal: AbortSignal,
+): Promise<readonly PackedImage[]> {
   const images = [await pack(pauseRecipe(tools), log, signal)]
   for (const name of Object.keys(serverRoots)) images.push(await serverImage(name as ServerName, log, signal))
   images.push(await pack(natsRecipe(tools), log, signal), await packSlotkeeper(log, signal))

@@ -94,7 +94,14 @@ async function publish(config: InsideConfig): Promise<void> {
   await mkdir(join(state, 'bin'), { recursive: true })
   await symlink(config.tools.kube, join(state, 'bin/kubectl'))
   const startedAt = new Date().toISOString()
-  const record: PlatformRecord = { name, state, kubeconfig, kubectl: join(state, 'bin/kubectl'), apiPort: forward.port, startedAt }
+  const record: PlatformRecord = {
+    name,
+    state,
+    kubeconfig,
+    kubectl: join(state, 'bin/kubectl'),
+    apiPort: forward.port,
+    startedAt,
+  }
   await writeFile(join(state, `${recordFile}.new`), JSON.stringify(record, null, 2))
   await rename(join(state, `${recordFile}.new`), join(state, recordFile))
 }
@@ -112,7 +119,11 @@ async function keep(): Promise<void> {
 }
 
 for (const received of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(received, () => void stop(0))
-if (mode === 'tied') process.stdin.resume().on('end', () => void stop(0)).on('error', () => void stop(0))
+if (mode === 'tied')
+  process.stdin
+    .resume()
+    .on('end', () => void stop(0))
+    .on('error', () => void stop(0))
 try {
   await prepareState()
   await listenForStop()

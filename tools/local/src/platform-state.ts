@@ -31,7 +31,8 @@ async function removeControlGroups(state: string): Promise<void> {
   const hierarchies = (await entries('/sys/fs/cgroup')).map((name) => join('/sys/fs/cgroup', name))
   for (const node of (await entries(state)).filter((name) => /^node\d+$/.test(name))) {
     for (const id of await entries(join(state, node, 'run/io.containerd.runtime.v2.task/k8s.io'))) {
-      for (const hierarchy of ['/sys/fs/cgroup', ...hierarchies]) await rmdir(join(hierarchy, id)).catch(() => undefined)
+      for (const hierarchy of ['/sys/fs/cgroup', ...hierarchies])
+        await rmdir(join(hierarchy, id)).catch(() => undefined)
     }
   }
 }

@@ -49,7 +49,12 @@ export type Platform = {
 }
 
 /** How a platform is started. */
-export type StartOptions = { readonly name: string; readonly signal?: AbortSignal; readonly log?: Log; readonly detached?: boolean }
+export type StartOptions = {
+  readonly name: string
+  readonly signal?: AbortSignal
+  readonly log?: Log
+  readonly detached?: boolean
+}
 
 const never = new AbortController().signal
 const askDeadline = 120_000
@@ -72,7 +77,8 @@ function platformOf(record: PlatformRecord, stop: () => Promise<void>): Platform
       cut: async (from, to, mode) => void (await ask({ op: 'cut', from, to, mode })),
       cutNode: async (node) => void (await ask({ op: 'cutNode', node })),
       heal: async () => void (await ask({ op: 'heal' })),
-      killInPod: async (namespace, pod, signal, container) => Number(await ask({ op: 'kill', namespace, pod, signal, container })),
+      killInPod: async (namespace, pod, signal, container) =>
+        Number(await ask({ op: 'kill', namespace, pod, signal, container })),
       stopKubelet: async (node) => void (await ask({ op: 'stopKubelet', node })),
       startKubelet: async (node) => void (await ask({ op: 'startKubelet', node })),
     },
@@ -80,18 +86,28 @@ function platformOf(record: PlatformRecord, stop: () => Promise<void>): Platform
   }
 }
 
-async function resolveTarget(target: ForwardTarget, kubectl: Platform['kubectl']): Promise<{ host: string; port: number }> {
+async function resolveTarget(
+  target: ForwardTarget,
+  kubectl: Platform['kubectl'],
+): Promise<{ host: string; port: number }> {
   if ('host' in target) return target
   const { namespace, port } = target
   if ('pod' in target) {
-    const host = await kubectl(['-n', namespace, 'get', 'pod', target.pod, '-o', 'jsonpath={.status.podIP}'], { deadline: 10_000 })
+    const host = await kubectl(['-n', namespace, 'get', 'pod', target.pod, '-o', 'jsonpath={.status.podIP}'], {
+      deadline: 10_000,
+    })
     return { host, port }
   }
   // A Service's own address answers only from nodes and pods, so one of its ready ends is taken.
   const label = `kubernetes.io/service-name=${target.service}`
-  const slices = await kubectl(['-n', namespace, 'get', 'endpointslices', '-l', label, '-o', 'json'], { deadline: 10_000 })
+  const slices = await kubectl(['-n', namespace, 'get', 'endpointslices', '-l', label, '-o', 'json'], {
+    deadline: 10_000,
+  })
   const service = await kubectl(['-n', namespace, 'get', 'service', target.service, '-o', 'json'], { deadline: 10_000 })
-  type Slice = { endpoints?: { addresses: string[]; conditions?: { ready?: boolean } }[]; ports?: { name?: string; port: number }[] }
+  type Slice = {
+    endpoints?: { addresses: string[]; conditions?: { ready?: boolean } }[]
+    ports?: { name?: string; port: number }[]
+  }
   type Service = { spec: { ports: { name?: string; port: number }[] } }
   const wanted = (JSON.parse(service) as Service).spec.ports.find((one) => one.port === port)
   for (const slice of (JSON.parse(slices) as { items: Slice[] }).items) {
@@ -134,7 +150,8 @@ export async function stopPlatform(name: string): Promise<void> {
 /** Gives the platform of that name which already runs. */
 export async function attachPlatform(name: string): Promise<Platform> {
   const record = await readRecord(stateDirectory(name))
-  if (record === undefined) throw new Error(`no platform named ${name} runs. Remedy: node tools/local/main.ts up --name ${name}`)
+  if (record === undefined)
+    throw new Error(`no platform named ${name} runs. Remedy: node tools/local/main.ts up --name ${name}`)
   return platformOf(record, () => stopPlatform(name))
 }
 
@@ -143,11 +160,15 @@ export async function startPlatform(options: StartOptions): Promise<Platform> {
   const { name, signal = never, log = () => undefined, detached = false } = options
   const state = stateDirectory(name)
   await mkdir(join(state, '..'), { recursive: true })
-  if (await isKept(state)) throw new Error(`a platform named ${name} runs already. Remedy: node tools/local/main.ts down --name ${name}`)
+  if (await isKept(state))
+    throw new Error(`a platform named ${name} runs already. Remedy: node tools/local/main.ts down --name ${name}`)
   await removeState(state)
   const errors = await open(`${state}.keeper.log`, 'w')
   const args = ['--no-warnings', join(import.meta.dirname, 'keeper.ts'), name, detached ? 'detached' : 'tied']
-  const keeper = spawn(process.execPath, args, { stdio: [detached ? 'ignore' : 'pipe', errors.fd, errors.fd], detached: true })
+  const keeper = spawn(process.execPath, args, {
+    stdio: [detached ? 'ignore' : 'pipe', errors.fd, errors.fd],
+    detached: true,
+  })
   await errors.close()
   let ended = false
   keeper.on('exit', () => (ended = true)).on('error', () => (ended = true))
@@ -174,7 +195,10 @@ export async function startPlatform(options: StartOptions): Promise<Platform> {
 
 async function whyFailed(state: string): Promise<string> {
   const read = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '')
-  const lines = [...(await read(join(state, progressFile))).split('\n').filter((line) => line.startsWith('FAILED ')), await read(`${state}.keeper.log`)]
+  const lines = [
+    ...(await read(join(state, progressFile))).split('\n').filter((line) => line.startsWith('FAILED ')),
+    await read(`${state}.keeper.log`),
+  ]
   return `the platform did not start: ${lines.join('\n').trim()}`
 }
 

@@ -36,12 +36,22 @@ export const familyOf = (name: ServerName): Family => (name.startsWith('redis') 
 
 async function writeWrapper(folder: string, root: string, program: string): Promise<string> {
   const path = join(folder, program)
-  const libraries = ['usr/lib/x86_64-linux-gnu', 'usr/lib/aarch64-linux-gnu'].map((part) => join(root, part)).find((part) => existsSync(part))
-  const loader = ['usr/lib64/ld-linux-x86-64.so.2', 'usr/lib/ld-linux-aarch64.so.1', 'usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2']
+  const libraries = ['usr/lib/x86_64-linux-gnu', 'usr/lib/aarch64-linux-gnu']
     .map((part) => join(root, part))
     .find((part) => existsSync(part))
-  if (libraries === undefined || loader === undefined) throw new Error(`no loader in ${root}. Remedy: remove it and try again`)
-  await writeFile(`${path}.new`, `#!/bin/sh\nexec '${loader}' --library-path '${libraries}' '${join(root, 'usr/bin', program)}' "$@"\n`)
+  const loader = [
+    'usr/lib64/ld-linux-x86-64.so.2',
+    'usr/lib/ld-linux-aarch64.so.1',
+    'usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
+  ]
+    .map((part) => join(root, part))
+    .find((part) => existsSync(part))
+  if (libraries === undefined || loader === undefined)
+    throw new Error(`no loader in ${root}. Remedy: remove it and try again`)
+  await writeFile(
+    `${path}.new`,
+    `#!/bin/sh\nexec '${loader}' --library-path '${libraries}' '${join(root, 'usr/bin', program)}' "$@"\n`,
+  )
   await chmod(`${path}.new`, 0o755)
   await rename(`${path}.new`, path)
   return path
@@ -57,7 +67,9 @@ export async function ensureServer(name: ServerName, log: Log, signal: AbortSign
   const text = await runCommand(server, ['--version'], { signal, deadline: 10_000 })
   const version = /v=(\d+\.\d+\.\d+)/.exec(text)?.[1]
   if (version === undefined || !version.startsWith(`${name.split('-')[1] ?? ''}.`)) {
-    throw new Error(`${name} says it is ${text.trim()}. Remedy: remove ${root} and try again; the suite may have moved on`)
+    throw new Error(
+      `${name} says it is ${text.trim()}. Remedy: remove ${root} and try again; the suite may have moved on`,
+    )
   }
   return { server, cli, version }
 }

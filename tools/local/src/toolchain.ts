@@ -24,7 +24,16 @@ export type Toolchain = {
 export type ToolchainPart = GoBuildName | ServerName | 'servers' | 'programs'
 
 /** Every part, those first that other test suites wait for. */
-export const toolchainParts: readonly ToolchainPart[] = ['servers', 'natsServer', 'kube', 'programs', 'pause', 'runcWrapper', 'containerd', 'coredns']
+export const toolchainParts: readonly ToolchainPart[] = [
+  'servers',
+  'natsServer',
+  'kube',
+  'programs',
+  'pause',
+  'runcWrapper',
+  'containerd',
+  'coredns',
+]
 
 /** The file that holds the {@link Toolchain}. */
 export const toolchainFile = (): string => join(cacheDirectory(), 'toolchain.json')
@@ -48,7 +57,8 @@ const isGoBuild = (part: ToolchainPart): part is GoBuildName => part in goBuilds
 async function ensurePart(part: ToolchainPart, log: Log, signal: AbortSignal): Promise<void> {
   if (part === 'programs') return ensurePrograms(log, signal)
   if (part === 'servers') {
-    for (const name of Object.keys(serverRoots)) if (isServer(name as ServerName)) await ensurePart(name as ServerName, log, signal)
+    for (const name of Object.keys(serverRoots))
+      if (isServer(name as ServerName)) await ensurePart(name as ServerName, log, signal)
     return
   }
   if (isServer(part)) {
@@ -59,13 +69,21 @@ async function ensurePart(part: ToolchainPart, log: Log, signal: AbortSignal): P
   const folder = await ensureGoBuild(part, log, signal)
   const paths =
     part === 'containerd'
-      ? { containerd: join(folder, 'containerd'), shim: join(folder, 'containerd-shim-runc-v2'), ctr: join(folder, 'ctr') }
+      ? {
+          containerd: join(folder, 'containerd'),
+          shim: join(folder, 'containerd-shim-runc-v2'),
+          ctr: join(folder, 'ctr'),
+        }
       : { [part]: join(folder, goBuilds[part].outputs[0]) }
   await record((before) => ({ ...before, ...paths }))
 }
 
 /** Builds, fetches and installs what is asked for and not here yet, and writes down where it is. */
-export async function ensureToolchain(parts: readonly ToolchainPart[], log: Log, signal: AbortSignal): Promise<Toolchain> {
+export async function ensureToolchain(
+  parts: readonly ToolchainPart[],
+  log: Log,
+  signal: AbortSignal,
+): Promise<Toolchain> {
   for (const part of parts.length === 0 ? toolchainParts : parts) await ensurePart(part, log, signal)
   return readToolchain()
 }

@@ -22,7 +22,9 @@ async function leftovers(): Promise<Leftovers> {
 
 /** Containers of this platform, whose control groups must go with it. Other platforms may come and go meanwhile. */
 async function containers(): Promise<readonly string[]> {
-  const folders = ['node1', 'node2', 'node3'].map((node) => join(stateDirectory(name), node, 'run/io.containerd.runtime.v2.task/k8s.io'))
+  const folders = ['node1', 'node2', 'node3'].map((node) =>
+    join(stateDirectory(name), node, 'run/io.containerd.runtime.v2.task/k8s.io'),
+  )
   return (await Promise.all(folders.map((folder) => readdir(folder)))).flat()
 }
 
@@ -36,7 +38,8 @@ async function processesOfPlatform(): Promise<readonly string[]> {
   for (const id of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
     const text = await readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '')
     const folder = await readlink(`/proc/${id}/cwd`).catch(() => '')
-    if (text.includes(`run/${name}`) || text.includes(`\0${name}\0`) || folder.includes(`run/${name}`)) found.push(`${id} ${text.slice(0, 100)}`)
+    if (text.includes(`run/${name}`) || text.includes(`\0${name}\0`) || folder.includes(`run/${name}`))
+      found.push(`${id} ${text.slice(0, 100)}`)
   }
   return found
 }
@@ -45,7 +48,10 @@ const ipOf = (pod: string): Promise<string> => platform.kubectl(['get', 'pod', p
 const inPod = (pod: string, ...command: string[]): Promise<string> =>
   platform.kubectl(['exec', pod, '--', ...command], { deadline: 15_000 })
 const pings = (pod: string, host: string): Promise<string> =>
-  inPod(pod, 'timeout', '2', 'redis-cli', '-h', host, 'ping').then((text) => text.trim(), () => 'nothing')
+  inPod(pod, 'timeout', '2', 'redis-cli', '-h', host, 'ping').then(
+    (text) => text.trim(),
+    () => 'nothing',
+  )
 
 function ask(socket: Duplex, request: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -79,7 +85,9 @@ describe('the local platform', () => {
   test('gives volumes to the group of the pod', async () => {
     expect(await inPod('r-0', 'stat', '-c', '%g', '/data')).toBe('999\n')
     await inPod('r-0', 'touch', '/data/written')
-    expect((await platform.kubectl(['get', 'pvc', '-o', 'jsonpath={.items[*].status.phase}'])).split(' ')).toEqual(Array(6).fill('Bound'))
+    expect((await platform.kubectl(['get', 'pvc', '-o', 'jsonpath={.items[*].status.phase}'])).split(' ')).toEqual(
+      Array(6).fill('Bound'),
+    )
   })
 
   test('resolves names of pods and leads Services to them', async () => {
@@ -121,15 +129,29 @@ describe('the local platform', () => {
     expect(await pings('r-0', two)).toBe('PONG')
     await platform.switchboard.killInPod('default', 'r-3', 'SIGKILL', 'redis')
     const restarted = { deadline: 40_000 }
-    await platform.kubectl(['wait', 'pod/r-3', '--for=jsonpath={.status.containerStatuses[0].restartCount}=1', '--timeout=30s'], restarted)
+    await platform.kubectl(
+      ['wait', 'pod/r-3', '--for=jsonpath={.status.containerStatuses[0].restartCount}=1', '--timeout=30s'],
+      restarted,
+    )
     await platform.kubectl(['wait', 'pod/r-3', '--for=condition=Ready', '--timeout=30s'], restarted)
   })
 
   test('runs Jobs, drains nodes, removes released volumes', async () => {
-    await platform.kubectl(['create', 'job', 'once', '--image=docker.io/library/redis:8.0', '--', 'redis-cli', '--version'])
+    await platform.kubectl([
+      'create',
+      'job',
+      'once',
+      '--image=docker.io/library/redis:8.0',
+      '--',
+      'redis-cli',
+      '--version',
+    ])
     await platform.kubectl(['wait', 'job/once', '--for=condition=complete', '--timeout=30s'], { deadline: 40_000 })
     expect(await platform.kubectl(['logs', 'job/once'])).toContain('redis-cli 8.0')
-    await platform.kubectl(['drain', 'node3', '--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=40s'], { deadline: 50_000 })
+    await platform.kubectl(
+      ['drain', 'node3', '--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=40s'],
+      { deadline: 50_000 },
+    )
     await platform.kubectl(['uncordon', 'node3'])
     await platform.kubectl(['rollout', 'status', 'statefulset/r', '--timeout=40s'], { deadline: 50_000 })
     await platform.kubectl(['delete', 'statefulset', 'r', '--timeout=40s'], { deadline: 50_000 })

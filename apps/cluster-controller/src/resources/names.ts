@@ -22,11 +22,23 @@ export function labelsOf(name: string): Readonly<Record<string, string>> {
 }
 
 /** Metadata of an object that the cluster owns. */
-export function ownedMeta(cluster: ClusterRef, name: string): { readonly [key: string]: unknown; readonly name: string; readonly namespace: string } {
+export function ownedMeta(
+  cluster: ClusterRef,
+  name: string,
+): { readonly [key: string]: unknown; readonly name: string; readonly namespace: string } {
   return {
     name,
     namespace: cluster.namespace,
     labels: labelsOf(cluster.name),
-    ownerReferences: [{ apiVersion: 'slotkeeper.dev/v1beta1', kind: 'RedisCluster', name: cluster.name, uid: cluster.uid, controller: true, blockOwnerDeletion: true }],
+    ownerReferences: [
+      {
+        apiVersion: 'slotkeeper.dev/v1beta1',
+        kind: 'RedisCluster',
+        name: cluster.name,
+        uid: cluster.uid,
+        controller: true,
+        blockOwnerDeletion: true,
+      },
+    ],
   }
 }

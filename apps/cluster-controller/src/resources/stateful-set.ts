@@ -13,7 +13,14 @@ export function imageOf(spec: RedisClusterSpec): string {
  */
 export function podHash(spec: RedisClusterSpec): string {
   const { resources, pod, imagePullSecrets, spread } = spec
-  return hash({ image: imageOf(spec), pull: spec.imagePullPolicy, resources: resources ?? null, pod: pod ?? null, secrets: imagePullSecrets ?? null, spread: spread ?? null })
+  return hash({
+    image: imageOf(spec),
+    pull: spec.imagePullPolicy,
+    resources: resources ?? null,
+    pod: pod ?? null,
+    secrets: imagePullSecrets ?? null,
+    spread: spread ?? null,
+  })
 }
 
 /** Settings of the installation that pods depend on. `podUid` null: the platform chooses (OpenShift). */
@@ -33,9 +40,15 @@ export function shardStatefulSet(cluster: ClusterRef, spec: RedisClusterSpec, sh
       podManagementPolicy: 'Parallel',
       updateStrategy: { type: 'OnDelete' },
       selector: { matchLabels: { [LABEL.cluster]: cluster.name, [LABEL.shard]: String(shard) } },
-      persistentVolumeClaimRetentionPolicy: { whenDeleted: spec.storage?.retain === false ? 'Delete' : 'Retain', whenScaled: 'Retain' },
+      persistentVolumeClaimRetentionPolicy: {
+        whenDeleted: spec.storage?.retain === false ? 'Delete' : 'Retain',
+        whenScaled: 'Retain',
+      },
       template: {
-        metadata: { labels: { ...spec.pod?.labels, ...labels }, annotations: { ...spec.pod?.annotations, [ANNOTATION.podHash]: podHash(spec) } },
+        metadata: {
+          labels: { ...spec.pod?.labels, ...labels },
+          annotations: { ...spec.pod?.annotations, [ANNOTATION.podHash]: podHash(spec) },
+        },
         spec: { ...podSpec(cluster, spec, shard, settings), volumes: [...volumes, ...sharedVolumes(cluster)] },
       },
       ...(spec.storage === undefined ? {} : { volumeClaimTemplates: [claimTemplate(cluster, spec.storage)] }),
@@ -64,11 +77,20 @@ function sharedVolumes(cluster: ClusterRef) {
 
 function podSpec(cluster: ClusterRef, spec: RedisClusterSpec, shard: number, settings: PodSettings) {
   const parts = spec.pod
-  const ids = settings.podUid === null ? {} : { runAsUser: settings.podUid, runAsGroup: settings.podUid, fsGroup: settings.podUid }
+  const ids =
+    settings.podUid === null
+      ? {}
+      : { runAsUser: settings.podUid, runAsGroup: settings.podUid, fsGroup: settings.podUid }
   return {
     automountServiceAccountToken: false,
     terminationGracePeriodSeconds: parts?.terminationGracePeriodSeconds ?? 60,
-    securityContext: { runAsNonRoot: true, ...ids, seccompProfile: { type: 'RuntimeDefault' }, fsGroupChangePolicy: 'OnRootMismatch', ...parts?.securityContext },
+    securityContext: {
+      runAsNonRoot: true,
+      ...ids,
+      seccompProfile: { type: 'RuntimeDefault' },
+      fsGroupChangePolicy: 'OnRootMismatch',
+      ...parts?.securityContext,
+    },
     ...defined({ imagePullSecrets: spec.imagePullSecrets }),
     ...defined({
       nodeSelector: parts?.nodeSelector,
@@ -84,18 +106,39 @@ function podSpec(cluster: ClusterRef, spec: RedisClusterSpec, shard: number, set
 
 function spreadConstraints(cluster: ClusterRef, spec: RedisClusterSpec, shard: number) {
   const one = (topologyKey: string, mode: 'Disabled' | 'Preferred' | 'Required', matchLabels: Record<string, string>) =>
-    mode === 'Disabled' ? [] : [{ maxSkew: 1, topologyKey, whenUnsatisfiable: mode === 'Required' ? 'DoNotSchedule' : 'ScheduleAnyway', labelSelector: { matchLabels } }]
+    mode === 'Disabled'
+      ? []
+      : [
+          {
+            maxSkew: 1,
+            topologyKey,
+            whenUnsatisfiable: mode === 'Required' ? 'DoNotSchedule' : 'ScheduleAnyway',
+            labelSelector: { matchLabels },
+          },
+        ]
   const ofShard = { [LABEL.cluster]: cluster.name, [LABEL.shard]: String(shard) }
   const nodes = spec.spread?.nodes ?? 'Preferred'
   const zones = spec.spread?.zones ?? 'Preferred'
   // The members of a shard apart first; all members even over the zones as well, so that no zone holds a majority.
-  return [...one('kubernetes.io/hostname', nodes, ofShard), ...one('topology.kubernetes.io/zone', zones, ofShard), ...one('topology.kubernetes.io/zone', zones === 'Disabled' ? 'Disabled' : 'Preferred', { [LABEL.cluster]: cluster.name })].filter(
-    (constraint, index, all) => all.findIndex((other) => other.topologyKey === constraint.topologyKey && other.whenUnsatisfiable === constraint.whenUnsatisfiable) === index,
+  return [
+    ...one('kubernetes.io/hostname', nodes, ofShard),
+    ...one('topology.kubernetes.io/zone', zones, ofShard),
+    ...one('topology.kubernetes.io/zone', zones === 'Disabled' ? 'Disabled' : 'Preferred', {
+      [LABEL.cluster]: cluster.name,
+    }),
+  ].filter(
+    (constraint, index, all) =>
+      all.findIndex(
+        (other) =>
+          other.topologyKey === constraint.topologyKey && other.whenUnsatisfiable === constraint.whenUnsatisfiable,
+      ) === index,
   )
 }
 
 function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: number) {
-  const script = (name: string, ...args: string[]) => ({ exec: { command: ['/bin/sh', `/etc/slotkeeper/config/${name}`, ...args] } })
+  const script = (name: string, ...args: string[]) => ({
+    exec: { command: ['/bin/sh', `/etc/slotkeeper/config/${name}`, ...args] },
+  })
   return {
     name: 'server',
     image: imageOf(spec),
@@ -115,7 +158,12 @@ function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: num
     ...(spec.resources === undefined ? {} : { resources: spec.resources }),
     startupProbe: { ...script('probe', 'startup'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 3600 },
     readinessProbe: { ...script('probe', 'ready'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 2 },
-    livenessProbe: { tcpSocket: { port: CLIENT_PORT }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: Math.ceil((6 * spec.nodeTimeoutMs) / 5000) },
+    livenessProbe: {
+      tcpSocket: { port: CLIENT_PORT },
+      periodSeconds: 5,
+      timeoutSeconds: 5,
+      failureThreshold: Math.ceil((6 * spec.nodeTimeoutMs) / 5000),
+    },
     lifecycle: { preStop: script('prestop') },
     terminationMessagePolicy: 'FallbackToLogsOnError',
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },

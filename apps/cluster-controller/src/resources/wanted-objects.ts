@@ -14,30 +14,56 @@ export type WantedObject = {
 }
 
 /** What the members ConfigMap records, once the cluster was formed. */
-export type MembersRecord = { readonly formedAt: string; readonly nodes: Readonly<Record<string, string>>; readonly addresses: Readonly<Record<string, string>> }
+export type MembersRecord = {
+  readonly formedAt: string
+  readonly nodes: Readonly<Record<string, string>>
+  readonly addresses: Readonly<Record<string, string>>
+}
 
 /**
  * Every object that a cluster wants, Secrets aside, in the order in which they are applied. The client Service appears
  * when the cluster is formed: until then nothing may find the servers by name.
  */
-export function wantedObjects(cluster: ClusterRef, spec: RedisClusterSpec, members: MembersRecord | null, settings: PodSettings): readonly WantedObject[] {
+export function wantedObjects(
+  cluster: ClusterRef,
+  spec: RedisClusterSpec,
+  members: MembersRecord | null,
+  settings: PodSettings,
+): readonly WantedObject[] {
   const shards = Array.from({ length: spec.shards }, (_, shard) => shard)
   const objects: WantedObject[] = [
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata: ownedMeta(cluster, nameOf.config(cluster.name)), data: { 'redis.conf': redisConf(spec, cluster.uid), ...scripts } },
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: ownedMeta(cluster, nameOf.config(cluster.name)),
+      data: { 'redis.conf': redisConf(spec, cluster.uid), ...scripts },
+    },
     headlessService(cluster),
     ...shards.map((shard) => shardStatefulSet(cluster, spec, shard, settings)),
     ...budgets(cluster, spec),
   ]
   if (members !== null) {
-    const data = { formedAt: members.formedAt, nodes: JSON.stringify(members.nodes), addresses: JSON.stringify(members.addresses) }
-    objects.push({ apiVersion: 'v1', kind: 'ConfigMap', metadata: ownedMeta(cluster, nameOf.members(cluster.name)), data })
+    const data = {
+      formedAt: members.formedAt,
+      nodes: JSON.stringify(members.nodes),
+      addresses: JSON.stringify(members.addresses),
+    }
+    objects.push({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: ownedMeta(cluster, nameOf.members(cluster.name)),
+      data,
+    })
     objects.push(clientService(cluster, spec))
   }
   return objects.map(withHash)
 }
 
 function withHash(object: WantedObject): WantedObject {
-  const annotations = { ...(object.metadata['annotations'] as Record<string, string> | undefined), [ANNOTATION.specHash]: hash(object) }
+  const annotations = {
+    ...(object.metadata['annotations'] as Record<string, string> | undefined),
+    [ANNOTATION.specHash]: hash(object),
+  }
   return { ...object, metadata: { ...object.metadata, annotations } }
 }
 
@@ -63,8 +89,15 @@ function clientService(cluster: ClusterRef, spec: RedisClusterSpec): WantedObjec
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { ...meta, ...(spec.service?.annotations === undefined ? {} : { annotations: spec.service.annotations }) },
-    spec: { type: spec.service?.type ?? 'ClusterIP', selector: { [LABEL.cluster]: cluster.name }, ports: [{ name: 'redis', port: CLIENT_PORT, targetPort: 'redis' }] },
+    metadata: {
+      ...meta,
+      ...(spec.service?.annotations === undefined ? {} : { annotations: spec.service.annotations }),
+    },
+    spec: {
+      type: spec.service?.type ?? 'ClusterIP',
+      selector: { [LABEL.cluster]: cluster.name },
+      ports: [{ name: 'redis', port: CLIENT_PORT, targetPort: 'redis' }],
+    },
   }
 }
 
@@ -78,5 +111,7 @@ function budgets(cluster: ClusterRef, spec: RedisClusterSpec): readonly WantedOb
   })
   if (mode === 'Disabled') return []
   if (mode === 'Cluster') return [budget(cluster.name, { [LABEL.cluster]: cluster.name })]
-  return Array.from({ length: spec.shards }, (_, shard) => budget(nameOf.shard(cluster.name, shard), { [LABEL.cluster]: cluster.name, [LABEL.shard]: String(shard) }))
+  return Array.from({ length: spec.shards }, (_, shard) =>
+    budget(nameOf.shard(cluster.name, shard), { [LABEL.cluster]: cluster.name, [LABEL.shard]: String(shard) }),
+  )
 }

@@ -34,7 +34,11 @@ const corefile = (kubeconfig: string): string => `.:53 {
 `
 
 /** Starts etcd and the API server, waits until it answers, then the controllers, the scheduler and DNS. */
-export async function startControlPlane(config: InsideConfig, group: ProcessGroup, signal: AbortSignal): Promise<ControlPlane> {
+export async function startControlPlane(
+  config: InsideConfig,
+  group: ProcessGroup,
+  signal: AbortSignal,
+): Promise<ControlPlane> {
   const folder = join(config.state, 'control-plane')
   const logs = join(config.state, 'log')
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -44,28 +48,52 @@ export async function startControlPlane(config: InsideConfig, group: ProcessGrou
   const peers = 'http://127.0.0.1:2380'
   const clients = 'http://127.0.0.1:2379'
   start('etcd', [
-    ['--data-dir', join(folder, 'etcd'), '--unsafe-no-fsync', '--listen-client-urls', clients, '--advertise-client-urls', clients],
+    [
+      '--data-dir',
+      join(folder, 'etcd'),
+      '--unsafe-no-fsync',
+      '--listen-client-urls',
+      clients,
+      '--advertise-client-urls',
+      clients,
+    ],
     ['--listen-peer-urls', peers, '--initial-advertise-peer-urls', peers, '--initial-cluster', `default=${peers}`],
   ])
   const certificates = await makeCertificates(join(folder, 'certificates'), signal)
   const kubeconfig = join(folder, 'kubeconfig')
-  await writeFile(kubeconfig, kubeconfigText(`https://${addresses.controlPlane}:6443`, certificates.ca, config.token), { mode: 0o600 })
+  await writeFile(kubeconfig, kubeconfigText(`https://${addresses.controlPlane}:6443`, certificates.ca, config.token), {
+    mode: 0o600,
+  })
   await writeFile(join(folder, 'tokens.csv'), `${config.token},admin,admin,system:masters\n`, { mode: 0o600 })
   start('kube-apiserver', [
     ['--etcd-servers', clients, '--secure-port', '6443', '--bind-address', addresses.controlPlane],
     ['--advertise-address', addresses.controlPlane, '--cert-dir', folder, '--allow-privileged=true'],
     ['--tls-cert-file', certificates.server, '--tls-private-key-file', certificates.serverKey],
-    ['--service-account-key-file', certificates.serviceAccountKey, '--service-account-signing-key-file', certificates.serviceAccountKey],
+    [
+      '--service-account-key-file',
+      certificates.serviceAccountKey,
+      '--service-account-signing-key-file',
+      certificates.serviceAccountKey,
+    ],
     ['--service-account-issuer', 'https://kubernetes.default.svc.cluster.local', '--authorization-mode', 'RBAC'],
     ['--token-auth-file', join(folder, 'tokens.csv'), '--service-cluster-ip-range', addresses.services],
     ['--kubelet-preferred-address-types', 'InternalIP'],
   ])
   const api = new ApiClient(certificates.ca, config.token)
-  await waitUntil('the API server', 60_000, signal, async () => (await api.send('GET', '/readyz', signal)).startsWith('ok'))
+  await waitUntil('the API server', 60_000, signal, async () =>
+    (await api.send('GET', '/readyz', signal)).startsWith('ok'),
+  )
   start('kube-controller-manager', [
     ['--kubeconfig', kubeconfig, '--service-account-private-key-file', certificates.serviceAccountKey],
     ['--use-service-account-credentials=true', '--bind-address', '127.0.0.1', '--leader-elect=false'],
-    ['--root-ca-file', certificates.ca, '--cluster-signing-cert-file', certificates.ca, '--cluster-signing-key-file', certificates.caKey],
+    [
+      '--root-ca-file',
+      certificates.ca,
+      '--cluster-signing-cert-file',
+      certificates.ca,
+      '--cluster-signing-key-file',
+      certificates.caKey,
+    ],
   ])
   start('kube-scheduler', [['--kubeconfig', kubeconfig, '--bind-address', '127.0.0.1', '--leader-elect=false']])
   await writeFile(join(folder, 'Corefile'), corefile(kubeconfig))

@@ -45,7 +45,9 @@ async function applyBasics(api: ApiClient, signal: AbortSignal): Promise<void> {
 async function nodesReady(api: ApiClient, count: number, signal: AbortSignal): Promise<boolean> {
   const nodes = await api.list('/api/v1/nodes', signal)
   const ready = nodes.filter(({ status }) =>
-    ((status?.['conditions'] ?? []) as readonly { type: string; status: string }[]).some((one) => one.type === 'Ready' && one.status === 'True'),
+    ((status?.['conditions'] ?? []) as readonly { type: string; status: string }[]).some(
+      (one) => one.type === 'Ready' && one.status === 'True',
+    ),
   )
   return ready.length === count
 }
@@ -76,10 +78,21 @@ async function start(config: InsideConfig): Promise<void> {
   ])
   await step(log, `${nodes.length} nodes Ready`, async () => {
     for (const node of nodes) node.join()
-    await waitUntil('the namespace kube-system', 20_000, signal, () => applyBasics(plane.api, signal).then(() => true), 200)
+    await waitUntil(
+      'the namespace kube-system',
+      20_000,
+      signal,
+      () => applyBasics(plane.api, signal).then(() => true),
+      200,
+    )
     await waitUntil('all nodes Ready', 90_000, signal, () => nodesReady(plane.api, nodes.length, signal))
     const account = '/api/v1/namespaces/default/serviceaccounts/default'
-    await waitUntil('the service account of pods', 30_000, signal, async () => (await plane.api.send('GET', account, signal)) !== '')
+    await waitUntil(
+      'the service account of pods',
+      30_000,
+      signal,
+      async () => (await plane.api.send('GET', account, signal)) !== '',
+    )
   })
   void new VolumeProvisioner(plane.api, config.state, log).run(signal)
   await listenForDials(join(config.state, sockets.dial))
@@ -89,7 +102,8 @@ async function start(config: InsideConfig): Promise<void> {
     cut: ({ from = '', to = '', mode }) => board.cut(from, to, mode as CutMode, short()),
     cutNode: ({ node = '' }) => board.cutNode(node, short()),
     heal: () => board.heal(short()),
-    kill: ({ namespace = '', pod = '', signal: what, container }) => board.killInPod(namespace, pod, what as PodSignal, container, short()),
+    kill: ({ namespace = '', pod = '', signal: what, container }) =>
+      board.killInPod(namespace, pod, what as PodSignal, container, short()),
     stopKubelet: ({ node = '' }) => board.stopKubelet(node),
     startKubelet: async ({ node = '' }) => board.startKubelet(node),
     loadImage: ({ file = '' }) => board.loadImage(file, short()),
@@ -99,7 +113,10 @@ async function start(config: InsideConfig): Promise<void> {
 }
 
 // Standard input ends when the process outside does, whatever the reason; the namespace must then end too.
-process.stdin.resume().on('end', () => process.exit(0)).on('error', () => process.exit(0))
+process.stdin
+  .resume()
+  .on('end', () => process.exit(0))
+  .on('error', () => process.exit(0))
 const [, , file = ''] = process.argv
 try {
   await start(JSON.parse(await readFile(file, 'utf8')) as InsideConfig)

@@ -58,7 +58,10 @@ export class Node {
 
   /** Runs containerd's own client on the node. */
   ctr(signal: AbortSignal, ...args: readonly string[]): Promise<string> {
-    return runCommand(this.#config.tools.ctr, ['-a', join(this.folder, 'c.sock'), '-n', 'k8s.io', ...args], { signal, deadline: 120_000 })
+    return runCommand(this.#config.tools.ctr, ['-a', join(this.folder, 'c.sock'), '-n', 'k8s.io', ...args], {
+      signal,
+      deadline: 120_000,
+    })
   }
 
   #enter(): string[] {
@@ -68,7 +71,13 @@ export class Node {
   #start(name: string, command: string, args: readonly (string | readonly string[])[]): void {
     const path = `${join(this.#config.tools.shim, '..')}:${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
     const env = { HOME: this.folder, PATH: path, TMPDIR: join(this.folder, 'tmp') }
-    this.#group.start(`${this.name}-${name}`, this.#log(name), 'nsenter', [...this.#enter(), command, ...args.flat()], env)
+    this.#group.start(
+      `${this.name}-${name}`,
+      this.#log(name),
+      'nsenter',
+      [...this.#enter(), command, ...args.flat()],
+      env,
+    )
   }
 
   /** Makes the node's namespaces and starts its containerd. Needs no API server. */
@@ -86,9 +95,20 @@ export class Node {
     const inNamespaces = [`--net=/run/netns/${this.name}`, '--', 'unshare', '-m', 'sh', '-c', nodeSetup, 'node']
     const args = [...inNamespaces, this.folder, addresses.node(this.index), this.#config.state]
     this.#holder = this.#group.start(`${this.name}-holder`, this.#log('setup'), 'nsenter', args).pid ?? 0
-    await waitUntil(`${this.name}'s namespaces (see ${this.#log('setup')})`, 10_000, signal, async () => existsSync(join(this.folder, 'held')), 20)
+    await waitUntil(
+      `${this.name}'s namespaces (see ${this.#log('setup')})`,
+      10_000,
+      signal,
+      async () => existsSync(join(this.folder, 'held')),
+      20,
+    )
     this.#start('containerd', this.#config.tools.containerd, ['--config', join(this.folder, 'containerd.toml')])
-    await waitUntil(`containerd of ${this.name}`, 20_000, signal, async () => (await this.ctr(signal, 'version')) !== '')
+    await waitUntil(
+      `containerd of ${this.name}`,
+      20_000,
+      signal,
+      async () => (await this.ctr(signal, 'version')) !== '',
+    )
   }
 
   /** Starts what makes it a node of the cluster. */
@@ -102,7 +122,14 @@ export class Node {
     if (this.#group.has(`${this.name}-kubelet`)) return
     this.#start('kubelet', this.#config.tools.kube, [
       ['kubelet', '--config', join(this.folder, 'kubelet.json'), '--kubeconfig', this.#facts.kubeconfig],
-      ['--hostname-override', this.name, '--node-ip', addresses.node(this.index), '--root-dir', join(this.folder, 'kubelet')],
+      [
+        '--hostname-override',
+        this.name,
+        '--node-ip',
+        addresses.node(this.index),
+        '--root-dir',
+        join(this.folder, 'kubelet'),
+      ],
       ['--cert-dir', join(this.folder, 'kubelet-certificates')],
       ['--node-labels', `topology.kubernetes.io/zone=${this.zone},topology.kubernetes.io/region=local`],
     ])

@@ -11,7 +11,13 @@ export class ProcessGroup {
   }
 
   /** Starts a process that writes to a log file. It lives until it is stopped or the namespace ends. */
-  start(name: string, logFile: string, command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
+  start(
+    name: string,
+    logFile: string,
+    command: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): ChildProcess {
     const output = openSync(logFile, 'a')
     const child = spawn(command, args, { stdio: ['ignore', output, output], env: { ...process.env, ...env } })
     closeSync(output)

@@ -24,7 +24,8 @@ export class SwitchboardInside {
 
   #node(name: string): Node {
     const found = this.#nodes.find((node) => node.name === name)
-    if (found === undefined) throw new Error(`no node ${name}: there are ${this.#nodes.map((node) => node.name).join(', ')}`)
+    if (found === undefined)
+      throw new Error(`no node ${name}: there are ${this.#nodes.map((node) => node.name).join(', ')}`)
     return found
   }
 
@@ -32,7 +33,8 @@ export class SwitchboardInside {
   async cut(from: string, to: string, mode: CutMode, signal: AbortSignal): Promise<void> {
     if (!isIPv4(from) || !isIPv4(to)) throw new Error(`not addresses of pods: ${from}, ${to}`)
     const head = `add rule ip cut pairs ip saddr ${from} ip daddr ${to}`
-    const rules = mode === 'drop' ? [`${head} drop`] : [`${head} meta l4proto tcp reject with tcp reset`, `${head} reject`]
+    const rules =
+      mode === 'drop' ? [`${head} drop`] : [`${head} meta l4proto tcp reject with tcp reset`, `${head} reject`]
     await this.#everywhere(signal, rules)
   }
 
@@ -56,14 +58,30 @@ export class SwitchboardInside {
   }
 
   /** Sends a signal to all processes of a container; gives how many there were. */
-  async killInPod(namespace: string, pod: string, what: PodSignal, container: string | undefined, signal: AbortSignal): Promise<number> {
+  async killInPod(
+    namespace: string,
+    pod: string,
+    what: PodSignal,
+    container: string | undefined,
+    signal: AbortSignal,
+  ): Promise<number> {
     const path = `/api/v1/namespaces/${namespace}/pods/${pod}`
-    const object = JSON.parse(await this.#api.send('GET', path, signal)) as { spec: { nodeName?: string }; status: PodStatus }
+    const object = JSON.parse(await this.#api.send('GET', path, signal)) as {
+      spec: { nodeName?: string }
+      status: PodStatus
+    }
     const statuses = object.status.containerStatuses ?? []
-    const id = statuses.find(({ name }) => container === undefined || name === container)?.containerID?.replace('containerd://', '')
-    if (id === undefined || object.spec.nodeName === undefined) throw new Error(`${namespace}/${pod} has no running container ${container ?? ''}`)
+    const id = statuses
+      .find(({ name }) => container === undefined || name === container)
+      ?.containerID?.replace('containerd://', '')
+    if (id === undefined || object.spec.nodeName === undefined)
+      throw new Error(`${namespace}/${pod} has no running container ${container ?? ''}`)
     const tasks = await this.#node(object.spec.nodeName).ctr(signal, 'tasks', 'ls')
-    const first = tasks.split('\n').find((line) => line.startsWith(id))?.trim().split(/\s+/)[1]
+    const first = tasks
+      .split('\n')
+      .find((line) => line.startsWith(id))
+      ?.trim()
+      .split(/\s+/)[1]
     if (first === undefined) throw new Error(`container ${id} of ${namespace}/${pod} does not run`)
     const processes = await processesBeside(first)
     for (const id of processes) process.kill(id, what)
@@ -92,6 +110,7 @@ async function processesBeside(first: string): Promise<readonly number[]> {
   const wanted = await namespaceOf(first)
   if (wanted === '' || wanted === (await readlink('/proc/self/ns/pid'))) return [Number(first)]
   const found: number[] = []
-  for (const id of await readdir('/proc')) if (/^\d+$/.test(id) && (await namespaceOf(id)) === wanted) found.push(Number(id))
+  for (const id of await readdir('/proc'))
+    if (/^\d+$/.test(id) && (await namespaceOf(id)) === wanted) found.push(Number(id))
   return found
 }

@@ -18,7 +18,12 @@ export const standardClass = {
   volumeBindingMode: 'WaitForFirstConsumer',
 }
 
-type Claim = { readonly storageClassName?: string; readonly volumeName?: string; readonly accessModes?: readonly string[]; readonly resources?: { readonly requests?: { readonly storage?: string } } }
+type Claim = {
+  readonly storageClassName?: string
+  readonly volumeName?: string
+  readonly accessModes?: readonly string[]
+  readonly resources?: { readonly requests?: { readonly storage?: string } }
+}
 
 /** The volume that answers a claim. Type `local` honours fsGroup, which `hostPath` does not. */
 export function volumeFor(claim: KubernetesObject, node: string, path: string): object {
@@ -36,7 +41,13 @@ export function volumeFor(claim: KubernetesObject, node: string, path: string): 
       volumeMode: 'Filesystem',
       claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', name, namespace, uid },
       local: { path },
-      nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }] }] } },
+      nodeAffinity: {
+        required: {
+          nodeSelectorTerms: [
+            { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }] },
+          ],
+        },
+      },
     },
   }
 }
@@ -69,24 +80,36 @@ export class VolumeProvisioner {
   }
 
   async #pass(signal: AbortSignal): Promise<void> {
-    for (const claim of await this.#api.list('/api/v1/persistentvolumeclaims', signal)) await this.#answer(claim, signal)
+    for (const claim of await this.#api.list('/api/v1/persistentvolumeclaims', signal))
+      await this.#answer(claim, signal)
     for (const volume of await this.#api.list('/api/v1/persistentvolumes', signal)) await this.#reclaim(volume, signal)
   }
 
   async #answer(claim: KubernetesObject, signal: AbortSignal): Promise<void> {
     const { storageClassName, volumeName } = (claim.spec ?? {}) as Claim
     const node = claim.metadata.annotations?.[chosenNode]
-    if (storageClassName !== 'standard' || volumeName !== undefined || node === undefined || claim.metadata.deletionTimestamp !== undefined) return
+    if (
+      storageClassName !== 'standard' ||
+      volumeName !== undefined ||
+      node === undefined ||
+      claim.metadata.deletionTimestamp !== undefined
+    )
+      return
     const path = join(this.#state, node, 'volumes', `pvc-${String(claim.metadata.uid)}`)
     await mkdir(path, { recursive: true })
     await chmod(path, 0o777)
-    await this.#api.send('POST', '/api/v1/persistentvolumes', signal, volumeFor(claim, node, path)).catch((error: unknown) => {
-      if (!(error instanceof Error) || !error.message.includes(' 409 ')) throw error
-    })
+    await this.#api
+      .send('POST', '/api/v1/persistentvolumes', signal, volumeFor(claim, node, path))
+      .catch((error: unknown) => {
+        if (!(error instanceof Error) || !error.message.includes(' 409 ')) throw error
+      })
   }
 
   async #reclaim(volume: KubernetesObject, signal: AbortSignal): Promise<void> {
-    const { local, persistentVolumeReclaimPolicy } = (volume.spec ?? {}) as { local?: { path: string }; persistentVolumeReclaimPolicy?: string }
+    const { local, persistentVolumeReclaimPolicy } = (volume.spec ?? {}) as {
+      local?: { path: string }
+      persistentVolumeReclaimPolicy?: string
+    }
     if (volume.metadata.annotations?.[madeBy] !== provisioner || persistentVolumeReclaimPolicy !== 'Delete') return
     if (volume.status?.['phase'] !== 'Released' || local === undefined) return
     await this.#api.send('DELETE', `/api/v1/persistentvolumes/${volume.metadata.name}`, signal)

@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Asks again and again until the answer is true; says what was waited for when the deadline comes first. */
-export async function waitUntil(what: string, deadline: number, signal: AbortSignal, check: () => Promise<boolean>, pause = 50): Promise<void> {
+export async function waitUntil(
+  what: string,
+  deadline: number,
+  signal: AbortSignal,
+  check: () => Promise<boolean>,
+  pause = 50,
+): Promise<void> {
   const end = Date.now() + deadline
   let last = ''
   for (;;) {
