@@ -94,6 +94,35 @@ describe('a cluster of three primaries and three replicas', () => {
     await writesGoOn(100)
   })
 
+  test('kubectl describe tells the same story in Kubernetes Events', async () => {
+    const told = await platform.kubectl(['-n', namespace, 'describe', 'rdc', name])
+    expect(told).toMatch(/Normal +ClusterFormed .*cluster-controller/)
+    expect(told).toMatch(/Warning +PrimaryLost /)
+    expect(told).toMatch(/Normal +PrimaryChanged /)
+  })
+
+  test('NATS away: the controller says so on its pod, heals all the same, and tells everything afterwards', async () => {
+    const from = story.length
+    const scale = (replicas: number): Promise<string> =>
+      platform.kubectl(['-n', 'slotkeeper-system', 'scale', 'statefulset/slotkeeper-nats', `--replicas=${replicas}`])
+    await scale(0)
+    await until('the warning', 60_000, async () => {
+      const told = await platform.kubectl(['-n', 'slotkeeper-system', 'get', 'events', '-o', 'json'])
+      const items = (JSON.parse(told) as { items: { reason: string; involvedObject: { kind: string } }[] }).items
+      return items.some((one) => one.reason === 'EventStoreDown' && one.involvedObject.kind === 'Pod') || undefined
+    })
+    const victim = await primaryOf(2)
+    await platform.switchboard.killInPod(namespace, victim, 'SIGKILL')
+    await until('another primary', 60_000, async () => ((await primaryOf(2)) === victim ? undefined : true))
+    await healthy(platform, namespace, name)
+    expect(story.length).toBe(from)
+    await scale(1)
+    await until('the story', 90_000, async () => (types(from).includes('ReplicaAttached') ? true : undefined))
+    expect(data('PrimaryChanged', from)).toMatchObject([{ shard: 2, from: { pod: victim }, cause: 'Assisted' }])
+    expect(storyFaults(story)).toEqual([])
+    await writesGoOn(100)
+  })
+
   test('an erased status is adopted: nothing is formed again', async () => {
     const from = story.length
     const erase = [

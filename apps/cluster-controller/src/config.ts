@@ -4,6 +4,7 @@ const environment = z.object({
   SLOTKEEPER_WATCH_NAMESPACES: z.string().default(''),
   SLOTKEEPER_NAMESPACE: z.string().default('slotkeeper-system'),
   SLOTKEEPER_POD_NAME: z.string().default('cluster-controller'),
+  SLOTKEEPER_CONTROLLER_POD_UID: z.string().default(''),
   SLOTKEEPER_NATS_URL: z.string().default('nats://nats:4222'),
   SLOTKEEPER_NATS_CREDS_FILE: z.string().optional(),
   SLOTKEEPER_NATS_CA_FILE: z.string().optional(),

@@ -38,11 +38,11 @@ type Series = {
 
 /** The API server's limits. */
 const [LONGEST_NOTE, LONGEST_REASON] = [1_024, 128]
-/** After this, the same reason is news again; the apiserver forgets Events after an hour. */
+/** After this, the same note is news again; the apiserver forgets Events after an hour. */
 const SERIES_LASTS_MS = 6 * 60_000
 const MOST_SERIES = 2_000
 
-/** Repeats of one reason for one object become a count in one Event, written at most every `seriesEveryMs`. */
+/** Repeats of one note about one object become a count in one Event, written at most every `seriesEveryMs`. */
 export function createRecorder(options: {
   readonly objects: Objects
   readonly controller: string
@@ -87,7 +87,7 @@ export function createRecorder(options: {
   timer.unref()
   return {
     record(note) {
-      const key = `${note.regarding.uid}/${note.type}/${note.reason}`
+      const key = `${note.regarding.uid}/${note.type}/${note.reason}/${note.note}`
       const known = series.get(key)
       if (known !== undefined && Date.now() - known.startedAt <= SERIES_LASTS_MS) {
         known.count++

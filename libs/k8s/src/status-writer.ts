@@ -24,13 +24,13 @@ export type StatusWriter<O extends WithStatus> = {
 
 /**
  * Fields of the status that `parse` does not give back are never removed, so that an older controller keeps
- * what a newer one wrote. `wrote` hears of each write, for a cache to wait for it.
+ * what a newer one wrote. `wrote` hears of each write, with the object before and after it.
  */
 export function createStatusWriter<O extends WithStatus>(options: {
   readonly objects: Objects
   readonly resource: ResourceDescriptor
   readonly parse: (object: KubeObject) => O
-  readonly wrote?: (key: ObjectKey, resourceVersion: string) => void
+  readonly wrote?: (before: O, after: O) => void
 }): StatusWriter<O> {
   const { objects, resource, parse } = options
   return {
@@ -49,8 +49,9 @@ export function createStatusWriter<O extends WithStatus>(options: {
       // Of the two only the version is checked for a subresource; no object created anew has the version of an older one.
       if (after.metadata.uid !== uid)
         throw new KubeError('Conflict', 409, `${resource.kind} ${namespace}/${name} was created anew`)
-      options.wrote?.({ namespace, name }, after.metadata.resourceVersion ?? '')
-      return parse(after)
+      const written = parse(after)
+      options.wrote?.(before, written)
+      return written
     },
   }
 }

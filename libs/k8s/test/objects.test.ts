@@ -168,7 +168,7 @@ describe('transport', () => {
 })
 
 describe('recorder', () => {
-  test('repeats of one reason are one Event with a count; a failure is told and forgotten', async () => {
+  test('repeats of one note are one Event with a count, another note is another; a failure is told and forgotten', async () => {
     const objects = objectsOf(kube)
     const problems: unknown[] = []
     const recorder = createRecorder({
@@ -188,6 +188,7 @@ describe('recorder', () => {
       })
     }
     recorder.record({ regarding, type: 'Normal', reason: 'ClusterFormed', action: 'Observe', note: 'formed' })
+    recorder.record({ regarding, type: 'Warning', reason: 'PrimaryLost', action: 'FailOver', note: 'shard 1: lost' })
     const elsewhere = { ...regarding, namespace: 'no-such-namespace', uid: 'uid-2' }
     recorder.record({
       regarding: elsewhere,
@@ -204,6 +205,7 @@ describe('recorder', () => {
       written.map(({ reason, series }) => [reason, (series as { count?: number } | undefined)?.count]).toSorted(),
     ).toEqual([
       ['ClusterFormed', undefined],
+      ['PrimaryLost', undefined],
       ['PrimaryLost', 5],
     ])
     expect(problems).toEqual([reason('NotFound')])

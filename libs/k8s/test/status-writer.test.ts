@@ -114,7 +114,7 @@ test('the committed status is the whole status: what is gone is removed, at ever
   const second = await writer.commit(first, next, io)
   expect(second.status).toEqual(next)
   expect((await writer.get(key('whole'), io))?.status).toEqual(next)
-  expect(wrote).toHaveBeenLastCalledWith(key('whole'), second.metadata.resourceVersion)
+  expect(wrote).toHaveBeenLastCalledWith(first, second)
   expect(await writer.commit(second, structuredClone(next), io)).toBe(second)
   expect(wrote).toHaveBeenCalledTimes(2)
   expect(await writer.get(key('nowhere'), io)).toBeNull()

@@ -59,7 +59,7 @@ type Session = { readonly connection: NatsConnection; readonly manager: JetStrea
 export const createEventStore = (options: EventStoreOptions): EventStore => {
   const { timeoutMs = 5_000, streamName = defaultStreamName } = options
   let checked: Promise<Session> | null = null
-  void forgetOnReconnect(options.connection, () => (checked = null))
+  void forgetOnChange(options.connection, () => (checked = null))
 
   const session = async (io: Io): Promise<Session> => {
     const mine = (checked ??= open(options, timeoutMs))
@@ -139,10 +139,11 @@ const append = async (
 }
 
 /** Behind the same address there may be another server after a reconnect, and an older one. */
-const forgetOnReconnect = async (connecting: EventStoreOptions['connection'], forget: () => void): Promise<void> => {
+const forgetOnChange = async (connecting: EventStoreOptions['connection'], forget: () => void): Promise<void> => {
   try {
     const connection = await connecting
-    for await (const status of connection.status()) if (status.type === 'reconnect') forget()
+    for await (const status of connection.status())
+      if (status.type === 'reconnect' || status.type === 'disconnect') forget()
   } catch {
     // It was called off before it stood; every use says so itself.
   }
