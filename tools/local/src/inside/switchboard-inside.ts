@@ -84,8 +84,9 @@ export class SwitchboardInside {
       .split(/\s+/)[1]
     if (first === undefined) throw new Error(`container ${id} of ${namespace}/${pod} does not run`)
     const processes = await processesBeside(first)
-    for (const id of processes) process.kill(id, what)
-    return processes.length
+    const reached = processes.filter((one) => delivered(one, what))
+    if (reached.length === 0) throw new Error(`container ${id} of ${namespace}/${pod} has just ended`)
+    return reached.length
   }
 
   /** Stops a node's kubelet; its pods go on. */
@@ -102,6 +103,16 @@ export class SwitchboardInside {
   async loadImage(file: string, signal: AbortSignal): Promise<void> {
     const platform = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`
     await Promise.all(this.#nodes.map((node) => node.ctr(signal, 'images', 'import', '--platform', platform, file)))
+  }
+}
+
+/** Whether the process was there: with the first of a container the others end, and probes come and go. */
+function delivered(id: number, what: PodSignal): boolean {
+  try {
+    return process.kill(id, what)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
   }
 }
 
