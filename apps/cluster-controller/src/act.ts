@@ -26,6 +26,8 @@ export type ActPorts = {
   readonly access: Map<string, { readonly password: string }>
   /** When a failover was last asked for, by operation: asking again at once would start the election anew. */
   readonly asked: Map<string, number>
+  /** Told of each object of a cluster that was written. */
+  readonly wrote: (cluster: string, object: KubeObject) => void
 }
 
 const ACCEPTED: Outcome = { result: 'accepted' }
@@ -106,7 +108,8 @@ async function applyObject(ports: ActPorts, command: Of<'ApplyObject'>, io: Io):
       message: `${command.kind} ${command.name} exists and is not ours: delete or rename it`,
     }
   }
-  await objects.apply(resource, command.object as unknown as KubeObject, { force: true }, io)
+  const applied = await objects.apply(resource, command.object as unknown as KubeObject, { force: true }, io)
+  ports.wrote(command.cluster.name, applied)
   return ACCEPTED
 }
 
@@ -118,13 +121,14 @@ async function labelPods(ports: ActPorts, command: Of<'LabelPods'>, io: Io): Pro
       if (uid === undefined) return
       const before = await ports.objects.get(pods, { namespace: cluster.namespace, name: pod }, io)
       if (before?.metadata.uid !== uid) return
-      await ports.objects.patch(
+      const after = await ports.objects.patch(
         pods,
         { namespace: cluster.namespace, name: pod },
         { metadata: { labels: { [LABEL.role]: role } } },
         { uid },
         io,
       )
+      ports.wrote(cluster.name, after)
       // Clients of a server that was demoted keep their connections and would read old data from it (SAFETY 20).
       const demoted = role === 'replica' && before.metadata.labels?.[LABEL.role] === 'primary'
       if (demoted)

@@ -32,6 +32,10 @@ export type CachedPod = PodView & { readonly namespace: string; readonly name: s
 export type Caches = {
   readonly pods: Reflector<CachedPod>
   readonly owned: Readonly<Record<string, Reflector<OwnedView>>>
+  /** Remembers a write of ours until the watch has shown it. */
+  wrote(cluster: string, object: KubeObject): void
+  /** `Kind/name` of a cluster's objects that the caches do not show yet as we wrote them. */
+  behind(namespace: string, cluster: string): readonly string[]
   synced(signal: AbortSignal): Promise<void>
 }
 
@@ -81,9 +85,29 @@ export function startCaches(options: Options, signal: AbortSignal): Caches {
     },
     signal,
   )
+  const followed: Readonly<Record<string, Reflector<unknown>>> = { ...owned, [pods.kind]: podCache }
+  const writes = new Map<string, { readonly kind: string; readonly name: string }[]>()
   return {
     pods: podCache,
     owned,
+    wrote(cluster, { kind = '', metadata }) {
+      const { namespace = '', name, resourceVersion = '' } = metadata
+      followed[kind]?.noteWrite(namespace, name, resourceVersion)
+      const key = `${namespace}/${cluster}`
+      writes.set(key, [
+        ...(writes.get(key) ?? []).filter((one) => one.kind !== kind || one.name !== name),
+        { kind, name },
+      ])
+    },
+    behind(namespace, cluster) {
+      const key = `${namespace}/${cluster}`
+      const late = (writes.get(key) ?? []).filter(
+        ({ kind, name }) => followed[kind]?.isAtLeast(namespace, name) === false,
+      )
+      if (late.length === 0) writes.delete(key)
+      else writes.set(key, late)
+      return late.map(({ kind, name }) => `${kind}/${name}`)
+    },
     synced: async (stop) => {
       await Promise.all([podCache, clusters, ...Object.values(owned)].map((one) => one.synced(stop)))
     },

@@ -47,6 +47,7 @@ export function clusterController(
     },
     decide: (input) => decide(input, settings),
     allows: (state, command) => allows(state, command.type),
-    act: (command, io) => act({ objects, pool, access, asked }, command, io),
+    act: (command, io) =>
+      act({ objects, pool, access, asked, wrote: (cluster, object) => caches?.wrote(cluster, object) }, command, io),
   }
 }

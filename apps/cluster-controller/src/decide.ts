@@ -202,10 +202,12 @@ function commandsFor(input: Commanding): readonly AppCommand[] {
     formed,
     operation?.id,
   )
-  commands.push(...planned.map(complete), ...labelCommands(given, complete))
+  commands.push(...planned.map(complete), ...labelCommands(given, observed.behind, complete))
   for (const wanted of wantedObjects(cluster, object.spec, membersRecord(status), settings)) {
     const found = observed.owned[`${wanted.kind}/${wanted.metadata.name}`]
     if (found !== undefined && found.ownerUid !== uid) continue
+    // Written a moment ago, and the watch has not shown it yet.
+    if (observed.behind.includes(`${wanted.kind}/${wanted.metadata.name}`)) continue
     if (found?.specHash === (wanted.metadata['annotations'] as Record<string, string>)['slotkeeper.dev/spec-hash'])
       continue
     commands.push({
@@ -226,12 +228,17 @@ function membersRecord(status: ClusterStatus): MembersRecord | null {
   }
 }
 
-function labelCommands({ picture }: Case, complete: (command: ClusterCommand) => AppCommand): readonly AppCommand[] {
+function labelCommands(
+  { picture }: Case,
+  behind: readonly string[],
+  complete: (command: ClusterCommand) => AppCommand,
+): readonly AppCommand[] {
   const roles: Record<string, 'primary' | 'replica'> = {}
   for (const member of picture.up) {
     const owns = picture.shards[member.shard]?.primaryPod === member.pod
     const role = owns ? 'primary' : member.contact.view.role === 'replica' ? 'replica' : undefined
-    if (role !== undefined && member.kube !== null && member.kube.role !== role) roles[member.pod] = role
+    if (role === undefined || member.kube === null || member.kube.role === role) continue
+    if (!behind.includes(`Pod/${member.pod}`)) roles[member.pod] = role
   }
   return Object.keys(roles).length === 0 ? [] : [complete({ type: 'LabelPods', roles })]
 }

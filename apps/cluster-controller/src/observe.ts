@@ -13,6 +13,8 @@ import { liveSettings } from './resources/redis-conf.ts'
 export type Observed = {
   readonly snapshot: Snapshot
   readonly owned: Readonly<Record<string, OwnedView>>
+  /** `Kind/name` of objects that we wrote and whose cache is older than that. */
+  readonly behind: readonly string[]
   readonly secretMissing?: { readonly secret: string; readonly message: string }
 }
 
@@ -52,6 +54,7 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
   return {
     snapshot: { members: settled, inboundLinks, ...(recorded === undefined ? {} : { recordedFormedAt: recorded }) },
     owned,
+    behind: ports.caches.behind(namespace, name),
     ...(credentials.type === 'missing'
       ? { secretMissing: { secret: credentials.secret, message: credentials.message } }
       : {}),
