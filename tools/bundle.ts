@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 
-/** One file per app: `apps/<app>/dist/main.mjs`. Source maps stay beside it, out of the image. */
+/** One file per app: `apps/<app>/dist/main.mjs`. Names of functions are kept for the stacks in logs. */
 const root = join(import.meta.dirname, '..')
 for (const app of readdirSync(join(root, 'apps'))) {
   const entry = join(root, 'apps', app, 'src/main.ts')

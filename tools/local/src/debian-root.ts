@@ -3,15 +3,14 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
-import { downloadPackages, type Suite } from './debian-suites.ts'
+import { downloadPackages, type DebianPackages } from './debian-suites.ts'
 import { runCommand } from './run-command.ts'
 import { step, type Log } from './step-log.ts'
 
 /** A root folder made of unpacked Debian packages, nothing of which is installed. */
-export type DebianRoot = { readonly name: string; readonly suite: Suite; readonly packages: readonly string[] }
+export type DebianRoot = DebianPackages & { readonly name: string }
 
 const emptied = [
-  'usr/share/doc',
   'usr/share/man',
   'usr/share/locale',
   'usr/share/info',
@@ -21,10 +20,14 @@ const emptied = [
 
 /** Unpacks a root folder unless the cache holds it with the same package versions, and gives its path. */
 export async function ensureDebianRoot(root: DebianRoot, log: Log, signal: AbortSignal): Promise<string> {
-  const known = join(cacheDirectory(), 'roots', `${root.name}-${digest([root.suite, ...root.packages])}`)
+  const known = join(
+    cacheDirectory(),
+    'roots',
+    `${root.name}-${digest([root.suite, ...root.packages, ...(root.architecture === undefined ? [] : [root.architecture])])}`,
+  )
   if (existsSync(known)) return known
   await step(log, `unpack ${root.name} from Debian ${root.suite}`, async (progress) => {
-    const archives = await downloadPackages(root.suite, root.packages, log, signal)
+    const archives = await downloadPackages(root, log, signal)
     await mkdir(join(cacheDirectory(), 'roots'), { recursive: true })
     const temporary = await mkdtemp(join(cacheDirectory(), 'roots', '.unpacking-'))
     try {
@@ -39,6 +42,9 @@ export async function ensureDebianRoot(root: DebianRoot, log: Log, signal: Abort
         await runCommand('sh', ['-c', unpack, 'unpack', archive, temporary], { signal })
       }
       for (const folder of emptied) await rm(join(temporary, folder), { recursive: true, force: true })
+      // Of the documentation the licences stay: who passes an image on must pass them on.
+      const read = ['-type', 'f', '!', '-name', 'copyright', '-delete']
+      await runCommand('find', [join(temporary, 'usr/share/doc'), ...read], { signal })
       await rename(temporary, known)
     } finally {
       await rm(temporary, { recursive: true, force: true })

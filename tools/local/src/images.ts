@@ -3,11 +3,14 @@ import { existsSync } from 'node:fs'
 import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
+import { ownArchitecture } from './architecture.ts'
 import { ensureDebianRoot } from './debian-root.ts'
 import { packImage, type ImageContent } from './image-archive.ts'
 import { familyOf, serverRoots, type ServerName } from './servers.ts'
+import { fillSlotkeeper, slotkeeperConfig, slotkeeperParts } from './slotkeeper-image.ts'
 import { step, type Log } from './step-log.ts'
 import type { CompleteToolchain } from './toolchain.ts'
+import { writeUsers } from './write-users.ts'
 
 /** An image that is packed, and where. */
 export type PackedImage = { readonly name: string; readonly file: string }
@@ -29,8 +32,7 @@ export const natsImage = 'docker.io/library/nats:2.15'
 /** The image of all apps of Slotkeeper. */
 export const slotkeeperImage = 'ghcr.io/slotkeeper/slotkeeper:dev'
 
-const repository = join(import.meta.dirname, '..', '..', '..')
-const recipe = '3'
+const recipe = '4'
 const keptBuilds = 3
 
 type Recipe = {
@@ -55,14 +57,6 @@ async function pack(image: Recipe, log: Log, signal: AbortSignal): Promise<Packe
     }
   })
   return { name: image.name, file }
-}
-
-async function writeUsers(root: string, user: string, id: number): Promise<void> {
-  await mkdir(join(root, 'etc'), { recursive: true })
-  await writeFile(join(root, 'etc/passwd'), `root:x:0:0:root:/root:/bin/sh\n${user}:x:${id}:${id}::/:/bin/sh\n`)
-  await writeFile(join(root, 'etc/group'), `root:x:0:\n${user}:x:${id}:\n`)
-  await mkdir(join(root, 'tmp'), { recursive: true })
-  await chmod(join(root, 'tmp'), 0o1777)
 }
 
 // As the official images do: arguments alone are arguments of the server.
@@ -114,45 +108,16 @@ const natsRecipe = (tools: CompleteToolchain): Recipe => ({
   },
 })
 
-/** The bundles of the apps that were built, by the name each gets in the image. */
-async function bundles(): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>()
-  for (const app of (await readdir(join(repository, 'apps')).catch(() => [])).toSorted()) {
-    const file = join(repository, 'apps', app, 'dist/main.mjs')
-    if (existsSync(file)) found.set(`${app}.mjs`, file)
-  }
-  return found
-}
-
 async function slotkeeperRecipe(log: Log, signal: AbortSignal): Promise<Recipe> {
-  const libraries = await ensureDebianRoot(
-    { name: 'node-libraries', suite: 'bookworm', packages: ['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1'] },
-    log,
-    signal,
-  )
-  const node = join(repository, `node_modules/node-linux-${process.arch}/bin/node`)
-  if (!existsSync(node)) throw new Error(`no Node at ${node}. Remedy: npm ci`)
-  const apps = await bundles()
-  const hash = createHash('sha256').update(`${libraries} ${process.version}`)
-  for (const [name, file] of apps) hash.update(name).update(await readFile(file))
+  const parts = await slotkeeperParts(ownArchitecture(), log, signal)
+  const hash = createHash('sha256').update(`${parts.libraries} ${process.version}`)
+  for (const [name, file] of parts.bundles) hash.update(name).update(await readFile(file))
   return {
     name: slotkeeperImage,
     key: hash.digest('hex'),
     fill: async (root) => {
-      await cp(libraries, root, { recursive: true, verbatimSymlinks: true })
-      for (const folder of ['app', 'usr/local/bin']) await mkdir(join(root, folder), { recursive: true })
-      await copyFile(node, join(root, 'usr/local/bin/node'))
-      await chmod(join(root, 'usr/local/bin/node'), 0o755)
-      for (const [name, file] of apps) await copyFile(file, join(root, 'app', name))
-      await writeUsers(root, 'slotkeeper', 65532)
-      return {
-        config: {
-          entrypoint: ['/usr/local/bin/node'],
-          user: '65532:65532',
-          workingDirectory: '/app',
-          environment: ['NODE_ENV=production'],
-        },
-      }
+      await fillSlotkeeper(root, parts)
+      return { config: slotkeeperConfig }
     },
   }
 }

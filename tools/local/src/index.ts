@@ -12,4 +12,6 @@ export {
   type Switchboard,
 } from './platform.ts'
 export { createDialer, type Dialer } from './dialer.ts'
+export { packImage } from './image-archive.ts'
+export { fillSlotkeeper, nodeLibraries, slotkeeperConfig, slotkeeperParts } from './slotkeeper-image.ts'
 export { readToolchain, toolchainFile, type Toolchain } from './toolchain.ts'
