@@ -39,6 +39,9 @@ export type DecideSettings = PodSettings & {
   readonly eventTrouble: (object: ClusterObject) => ConditionInput['eventTrouble']
 }
 
+/** Failures that only a person can end. */
+const STALLING_FAILURES: readonly string[] = ['NameTaken', 'ConfigRefused', 'InvariantBroken']
+
 /** An operation that has not reached its end after this long is given up, and looked at anew. */
 const OPERATION_PATIENCE_MS = 15_000
 
@@ -93,10 +96,11 @@ export function decide(
   })
   const status = withOperationId(before, draft, context, lifeOf(before, now))
   const events = changes(before, status, context)
-  const commands =
-    object.spec.paused === true
-      ? []
-      : commandsFor({ given, findings, formed: formedBefore, status, object, observed, settings })
+  // After a decision that broke a law of ours, nothing is done until a pass decides otherwise.
+  const still = object.spec.paused === true || input.failures.some((one) => one.reason === 'InvariantBroken')
+  const commands = still
+    ? []
+    : commandsFor({ given, findings, formed: formedBefore, status, object, observed, settings })
   return {
     findings,
     status,
@@ -138,7 +142,7 @@ function blockedBy(
     })
   }
   for (const failure of failures) {
-    if (failure.reason === 'NameTaken' || failure.reason === 'ConfigRefused')
+    if (STALLING_FAILURES.includes(failure.reason))
       findings.push({ type: 'Blocked', reason: failure.reason, about: failure.command.type, message: failure.message })
   }
   const stuck = observed.snapshot.members.find((member) => member.kube?.blocked !== undefined && !isUp(member))

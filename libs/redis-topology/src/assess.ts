@@ -167,12 +167,17 @@ export function follows(member: UpMember, primaryId: string | undefined): boolea
   return primaryId !== undefined && member.contact.view.role === 'replica' && ownRow(member)?.primaryId === primaryId
 }
 
+/** How `member` lists `other`: not at all or not as a full member, at another address than it has now, or well. */
+export function listing(member: UpMember, other: UpMember): 'Unknown' | 'Stale' | 'Known' {
+  const row = member.contact.view.rows.find((one) => one.nodeId === other.contact.view.nodeId)
+  if (row === undefined || row.flags.includes('handshake') || row.flags.includes('noaddr')) return 'Unknown'
+  return row.connected || other.kube?.ip === undefined || row.address === other.kube.ip ? 'Known' : 'Stale'
+}
+
 /**
  * Whether `member` lists `other` as a full member at the address where it really is. A link that is down for a moment
  * is the nodes' own business: they dial it again by themselves.
  */
 export function knows(member: UpMember, other: UpMember): boolean {
-  const row = member.contact.view.rows.find((one) => one.nodeId === other.contact.view.nodeId)
-  if (row === undefined || row.flags.includes('handshake') || row.flags.includes('noaddr')) return false
-  return row.connected || other.kube?.ip === undefined || row.address === other.kube.ip
+  return listing(member, other) === 'Known'
 }

@@ -1,4 +1,4 @@
-import { follows, knows, ownRow, type Picture, type ShardPicture } from './assess.ts'
+import { follows, listing, ownRow, type Picture, type ShardPicture } from './assess.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
 import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
 import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
@@ -64,16 +64,17 @@ function absence(member: Member): string {
   }
 }
 
+/** Nodes that do not know every other node, or only at an address that it has left. */
 function isolated(up: readonly UpMember[]): readonly ClusterFinding[] {
-  return up
-    .filter((member) => up.some((other) => other !== member && !knows(member, other)))
-    .map((member) => ({
-      type: 'NodesIsolated',
-      about: member.pod,
-      pod: member.pod,
-      shard: member.shard,
-      message: `${member.pod} is not connected to every other node`,
-    }))
+  return up.flatMap((member): readonly ClusterFinding[] => {
+    const { pod, shard } = member
+    const views = up.filter((other) => other !== member).map((other) => listing(member, other))
+    const base = { about: pod, pod, shard }
+    if (views.includes('Unknown'))
+      return [{ ...base, type: 'NodesIsolated', message: `${pod} is not connected to every other node` }]
+    if (!views.includes('Stale')) return []
+    return [{ ...base, type: 'AddressesStale', message: `${pod} looks for others at addresses that they have left` }]
+  })
 }
 
 function drifted({ desired, picture }: Case): readonly ClusterFinding[] {

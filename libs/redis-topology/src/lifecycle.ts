@@ -41,6 +41,7 @@ export const clusterLifecycle = setup({
       on: {
         PodsMissing: '.Creating',
         NodesIsolated: '.Meeting',
+        AddressesStale: '.Meeting',
         SlotsUnassigned: '.Slotting',
         ReplicasMissing: '.Slotting',
         SettingsDrifted: '.Slotting',

@@ -73,7 +73,7 @@ function planForming(
 ): readonly ClusterCommand[] {
   const { picture } = given
   if (opId === undefined || has(findings, 'PodsMissing')) return []
-  if (has(findings, 'NodesIsolated')) {
+  if (has(findings, 'NodesIsolated') || has(findings, 'AddressesStale')) {
     const empty = picture.up.every((member) => member.contact.view.keys === 0)
     const forming = picture.up
       .filter(
@@ -138,7 +138,7 @@ function planFormed(
   const { picture, history } = given
   const commands: ClusterCommand[] = [...operationCommands(given, opId)]
   if (has(findings, 'HistoryDisputed')) return []
-  if (has(findings, 'NodesIsolated')) {
+  if (has(findings, 'NodesIsolated') || has(findings, 'AddressesStale')) {
     const meets = meetsOf(picture.up)
     if (meets.length > 0) commands.push({ type: 'MeetNodes', meets })
   }

@@ -1,0 +1,147 @@
+import { FINALIZER, redisClusterSpec } from '@slotkeeper/api'
+import type { Failure, StatusOf } from '@slotkeeper/controller'
+import type { ClusterStatus } from '@slotkeeper/events'
+import { describe, expect, test } from 'vitest'
+import type { ClusterObject } from './cluster-object.ts'
+import { decide } from './decide.ts'
+import type { Observed } from './observe.ts'
+
+const now = Date.parse('2026-01-01T00:10:00Z')
+const settings = { podUid: 999, eventTrouble: () => null }
+const formed: StatusOf<ClusterStatus> = {
+  state: 'Healthy',
+  formedAt: '2026-01-01T00:00:00Z',
+  lifecycle: { life: 1, seq: 3, published: 3, epoch: 1, holder: 'a' },
+  outbox: [],
+}
+
+const cluster = (status: ClusterObject['status'], spec: object = {}, metadata: object = {}): ClusterObject => ({
+  metadata: {
+    namespace: 'shop',
+    name: 'orders',
+    uid: 'ours',
+    resourceVersion: '1',
+    generation: 1,
+    ...{ finalizers: [FINALIZER] },
+    ...metadata,
+  },
+  spec: redisClusterSpec.parse({ version: 'valkey-9.1', shards: 3, ...spec }),
+  status,
+})
+
+const members = Array.from({ length: 6 }, (_, place) => ({
+  pod: `orders-${Math.floor(place / 2)}-${place % 2}`,
+  shard: Math.floor(place / 2),
+  index: place % 2,
+  kube: null,
+  contact: { type: 'absent' as const },
+}))
+const nothing: Observed = { snapshot: { members, inboundLinks: {} }, owned: {}, behind: [] }
+const failure = (reason: string): Failure => ({
+  command: { type: 'ApplyObject' },
+  reason,
+  message: 'in words',
+  count: 1,
+  since: now,
+})
+
+const decided = (object: ClusterObject, observed: Partial<Observed> = {}, failures: readonly Failure[] = []) => {
+  const decision = decide({ object, observed: { ...nothing, ...observed }, now, failures }, settings)
+  const stalled = decision.status.conditions?.find((one) => one.type === 'Stalled')
+  const applied = decision.commands.flatMap((one) => (one.type === 'ApplyObject' ? [`${one.kind}/${one.name}`] : []))
+  return { ...decision, applied, why: stalled?.reason, words: stalled?.message ?? '' }
+}
+
+describe('a new cluster', () => {
+  test('everything it needs is applied, and it is accepted', () => {
+    const first = decided(cluster(null, {}, { finalizers: [] }))
+    expect(first.commands[0]?.type).toBe('EnsureFinalizer')
+    expect(first.applied).toEqual(
+      expect.arrayContaining([
+        'StatefulSet/orders-0',
+        'StatefulSet/orders-2',
+        'Service/orders-nodes',
+        'ConfigMap/orders-config',
+      ]),
+    )
+    expect(first.status.state).toBe('Creating')
+    expect(first.events[0]?.type).toBe('Accepted')
+  })
+
+  test('what was written and is not yet in the cache is not written again', () => {
+    const all = decided(cluster(null)).applied
+    expect(decided(cluster(null), { behind: ['StatefulSet/orders-0'] }).applied).toEqual(
+      all.filter((one) => one !== 'StatefulSet/orders-0'),
+    )
+  })
+
+  test('a Secret of its own is made; one that was asked for is waited for', () => {
+    const missing = { secret: 'orders-auth', message: 'Secret orders-auth does not exist' }
+    expect(decided(cluster(null), { secretMissing: missing }).applied).toContain('Secret/orders-auth')
+    const asked = cluster(null, { auth: { secretName: 'orders-auth' } })
+    const waiting = decided(asked, { secretMissing: missing })
+    expect(waiting.applied).not.toContain('Secret/orders-auth')
+    expect(waiting.why).toBe('SecretMissing')
+    expect(waiting.words).toContain('create it with the key password')
+  })
+})
+
+describe('what only a person can end', () => {
+  test('an object of our name that is not ours is named and left alone', () => {
+    const theirs = { kind: 'Service', namespace: 'shop', name: 'orders', cluster: 'orders', ownerUid: 'theirs' }
+    const decision = decided(cluster(null), { owned: { 'Service/orders': theirs } })
+    expect(decision.why).toBe('NameTaken')
+    expect(decision.words).toContain('Service orders')
+    expect(decision.applied).not.toContain('Service/orders')
+    expect(decision.applied).toContain('StatefulSet/orders-0')
+  })
+
+  test.each(['NameTaken', 'ConfigRefused'])('a command that failed with %s goes on being tried', (reason) => {
+    const decision = decided(cluster(null), {}, [failure(reason)])
+    expect(decision.why).toBe(reason)
+    expect(decision.commands.length).toBeGreaterThan(0)
+  })
+
+  test('after a decision that broke a law of ours nothing is done', () => {
+    const decision = decided(cluster(formed), {}, [failure('InvariantBroken')])
+    expect(decision.why).toBe('InvariantBroken')
+    expect(decision.commands).toEqual([])
+  })
+
+  test('other failures are no conditions', () => {
+    expect(decided(cluster(formed), {}, [failure('Timeout')]).why).toBeUndefined()
+  })
+
+  test('the Secret of a cluster that has formed is never made anew', () => {
+    const decision = decided(cluster(formed), { secretMissing: { secret: 'orders-internal', message: 'is gone' } })
+    expect(decision.why).toBe('SecretMissing')
+    expect(decision.applied).not.toContain('Secret/orders-internal')
+    expect(decision.words).toContain('backup')
+  })
+})
+
+test('a paused cluster is looked at and told, and nothing is done', () => {
+  const decision = decided(cluster(formed, { paused: true }))
+  expect(decision.commands).toEqual([])
+  expect(decision.status.conditions?.find((one) => one.type === 'Ready')?.status).toBe('False')
+})
+
+describe('deletion', () => {
+  const leaving = (status: ClusterObject['status'], at: string): ClusterObject =>
+    cluster(status, {}, { deletionTimestamp: at })
+  const types = (object: ClusterObject): readonly string[] => decided(object).commands.map((one) => one.type)
+  const entry = { seq: 4, time: '', epoch: 1, generation: 1, type: 'Deleted', data: {} }
+  const told = { ...formed, state: 'Deleting', deleted: true }
+
+  test('it is told before the finalizer goes', () => {
+    const first = decided(leaving(formed, '2026-01-01T00:09:59Z'))
+    expect(first.events.map((one) => one.type)).toContain('DeletionStarted')
+    expect(first.commands).toEqual([])
+    expect(types(leaving(told, '2026-01-01T00:09:59Z'))).toEqual(['RemoveFinalizer'])
+  })
+
+  test('events that nobody takes hold it up for 30 s and no longer', () => {
+    expect(types(leaving({ ...told, outbox: [entry] }, '2026-01-01T00:09:59Z'))).toEqual([])
+    expect(types(leaving({ ...told, outbox: [entry] }, '2026-01-01T00:09:00Z'))).toEqual(['RemoveFinalizer'])
+  })
+})
