@@ -15,6 +15,7 @@ const formed: StatusOf<ClusterStatus> = {
   outbox: [],
 }
 
+const finalizers = { finalizers: [FINALIZER] }
 const cluster = (status: ClusterObject['status'], spec: object = {}, metadata: object = {}): ClusterObject => ({
   metadata: {
     namespace: 'shop',
@@ -22,7 +23,7 @@ const cluster = (status: ClusterObject['status'], spec: object = {}, metadata: o
     uid: 'ours',
     resourceVersion: '1',
     generation: 1,
-    ...{ finalizers: [FINALIZER] },
+    ...finalizers,
     ...metadata,
   },
   spec: redisClusterSpec.parse({ version: 'valkey-9.1', shards: 3, ...spec }),
