@@ -1,8 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { connectNats, subscribe, type Delivery } from '@slotkeeper/nats'
-import { type RecordingWriter, startWriter } from '@slotkeeper/testing'
+import { type RecordingWriter, startWriter, until } from '@slotkeeper/testing'
 import type { Platform } from '../local/src/index.ts'
+
+export { until }
 
 const root = join(import.meta.dirname, '../..')
 
@@ -15,23 +16,6 @@ export async function install(platform: Platform): Promise<void> {
     await platform.kubectl(['-n', 'slotkeeper-system', 'rollout', 'status', workload, '--timeout=120s'], {
       deadline: 130_000,
     })
-  }
-}
-
-/** Polls until a condition holds; the error says what was waited for, and what was last seen. */
-export async function until<T>(what: string, timeoutMs: number, look: () => Promise<T | undefined>): Promise<T> {
-  const end = performance.now() + timeoutMs
-  let last: unknown
-  for (;;) {
-    try {
-      const found = await look()
-      if (found !== undefined) return found
-    } catch (error) {
-      last = error
-    }
-    if (performance.now() > end)
-      throw new Error(`${what}: not within ${timeoutMs / 1000} s${last instanceof Error ? ` (${last.message})` : ''}`)
-    await sleep(50)
   }
 }
 

@@ -12,7 +12,14 @@ import {
   services,
   statefulSets,
 } from '@slotkeeper/k8s'
-import { asRedisError, type NodePool, RedisError, type RedisNode } from '@slotkeeper/redis-client'
+import {
+  asRedisError,
+  clusterCalls,
+  type NodePool,
+  RedisError,
+  type RedisNode,
+  type Words,
+} from '@slotkeeper/redis-client'
 import type { ClusterCommand } from '@slotkeeper/redis-topology'
 import { createSecrets } from './credentials.ts'
 import type { AppCommand } from './decide.ts'
@@ -73,9 +80,9 @@ function carryOut(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome
     case 'ConfigureNodes':
       return configureNodes(ports, command)
     case 'FailOver':
-      return failOver(ports, command, ['CLUSTER', 'FAILOVER', 'FORCE'])
+      return failOver(ports, command, clusterCalls.failOver())
     case 'HandOver':
-      return failOver(ports, command, ['CLUSTER', 'FAILOVER'])
+      return failOver(ports, command, clusterCalls.handOver())
     case 'ForgetNode':
       return forgetNode(ports, command)
   }
@@ -176,17 +183,14 @@ async function meetNodes(ports: ActPorts, command: Of<'MeetNodes'>, io: Io): Pro
     }),
   )
   const forming = await onEach(ports, command, command.forming ?? [], async (node, { epoch, nodeTimeoutMs }) => {
-    const epochs = epoch > 0 ? [['CLUSTER', 'SET-CONFIG-EPOCH', String(epoch)]] : []
     // A node that knows somebody refuses the epoch: then it has one.
-    await node.pipeline([['CONFIG', 'SET', 'cluster-node-timeout', String(nodeTimeoutMs)], ...epochs], CALL_MS)
+    await node.pipeline(clusterCalls.prepare(nodeTimeoutMs, epoch), CALL_MS)
   })
   if (forming.result !== 'accepted') return forming
   return onEach(ports, command, command.meets, async (node, { peers: met }) => {
     const meets = met.flatMap(({ pod }) => {
       const ip = verified.get(pod)
-      return ip === undefined
-        ? []
-        : [['CLUSTER', 'MEET', ip, String(CLIENT_PORT), String(busPort(command.cluster.uid))]]
+      return ip === undefined ? [] : [clusterCalls.meet(ip, CLIENT_PORT, busPort(command.cluster.uid))]
     })
     if (meets.length > 0) await node.pipeline(meets, CALL_MS)
   })
@@ -201,17 +205,14 @@ async function assign(
   const [id, size] = await node.pipeline([['CLUSTER', 'MYID'], ['DBSIZE']], CALL_MS)
   if (id !== nodeId || size !== 0)
     throw new RedisError('Answered', 'the server is not the empty one that the slots were meant for')
-  await node.call(
-    ['CLUSTER', 'ADDSLOTSRANGE', ...ranges.flatMap(({ first, last }) => [String(first), String(last)])],
-    CALL_MS,
-  )
+  await node.call(clusterCalls.addSlots(ranges), CALL_MS)
 }
 
 async function attachReplicas(ports: ActPorts, command: Of<'AttachReplicas'>): Promise<Outcome> {
   const outcomes = await Promise.all(
     command.attachments.map(async ({ pod, primaryId }): Promise<Outcome> => {
       try {
-        await connection(ports, command, pod).call(['CLUSTER', 'REPLICATE', primaryId], CALL_MS)
+        await connection(ports, command, pod).call(clusterCalls.replicate(primaryId), CALL_MS)
         return ACCEPTED
       } catch (error) {
         const { message, reason } = asRedisError(error)
@@ -229,7 +230,7 @@ async function configureNodes(ports: ActPorts, command: Of<'ConfigureNodes'>): P
     Object.entries(command.settings).map(async ([pod, settings]): Promise<Outcome> => {
       const names = Object.keys(settings)
       const answers = await connection(ports, command, pod).pipeline(
-        Object.entries(settings).map(([name, value]) => ['CONFIG', 'SET', name, value]),
+        Object.entries(settings).map(([name, value]) => clusterCalls.set(name, value)),
         CALL_MS,
       )
       const index = answers.findIndex((answer) => answer instanceof RedisError)
@@ -244,11 +245,7 @@ async function configureNodes(ports: ActPorts, command: Of<'ConfigureNodes'>): P
   return outcomes.find((one) => one.result !== 'accepted') ?? ACCEPTED
 }
 
-async function failOver(
-  ports: ActPorts,
-  command: Of<'FailOver'> | Of<'HandOver'>,
-  words: readonly string[],
-): Promise<Outcome> {
+async function failOver(ports: ActPorts, command: Of<'FailOver'> | Of<'HandOver'>, words: Words): Promise<Outcome> {
   const last = ports.asked.get(command.opId)
   if (last !== undefined && Date.now() - last < ASK_AGAIN_MS) return ACCEPTED
   const node = connection(ports, command, command.pod)
@@ -267,7 +264,7 @@ async function forgetNode(ports: ActPorts, command: Of<'ForgetNode'>): Promise<O
     command,
     command.pods.map((pod) => ({ pod })),
     async (node) => {
-      const [answer] = await node.pipeline([['CLUSTER', 'FORGET', command.nodeId]], CALL_MS)
+      const [answer] = await node.pipeline([clusterCalls.forget(command.nodeId)], CALL_MS)
       if (answer instanceof RedisError && !/Unknown node/i.test(answer.message)) throw answer
     },
   )

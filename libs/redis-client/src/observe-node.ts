@@ -4,7 +4,8 @@ import { asRedisError, RedisError, type RedisNode } from './redis-node.ts'
 /**
  * Asks a server everything that a decision needs, in one round trip.
  *
- * @param settings names for CONFIG GET
+ * @param settings names for CONFIG GET, at least one
+ * @param timeoutMs for dial and answers together, in milliseconds
  * @returns what came of it; a server that can't be reached is a value
  */
 export async function observeNode(node: RedisNode, settings: readonly string[], timeoutMs: number): Promise<Contact> {

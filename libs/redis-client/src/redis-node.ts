@@ -64,12 +64,17 @@ export class RedisNode {
     return answer
   }
 
-  /** Sends commands in one write. An answer that is an error stands in its place as RedisError. */
+  /**
+   * Sends commands in one write. An answer that is an error stands in its place as RedisError.
+   *
+   * @param timeoutMs for the dial and the answers together, in milliseconds
+   */
   async pipeline(commands: readonly (readonly string[])[], timeoutMs: number): Promise<readonly unknown[]> {
+    const began = performance.now()
     await this.#open(timeoutMs)
     const batch = this.#redis.pipeline()
     for (const [name, ...rest] of commands) batch.call(name ?? '', ...rest)
-    const answers = await within(batch.exec(), timeoutMs)
+    const answers = await within(batch.exec(), timeoutMs - (performance.now() - began))
     return (answers ?? []).map(([error, value]) => (error === null ? value : asRedisError(error)))
   }
 
@@ -92,7 +97,8 @@ export class RedisNode {
 
 function within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new RedisError('TimedOut', `no answer within ${timeoutMs} ms`)), timeoutMs)
+    // Without the time: what is left of it differs from look to look, and the message is kept in the status.
+    const timer = setTimeout(() => reject(new RedisError('TimedOut', 'no answer in time')), timeoutMs)
     work.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }

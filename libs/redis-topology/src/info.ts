@@ -4,12 +4,16 @@ export type NodeInfo = {
   readonly role: 'primary' | 'replica'
   readonly loading: boolean
   readonly linkUp: boolean
+  /** Since when a replica's link is down; `NEVER_UP` of a process whose link was never up. 0 where that is not said. */
   readonly linkDownSeconds: number
   readonly syncing: boolean
   /** Bytes of the replication stream written (primary) or applied (replica). */
   readonly offset: number
   readonly keys: number
 }
+
+/** Longer than any link is down: what this process holds, it did not hear from its primary. */
+export const NEVER_UP = Number.MAX_SAFE_INTEGER
 
 /** Parses INFO (server, persistence, replication, keyspace). */
 export function parseInfo(text: string): NodeInfo {
@@ -25,7 +29,8 @@ export function parseInfo(text: string): NodeInfo {
     role: replica ? 'replica' : 'primary',
     loading: fields.get('loading') === '1',
     linkUp: !replica || fields.get('master_link_status') === 'up',
-    linkDownSeconds: number('master_link_down_since_seconds'),
+    // A server that was started while its primary was away says -1: not "just now", but "not since I started".
+    linkDownSeconds: number('master_link_down_since_seconds') < 0 ? NEVER_UP : number('master_link_down_since_seconds'),
     syncing: fields.get('master_sync_in_progress') === '1',
     offset: replica ? number('slave_repl_offset') : number('master_repl_offset'),
     keys: [...fields]

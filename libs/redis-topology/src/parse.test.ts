@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseClusterNodes, parseInboundLinks } from './cluster-nodes.ts'
-import { parseInfo } from './info.ts'
+import { NEVER_UP, parseInfo } from './info.ts'
 
 const NODES = `07c37dfeb235213a872192d90877d0cd55635b91 10.244.1.5:6379@20001 slave e7d1eecce10fd6bb5eb35b9f99a514335d9ba9ca 0 1426238317239 4 connected
 67ed2db8d677e59ec4a4cefb06858cf2a1a89fa1 10.244.2.7:6379@20001,host shard-id=x master - 0 1426238316232 2 connected 5461-10922
@@ -40,6 +40,10 @@ test('INFO of a replica and of a primary', () => {
     syncing: true,
     offset: 42,
     keys: 7,
+  })
+  // A link that was never up in this process is no link that went down just now.
+  expect(parseInfo('role:slave\r\nmaster_link_status:down\r\nmaster_link_down_since_seconds:-1\r\n')).toMatchObject({
+    linkDownSeconds: NEVER_UP,
   })
   expect(parseInfo('redis_version:7.0.15\r\nrole:master\r\nmaster_repl_offset:9\r\n')).toMatchObject({
     version: '7.0.15',

@@ -127,7 +127,7 @@ describe('forming', () => {
     const [meet] = plan(given, diagnose(given), false, '1:2')
     expect(meet).toMatchObject({ type: 'MeetNodes', opId: '1:2' })
     expect(meet?.type === 'MeetNodes' && meet.meets.flatMap((one) => one.peers)).toHaveLength(15)
-    expect(meet?.type === 'MeetNodes' && meet.forming?.map((one) => one.epoch)).toEqual([1, 0, 2, 0, 3, 0])
+    expect(meet?.type === 'MeetNodes' && meet.forming?.map((one) => one.epoch)).toEqual([1, 4, 2, 5, 3, 6])
   })
 
   test('servers that know each other get all slots, once, and replicas', () => {

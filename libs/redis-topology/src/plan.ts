@@ -81,7 +81,8 @@ function planForming(
       )
       .map((member) => ({
         pod: member.pod,
-        epoch: member.index === 0 ? member.shard + 1 : 0,
+        // Different ones for all: two nodes of one epoch would have to settle it among themselves.
+        epoch: member.index * given.desired.shards + member.shard + 1,
         nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS,
       }))
     return [{ type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }]

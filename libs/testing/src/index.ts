@@ -1,5 +1,7 @@
+export { ENGINES } from './engines.ts'
 export { type KubeApiServer, startKubeApiServer } from './kube-apiserver.ts'
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts'
+export { type RedisConfig, type RedisServer, startRedisServer } from './redis-server.ts'
 export { readToolchain, requireTool, type ServerTools, type Toolchain, toolchainFile } from './toolchain.ts'
 export {
   connectCluster,
@@ -9,3 +11,4 @@ export {
   type WriteRecord,
   type WriterOptions,
 } from './recording-writer.ts'
+export { until } from './until.ts'

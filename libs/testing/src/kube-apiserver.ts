@@ -3,10 +3,11 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { endProcess, hasEnded } from './end-process.ts'
+import { freePorts } from './free-ports.ts'
 import { requireTool } from './toolchain.ts'
 
 /** A real API server over a real etcd, without a kubelet. */
@@ -32,8 +33,7 @@ export async function startKubeApiServer(options: { readonly signal?: AbortSigna
   }
   const stop = async (): Promise<void> => {
     process.off('exit', killAll)
-    killAll()
-    await Promise.all(children.map(exited))
+    await Promise.all(children.map((child) => endProcess(child, 'SIGKILL')))
     await rm(home, { recursive: true, force: true })
   }
   process.on('exit', killAll)
@@ -128,10 +128,8 @@ function start(kube: string, home: string, program: string, flags: string[]): Ch
 async function untilReady(url: string, token: string, home: string, children: readonly ChildProcess[]): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS
   while (!(await answersOk(`${url}/readyz`, token))) {
-    const dead = children.some(
-      (child) => child.exitCode !== null || child.signalCode !== null || child.pid === undefined,
-    )
-    if (dead || Date.now() > deadline) throw new Error(`kube-apiserver is not ready\n${await tail(home)}`)
+    if (children.some(hasEnded) || Date.now() > deadline)
+      throw new Error(`kube-apiserver is not ready\n${await tail(home)}`)
     await sleep(50)
   }
 }
@@ -158,21 +156,4 @@ async function tail(home: string): Promise<string> {
     }),
   )
   return texts.join('\n')
-}
-
-function exited(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
-  return new Promise((resolve) => child.once('exit', () => resolve()))
-}
-
-/** Holds all listeners open until every port is known, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  await Promise.all(servers.map((server) => new Promise<void>((done) => server.listen(0, '127.0.0.1', done))))
-  const ports = servers.map((server) => {
-    const address = server.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
-  })
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
-  return ports
 }

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { endProcess, hasEnded } from './end-process.ts'
+import { freePorts } from './free-ports.ts'
+import { takesConnections } from './takes-connections.ts'
 import { requireTool } from './toolchain.ts'
 
 /** A running nats-server with JetStream. */
@@ -28,19 +29,20 @@ export type NatsServerOptions = { readonly dir?: string; readonly port?: number 
 export const startNatsServer = async ({ dir, port }: NatsServerOptions = {}): Promise<NatsServer> => {
   const program = await requireTool('natsServer')
   const store = dir ?? (await mkdtemp(join(tmpdir(), 'slotkeeper-nats-')))
-  const chosen = port ?? (await freePort())
+  const [free = 0] = await freePorts(1)
+  const chosen = port ?? free
   let child = await launch(program, store, chosen)
   return {
     url: `nats://127.0.0.1:${chosen}`,
     port: chosen,
     dir: store,
     stop: async () => {
-      await end(child, 'SIGTERM')
+      await endProcess(child, 'SIGTERM')
       if (dir === undefined) await rm(store, { recursive: true, force: true })
     },
-    kill: () => end(child, 'SIGKILL'),
+    kill: () => endProcess(child, 'SIGKILL'),
     restart: async () => {
-      await end(child, 'SIGTERM')
+      await endProcess(child, 'SIGTERM')
       child = await launch(program, store, chosen)
     },
   }
@@ -53,41 +55,13 @@ const launch = async (program: string, dir: string, port: number): Promise<Child
   let log = ''
   child.stderr?.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-4_000)))
   for (const deadline = Date.now() + 15_000; ;) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`nats-server ended: ${log}`)
+    if (hasEnded(child)) throw new Error(`nats-server ended: ${log}`)
     // The port opens before JetStream has recovered; the log says when the server is whole.
     if (log.includes('Server is ready') && (await takesConnections(port))) return child
     if (Date.now() > deadline) {
-      await end(child, 'SIGKILL')
+      await endProcess(child, 'SIGKILL')
       throw new Error(`nats-server did not start in 15 s: ${log}`)
     }
     await delay(20)
   }
-}
-
-const end = async (child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  child.kill(signal)
-  await ended
-}
-
-const takesConnections = async (port: number): Promise<boolean> => {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
 }

@@ -1,0 +1,29 @@
+/** One command in the words of the wire. */
+export type Words = readonly string[]
+
+/** The commands by which a cluster is formed and healed. None does harm when a server is sent it twice. */
+export const clusterCalls = {
+  /** For a node of a cluster in formation: its timeout in milliseconds, and an epoch that no other one has. */
+  prepare: (nodeTimeoutMs: number, epoch: number): readonly Words[] => [
+    ['CONFIG', 'SET', 'cluster-node-timeout', String(nodeTimeoutMs)],
+    ['CLUSTER', 'SET-CONFIG-EPOCH', String(epoch)],
+  ],
+  /** Introduces a node. The server answers before anything has happened. */
+  meet: (ip: string, port: number, busPort: number): Words => ['CLUSTER', 'MEET', ip, String(port), String(busPort)],
+  /** Gives a node slots that nobody owns. */
+  addSlots: (ranges: readonly { readonly first: number; readonly last: number }[]): Words => [
+    'CLUSTER',
+    'ADDSLOTSRANGE',
+    ...ranges.flatMap(({ first, last }) => [String(first), String(last)]),
+  ],
+  /** Makes a node follow a primary that it knows. */
+  replicate: (primaryId: string): Words => ['CLUSTER', 'REPLICATE', primaryId],
+  /** Sent to a replica: the role moves with the primary's help, and no write is lost. */
+  handOver: (): Words => ['CLUSTER', 'FAILOVER'],
+  /** Sent to a replica: it takes the role by the votes of the others, without asking the primary. */
+  failOver: (): Words => ['CLUSTER', 'FAILOVER', 'FORCE'],
+  /** Removes a node from the server's table. */
+  forget: (nodeId: string): Words => ['CLUSTER', 'FORGET', nodeId],
+  /** Sets one setting on the running server. */
+  set: (name: string, value: string): Words => ['CONFIG', 'SET', name, value],
+} as const

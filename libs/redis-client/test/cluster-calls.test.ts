@@ -1,0 +1,223 @@
+import { evenRanges, type NodeView } from '@slotkeeper/redis-topology'
+import { ENGINES, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  clusterCalls,
+  NodePool,
+  observeInboundLinks,
+  observeNode,
+  RedisError,
+  type RedisNode,
+  type Words,
+} from '../src/index.ts'
+
+const SHARDS = 3
+const WITHIN_MS = 2_000
+const PATIENCE_MS = 30_000
+/** While the nodes are empty and are being introduced, and afterwards. */
+const FORMING_TIMEOUT_MS = 500
+const NODE_TIMEOUT_MS = 1_000
+
+type Place = { readonly id: string; readonly server: RedisServer }
+const pool = new NodePool(() => undefined)
+/** By engine: place n is the first primary of shard n, place n + 3 its replica. */
+const clusters = new Map<string, readonly Place[]>()
+
+const placesOf = (engine: string): readonly Place[] => clusters.get(engine) ?? []
+const placeOf = (engine: string, number: number): Place => placesOf(engine)[number] as Place
+const nodeAt = ({ host, port }: RedisServer): RedisNode =>
+  pool.node(String(port), { host, port, username: 'default', password: '' })
+
+/** Sends commands until they are answered: the machine may be busy, and a dial is not waited for for long. */
+const send = (server: RedisServer, ...commands: readonly Words[]): Promise<readonly unknown[]> =>
+  until(`an answer to ${commands.join('; ')}`, PATIENCE_MS, () => nodeAt(server).pipeline(commands, WITHIN_MS))
+
+async function order(server: RedisServer, ...commands: readonly Words[]): Promise<void> {
+  for (const answer of await send(server, ...commands)) if (answer instanceof RedisError) throw answer
+}
+
+async function view(server: RedisServer): Promise<NodeView> {
+  const contact = await observeNode(nodeAt(server), ['cluster-node-timeout', 'cluster-replica-no-failover'], WITHIN_MS)
+  if (contact.type !== 'up') throw new Error(`a server is ${JSON.stringify(contact)}`)
+  return contact.view
+}
+
+/** Waits until the views of all these places are as they should be. */
+function seen(
+  what: string,
+  places: readonly Pick<Place, 'server'>[],
+  holds: (one: NodeView) => boolean,
+): Promise<readonly NodeView[]> {
+  let last: readonly NodeView[] = []
+  return until(what, PATIENCE_MS, async () => {
+    last = await Promise.all(places.map(({ server }) => view(server)))
+    return last.every(holds) ? last : undefined
+  })
+}
+
+const rowOf = (one: NodeView, nodeId: string | undefined) => one.rows.find((row) => row.nodeId === nodeId)
+const slotsOf = (one: NodeView): number =>
+  one.rows.flatMap((row) => row.slots).reduce((sum, { first, last }) => sum + last - first + 1, 0)
+
+async function start(engine: string): Promise<Place> {
+  const server = await startRedisServer(engine, {
+    'cluster-node-timeout': String(NODE_TIMEOUT_MS),
+    'cluster-replica-no-failover': 'yes',
+    'cluster-allow-replica-migration': 'no',
+    'cluster-require-full-coverage': 'no',
+    'repl-diskless-sync-delay': '0',
+  })
+  const { nodeId } = await until('its id', PATIENCE_MS, () => view(server))
+  return { id: nodeId, server }
+}
+
+/** Forms a cluster as the controller does: timeout and epochs, mesh, slots and replicas, timeout. */
+async function form(engine: string): Promise<void> {
+  const places = await Promise.all(Array.from({ length: 2 * SHARDS }, () => start(engine)))
+  clusters.set(engine, places)
+  await Promise.all(
+    places.map(({ server }, number) => order(server, ...clusterCalls.prepare(FORMING_TIMEOUT_MS, number + 1))),
+  )
+  await Promise.all(
+    places.map(({ server }, number) => order(server, ...places.slice(number + 1).map((other) => meetOf(other)))),
+  )
+  await seen(
+    `${engine}: all know all`,
+    places,
+    ({ rows }) => rows.length === places.length && rows.every((row) => !row.flags.includes('handshake')),
+  )
+  const ranges = evenRanges(SHARDS)
+  await Promise.all(
+    places.map(({ server }, number) => {
+      const range = ranges[number]
+      return order(
+        server,
+        range === undefined
+          ? clusterCalls.replicate(places[number - SHARDS]?.id ?? '')
+          : clusterCalls.addSlots([range]),
+      )
+    }),
+  )
+  await seen(
+    `${engine}: ok everywhere`,
+    places,
+    (one) => one.clusterOk && slotsOf(one) === 16384 && one.linkUp && !one.syncing,
+  )
+  const back = clusterCalls.set('cluster-node-timeout', String(NODE_TIMEOUT_MS))
+  await Promise.all(places.map(({ server }) => order(server, back)))
+}
+
+const meetOf = ({ server: { host, port, busPort } }: Place): Words => clusterCalls.meet(host, port, busPort)
+
+beforeAll(async () => {
+  await Promise.all(ENGINES.map(form))
+})
+
+afterAll(async () => {
+  pool.close()
+  await Promise.all([...clusters.values()].flat().map(({ server }) => server.remove()))
+})
+
+describe('formation', () => {
+  test.concurrent.each(ENGINES)('%s: every node tells the same', async (engine) => {
+    const places = placesOf(engine)
+    const ranges = evenRanges(SHARDS)
+    for (const [number, { id, server }] of places.entries()) {
+      const one = await view(server)
+      expect(one).toMatchObject({
+        nodeId: id,
+        role: number < SHARDS ? 'primary' : 'replica',
+        clusterOk: true,
+        linkUp: true,
+        settings: { 'cluster-node-timeout': String(NODE_TIMEOUT_MS), 'cluster-replica-no-failover': 'yes' },
+      })
+      for (let shard = 0; shard < SHARDS; shard += 1) {
+        const primaryId = places[shard]?.id
+        const slots = [ranges[shard]]
+        expect(rowOf(one, primaryId)).toMatchObject({ role: 'primary', slots, configEpoch: shard + 1 })
+        expect(rowOf(one, places[shard + SHARDS]?.id)).toMatchObject({ role: 'replica', primaryId, slots: [] })
+      }
+    }
+  })
+
+  test.concurrent.each(ENGINES)('%s: a replica that must not be elected says so in its own row', async (engine) => {
+    const { id, server } = placeOf(engine, SHARDS)
+    expect(rowOf(await view(server), id)?.flags).toContain('nofailover')
+  })
+
+  test.concurrent.each(ENGINES)('%s: a call that is sent again changes nothing', async (engine) => {
+    const [primary, other, , replica] = placesOf(engine) as [Place, Place, Place, Place]
+    const before = rowOf(await view(primary.server), primary.id)
+    const [met, added, , epoch] = await send(
+      primary.server,
+      meetOf(other),
+      clusterCalls.addSlots(evenRanges(SHARDS).slice(0, 1)),
+      ...clusterCalls.prepare(NODE_TIMEOUT_MS, 9),
+    )
+    expect(met).toBe('OK')
+    expect(String(added)).toMatch(/already busy/)
+    expect(String(epoch)).toMatch(/does not know any other node/)
+    await order(replica.server, clusterCalls.replicate(primary.id))
+    const [after] = await seen(`${engine}: the link`, [replica], (one) => one.linkUp && !one.syncing)
+    expect(rowOf(after as NodeView, replica.id)).toMatchObject({ role: 'replica', primaryId: primary.id })
+    expect(rowOf(await view(primary.server), primary.id)).toEqual(before)
+  })
+})
+
+describe('hand-over', () => {
+  test.concurrent.each(ENGINES)('%s: the role moves, and every view shows it', async (engine) => {
+    const places = placesOf(engine)
+    const [leaving, , , heir] = places as [Place, Place, Place, Place]
+    await order(heir.server, clusterCalls.handOver())
+    const views = await seen(
+      `${engine}: the hand-over`,
+      places,
+      (one) => rowOf(one, heir.id)?.slots.length === 1 && rowOf(one, leaving.id)?.primaryId === heir.id,
+    )
+    for (const one of views) expect(rowOf(one, heir.id)?.configEpoch).toBeGreaterThan(2 * SHARDS)
+    await seen(`${engine}: the old primary follows`, [leaving], (one) => one.role === 'replica' && one.linkUp)
+  })
+})
+
+describe('a killed primary', () => {
+  test.concurrent.each(ENGINES)('%s: links and replicas testify, FORCE promotes at once', async (engine) => {
+    const places = placesOf(engine)
+    const [, victim, witness, , heir] = places as [Place, Place, Place, Place, Place]
+    const links = (): Promise<readonly string[] | null> => observeInboundLinks(nodeAt(witness.server), WITHIN_MS)
+    expect((await links())?.toSorted()).toEqual(places.flatMap(({ id }) => (id === witness.id ? [] : [id])).toSorted())
+    await victim.server.kill()
+    const [before] = await seen(`${engine}: the link goes down`, [heir], (one) => !one.linkUp)
+    expect(before).toMatchObject({ role: 'replica', syncing: false })
+    expect(before?.linkDownSeconds).toBeLessThan(60)
+    await until(`${engine}: no link from the dead`, PATIENCE_MS, async () =>
+      (await links())?.includes(victim.id) === false ? true : undefined,
+    )
+    await order(heir.server, clusterCalls.failOver())
+    const others = places.filter((one) => one !== victim)
+    await seen(`${engine}: the promotion`, others, (one) => one.clusterOk && rowOf(one, heir.id)?.slots.length === 1)
+    // It comes back without data and without harm: as a replica of its heir.
+    await victim.server.restart()
+    await seen(`${engine}: its return`, [victim], (one) => rowOf(one, victim.id)?.primaryId === heir.id && one.linkUp)
+  })
+})
+
+describe('a replica that must not be elected', () => {
+  test.concurrent.each(ENGINES)('%s: is elected once that is lifted', async (engine) => {
+    const places = placesOf(engine)
+    const [victim, heir] = [places[2], places[5]] as [Place, Place]
+    await victim.server.kill()
+    const others = places.filter((one) => one !== victim)
+    await seen(
+      `${engine}: the death is agreed on`,
+      others,
+      (one) => rowOf(one, victim.id)?.flags.includes('fail') === true,
+    )
+    expect(await view(heir.server)).toMatchObject({
+      role: 'replica',
+      settings: { 'cluster-replica-no-failover': 'yes' },
+    })
+    await order(heir.server, clusterCalls.set('cluster-replica-no-failover', 'no'))
+    const [after] = await seen(`${engine}: its election`, [heir], (one) => one.role === 'primary' && one.clusterOk)
+    expect(rowOf(after as NodeView, heir.id)?.flags).not.toContain('nofailover')
+  })
+})
