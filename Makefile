@@ -63,7 +63,8 @@ core: $(STAMP) ## pure logic: tables, properties, laws
 adapters: toolchain ## contracts against a real API server, Redis, Valkey and NATS
 	@$(VITEST) --project adapters
 
-promises: toolchain bundle ## the apps on a real local Kubernetes
+promises: toolchain bundle ## the local platform, then the apps on it
+	@$(VITEST) --project platform
 	@$(VITEST) --project promises
 
 test: check core adapters promises demo ## everything that must hold, the demo included

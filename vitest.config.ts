@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * The tiers of `make test`. Core is pure and fast; adapters speak to real servers;
- * promises run on one local platform; demo has a platform of its own.
+ * The tiers of `make test`. Core is pure and fast; adapters speak to real servers; the local platform is tested by
+ * itself; promises share one platform, each file in a namespace of its own; demo has a platform of its own.
  */
 export default defineConfig({
   test: {
@@ -25,8 +25,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'platform',
+          include: ['tools/local/test/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
           name: 'promises',
-          include: ['apps/*/test/**/*.test.ts', 'tools/local/test/**/*.test.ts', 'tools/promises/**/*.test.ts'],
+          include: ['tools/promises/**/*.test.ts'],
+          globalSetup: ['tools/promises/shared-platform.ts'],
           testTimeout: 180_000,
           hookTimeout: 300_000,
           fileParallelism: false,

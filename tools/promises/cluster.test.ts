@@ -1,11 +1,11 @@
 import { writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { Delivery } from '@slotkeeper/nats'
-import type { RecordingWriter } from '@slotkeeper/testing'
-import { startPlatform, type Platform } from '../local/src/index.ts'
-import { follow, healthy, install, isTrue, readCluster, storyFaults, until, writeTo } from '../demo/tour.ts'
+import { type RecordingWriter, until } from '@slotkeeper/testing'
+import { attachPlatform, type Platform } from '../local/src/index.ts'
+import { follow, healthy, install, isTrue, readCluster, storyFaults, writeTo } from '../demo/tour.ts'
 
 const root = join(import.meta.dirname, '../..')
 const namespace = 'shop'
@@ -43,11 +43,10 @@ const writesGoOn = async (more: number): Promise<void> => {
 }
 
 beforeAll(async () => {
-  platform = await startPlatform({ name: `promises-${process.pid}`, signal: stop.signal })
-  await install(platform)
+  platform = await attachPlatform(inject('platform'))
   await platform.kubectl(['create', 'namespace', namespace])
   await platform.kubectl(['-n', namespace, 'apply', '-f', join(root, 'examples/clusters/orders.yaml')])
-  await follow(platform, (delivery) => story.push(delivery), stop.signal)
+  await follow(platform, (told) => told.event.namespace === namespace && story.push(told), stop.signal)
   await healthy(platform, namespace, name)
   writer = await writeTo(platform, namespace, name, 200)
   await writesGoOn(200)
@@ -56,7 +55,6 @@ beforeAll(async () => {
 afterAll(async () => {
   writer?.close()
   stop.abort()
-  await platform?.stop()
   rmSync(folder, { recursive: true, force: true })
 })
 
