@@ -83,6 +83,8 @@ function carryOut(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome
       return failOver(ports, command, clusterCalls.failOver())
     case 'HandOver':
       return failOver(ports, command, clusterCalls.handOver())
+    case 'StartEmpty':
+      return startEmpty(ports, command)
     case 'ForgetNode':
       return forgetNode(ports, command)
   }
@@ -202,10 +204,15 @@ async function assign(
   ranges: readonly { readonly first: number; readonly last: number }[],
 ): Promise<void> {
   // First slots go to an empty server of the id that was decided on, and to no other.
+  await assertEmpty(node, nodeId)
+  await node.call(clusterCalls.addSlots(ranges), CALL_MS)
+}
+
+/** The connection must answer after the lease was checked, and be that of the empty server that was chosen. */
+async function assertEmpty(node: RedisNode, nodeId: string): Promise<void> {
   const [id, size] = await node.pipeline([['CLUSTER', 'MYID'], ['DBSIZE']], CALL_MS)
   if (id !== nodeId || size !== 0)
     throw new RedisError('Answered', 'the server is not the empty one that the slots were meant for')
-  await node.call(clusterCalls.addSlots(ranges), CALL_MS)
 }
 
 async function attachReplicas(ports: ActPorts, command: Of<'AttachReplicas'>): Promise<Outcome> {
@@ -255,6 +262,15 @@ async function failOver(ports: ActPorts, command: Of<'FailOver'> | Of<'HandOver'
   if (ports.asked.size > 1_000) ports.asked.clear()
   ports.asked.set(command.opId, Date.now())
   await node.call(words, CALL_MS)
+  return ACCEPTED
+}
+
+async function startEmpty(ports: ActPorts, command: Of<'StartEmpty'>): Promise<Outcome> {
+  const node = connection(ports, command, command.pod)
+  await assertEmpty(node, command.nodeId)
+  const answers = await node.pipeline(clusterCalls.takeSlots(command.ranges, command.release), CALL_MS)
+  const refusal = answers.find((answer) => answer instanceof RedisError)
+  if (refusal !== undefined) throw refusal
   return ACCEPTED
 }
 

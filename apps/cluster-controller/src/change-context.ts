@@ -11,6 +11,7 @@ type Seen = {
   readonly formedBefore: boolean
   readonly now: number
   readonly abandoned?: string
+  readonly overrideUsed: readonly number[]
 }
 
 /** What one pass knows beside the two statuses, in the words of events. */
@@ -34,6 +35,7 @@ export function changeContext(seen: Seen): ChangeContext {
     primaryChanges: causesOf(object, given.picture),
     ...(Number.isFinite(created) ? { durationMs: now - created } : {}),
     ...(seen.abandoned === undefined ? {} : { abandoned: seen.abandoned }),
+    overrideUsed: seen.overrideUsed,
     retain: object.spec.storage?.retain ?? true,
   }
 }
@@ -72,7 +74,11 @@ function causesOf(object: ClusterObject, picture: Picture): NonNullable<ChangeCo
     return Object.fromEntries(
       picture.shards.map((shard) => [shard.shard, { cause: 'Planned', opId: operation.id, writesAtRisk: false }]),
     )
-  const shard = picture.shards.find((one) => one.primaryPod === operation.target)
+  const shard = picture.shards.find((one) =>
+    operation.type === 'StartEmpty' ? `shard ${one.shard}` === operation.target : one.primaryPod === operation.target,
+  )
+  if (operation.type === 'StartEmpty' && shard !== undefined)
+    return { [shard.shard]: { cause: 'Assisted', opId: operation.id, writesAtRisk: true } }
   if (shard === undefined || (operation.type !== 'FailOver' && operation.type !== 'HandOver')) return {}
   return {
     [shard.shard]: {

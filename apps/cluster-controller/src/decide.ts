@@ -1,5 +1,5 @@
 import { hash } from '@slotkeeper/annotation-hash'
-import { defined, FINALIZER } from '@slotkeeper/api'
+import { ANNOTATION, defined, FINALIZER } from '@slotkeeper/api'
 import type { Decision, Input, Key } from '@slotkeeper/controller'
 import { type ChangeContext, changes, type ClusterEvent, type ClusterStatus, withOperationId } from '@slotkeeper/events'
 import {
@@ -23,6 +23,7 @@ import { type ClusterObject, finalizersOf } from './cluster-object.ts'
 import { conditionsOf, type ConditionInput } from './conditions.ts'
 import { nextTopology, plainStatus } from './next-status.ts'
 import type { Observed } from './observe.ts'
+import { mayStartEmpty, overrideOf } from './override.ts'
 import type { PodSettings } from './resources/stateful-set.ts'
 import { type MembersRecord, type WantedObject, wantedObjects } from './resources/wanted-objects.ts'
 
@@ -52,15 +53,20 @@ export function decide(
 ): Decision<ClusterStatus, AppCommand, ClusterEvent> {
   const { object, observed, now } = input
   if (object.metadata.deletionTimestamp !== undefined) return decideDeletion(input)
-  const given = caseOf(object, observed)
+  const consent = overrideOf(object, [], now)
+  const given = caseOf(object, observed, mayStartEmpty(object, consent.override))
   const formedBefore = everFormed(given)
-  const findings = byGravity([...diagnose(given), ...blockedBy(input, formedBefore)])
+  const findings = byGravity([
+    ...diagnose(given).map((one) => withRemedy(one, consent.problem, now)),
+    ...blockedBy(input, formedBefore),
+  ])
   // What blocks a cluster that was never formed is told by its condition; its state goes on to say how far it came.
   const gravest = findings.find((one) => formedBefore || one.type !== 'Blocked')?.type ?? 'Sound'
   const sound = findings.every((one) => one.type === 'Blocked')
   const formed = formedBefore || sound
   const state = nextState(object.status?.state ?? '', formedBefore, gravest)
   const operation = nextOperation(given, findings, formedBefore, now)
+  const started = startedEmpty(object, operation)
   const members = observed.snapshot.members
   const conditions = conditionsOf({
     object,
@@ -82,6 +88,7 @@ export function decide(
       (sound ? new Date(now).toISOString() : undefined),
     topology: nextTopology(given.picture, object.status),
     operation: operation.next,
+    override: overrideOf(object, started, now).override,
     conditions,
   })
   const before = object.status
@@ -93,6 +100,7 @@ export function decide(
     formedBefore,
     now,
     ...defined({ abandoned: operation.abandoned }),
+    overrideUsed: started,
   })
   const status = withOperationId(before, draft, context, lifeOf(before, now))
   const events = changes(before, status, context)
@@ -108,6 +116,21 @@ export function decide(
     commands: commands.filter((command) => allows(state, command.type)),
     lookAgainInMs: lookAgain(state, findings, commands.length),
   }
+}
+
+/** The shard whose empty start has just been seen to its end. */
+function startedEmpty(object: ClusterObject, operation: NextOperation): readonly number[] {
+  const before = object.status?.operation
+  if (before?.type !== 'StartEmpty' || operation.next !== undefined || operation.abandoned !== undefined) return []
+  return [Number(before.target.replace(/\D/g, ''))]
+}
+
+/** Lost data is told with what could bring it back, and with the way to give it up. */
+function withRemedy(finding: ClusterFinding, problem: string | undefined, now: number): ClusterFinding {
+  if (finding.type !== 'DataMissing') return finding
+  const until = new Date(now + 30 * 60_000).toISOString().slice(0, 16)
+  const give = problem ?? `give it up with the annotation ${ANNOTATION.acceptDataLoss}=${finding.shard}@${until}:00Z`
+  return { ...finding, message: `${finding.message}. Bring back a volume or a pod that holds it, or ${give}` }
 }
 
 /** The life and sequence that the runtime will number the events by. */
@@ -156,12 +179,9 @@ function blockedBy(
   return findings
 }
 
-function nextOperation(
-  given: Case,
-  findings: readonly ClusterFinding[],
-  formed: boolean,
-  now: number,
-): { readonly next?: Operation; readonly abandoned?: string } {
+type NextOperation = { readonly next?: Operation; readonly abandoned?: string }
+
+function nextOperation(given: Case, findings: readonly ClusterFinding[], formed: boolean, now: number): NextOperation {
   const current = given.history.operation
   if (current !== undefined && !isFinished(given, findings, formed)) {
     if (current.type === 'FormCluster' || now - Date.parse(current.since) < OPERATION_PATIENCE_MS)

@@ -18,6 +18,8 @@ export const LABEL = {
 export const ANNOTATION = {
   specHash: `${GROUP}/spec-hash`,
   podHash: `${GROUP}/pod-hash`,
+  /** A person gives up the data of shards: `<shards>@<RFC 3339 time, at most an hour ahead>` (SAFETY 21). */
+  acceptDataLoss: `${GROUP}/accept-data-loss`,
 } as const
 
 /** The finalizer that lets the last events of a deleted object be told. */

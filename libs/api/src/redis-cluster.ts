@@ -147,6 +147,12 @@ export const redisClusterSpec = z
       .describe('Lines of redis.conf by name.')
       .meta({ maxProperties: 64, 'x-kubernetes-validations': configRules }),
     storage: storage.optional(),
+    onDataLoss: z
+      .enum(['Stall', 'StartEmpty'])
+      .optional()
+      .describe(
+        'When all data of a shard is gone: wait for a person, or serve its slots empty. Absent: StartEmpty where nothing is written to a volume (persistence none), else Stall.',
+      ),
     auth: z
       .object({
         secretName: z
@@ -262,6 +268,9 @@ export const redisClusterStatus = z
         target: z.string().max(253),
         since: z.string().max(40),
       })
+      .optional(),
+    override: z
+      .object({ value: z.string().max(256), shards: z.array(z.int()).max(200), until: z.string().max(40) })
       .optional(),
     lifecycle: lifecycle.optional(),
     outbox: z.array(passThrough).max(2048).optional(),

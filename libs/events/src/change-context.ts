@@ -25,6 +25,8 @@ export type ChangeContext = {
   readonly durationMs?: number
   /** Why the operation that ends now was given up. Absent: it was finished. */
   readonly abandoned?: string
+  /** Shards that have started empty with a person's consent; told by `OverrideExpired`. */
+  readonly overrideUsed?: readonly number[]
   /** Whether the volumes stay after deletion. */
   readonly retain?: boolean
 }

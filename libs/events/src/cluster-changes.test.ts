@@ -203,6 +203,13 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
       { maxLength: 4 },
     ),
     operation: fc.option(fc.constantFrom('FailOver', 'ForgetNode')),
+    override: fc.option(
+      fc.record({
+        value: fc.constant(''),
+        shards: fc.subarray([0, 1, 2]),
+        until: fc.constantFrom('2026-11-21T10:00:00Z', '2026-11-21T10:30:00Z'),
+      }),
+    ),
   })
   .map((drawn) => ({
     state: drawn.state,
@@ -212,6 +219,7 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
     ...(drawn.operation === null
       ? {}
       : { operation: { id: `1:${drawn.operation}`, type: drawn.operation, target: 'x', since: formedAt } }),
+    ...(drawn.override === null ? {} : { override: drawn.override }),
     topology: drawn.shards
       .filter((_, index) => drawn.present[index])
       .map((shard) => ({ ...shard, slots: formatSlots(rangesOf(drawn.owners, shard.shard)) })),

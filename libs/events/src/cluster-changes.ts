@@ -5,6 +5,7 @@ import { beginning, formation } from './cluster-beginnings.ts'
 import type { ClusterEvent } from './cluster-events.ts'
 import type { ClusterStatus } from './cluster-status.ts'
 import { fold } from './fold.ts'
+import { overrideChanges } from './override-changes.ts'
 import { attachmentChanges, memberChanges } from './member-changes.ts'
 import { slotChanges } from './slot-changes.ts'
 
@@ -15,6 +16,7 @@ const steps: readonly ((step: Step) => readonly ClusterEvent[])[] = [
   formation,
   attachmentChanges,
   endOfOperation,
+  overrideChanges,
   stateChanges,
   conditionChanges,
   startOfOperation,

@@ -23,6 +23,8 @@ export const clusterEventSentences: Readonly<Record<ClusterEventType, string>> =
   OperationStarted: 'Something that cannot be repeated harmlessly was decided; it is done after this is stored.',
   OperationFinished: 'An operation had its effect.',
   OperationAbandoned: 'An operation was given up.',
+  OverrideAccepted: 'A person gave up the data of shards, for a time, by an annotation.',
+  OverrideExpired: 'A consent to lose data holds no more: it was used, withdrawn, or its time is over.',
   DeletionStarted: 'The deletion of the cluster was seen.',
   Deleted: 'Everything that belongs to the cluster is gone, but volumes that stay.',
 }
@@ -139,6 +141,17 @@ export const clusterEventExamples: { readonly [T in ClusterEventType]: ClusterEv
     durationMs: 10000,
     reason: 'the primary answers again',
     message: 'FailOver of orders-1-1 given up: the primary answers again',
+  },
+  OverrideAccepted: {
+    shards: [1],
+    until: '2026-11-21T11:00:00Z',
+    message: 'Until 2026-11-21T11:00:00Z shard 1 may start empty',
+  },
+  OverrideExpired: {
+    shards: [1],
+    until: '2026-11-21T11:00:00Z',
+    why: 'Used',
+    message: 'Shard 1 may no longer start empty: it has done so',
   },
   DeletionStarted: { retain: true, message: 'Deletion started; volumes stay' },
   Deleted: { retain: true, message: 'Deleted; volumes stay' },

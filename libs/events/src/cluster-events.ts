@@ -112,6 +112,17 @@ export const clusterEventData = {
   OperationStarted: z.object({ ...operation, since: z.string(), message }),
   OperationFinished: z.object({ ...operation, durationMs, message }),
   OperationAbandoned: z.object({ ...operation, durationMs, reason: z.string(), message }),
+  OverrideAccepted: z.object({
+    shards: z.array(z.int()).describe('Shards whose data a person gave up.'),
+    until: z.string(),
+    message,
+  }),
+  OverrideExpired: z.object({
+    shards: z.array(z.int()).describe('Shards for which it holds no more.'),
+    until: z.string(),
+    why: z.enum(['Used', 'TimedOut', 'Withdrawn']),
+    message,
+  }),
   DeletionStarted: z.object({ retain: z.boolean().describe('Whether the volumes stay.'), message }),
   Deleted: z.object({ retain: z.boolean().describe('Whether the volumes stayed.'), message }),
 } as const

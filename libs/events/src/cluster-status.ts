@@ -55,6 +55,8 @@ export type ClusterStatus = {
   readonly binding?: { readonly name: string }
   readonly topology?: readonly ShardStatus[]
   readonly operation?: OperationStatus
+  /** The data loss that a person accepted: `value` as written, and the shards for which it still holds. */
+  readonly override?: { readonly value: string; readonly shards: readonly number[]; readonly until: string }
   /** True in the last write, with the removal of the finalizer; `Deleted` is its edge. */
   readonly deleted?: boolean
   readonly conditions?: readonly Condition[]

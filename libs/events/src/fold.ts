@@ -23,6 +23,7 @@ export const told = (status: ClusterStatus) => ({
   specHash: status.specHash,
   formedAt: status.formedAt,
   operation: status.operation,
+  override: (status.override?.shards.length ?? 0) > 0 ? withoutValue(status.override) : undefined,
   deleted: status.deleted === true,
   conditions: toldConditions.map((type) => conditionStatus(status, type)),
   topology: (status.topology ?? [])
@@ -63,10 +64,27 @@ const apply = (status: ClusterStatus, event: ClusterEvent): ClusterStatus => {
       const { operation: _, ...rest } = status
       return rest
     }
+    case 'OverrideAccepted': {
+      const { shards, until } = event.data
+      return { ...status, override: { value: '', shards, until } }
+    }
+    case 'OverrideExpired': {
+      const { override } = status
+      if (override === undefined) return status
+      const shards = override.shards.filter((shard) => !event.data.shards.includes(shard))
+      return { ...status, override: { ...override, shards } }
+    }
     case 'DeletionStarted':
       return status
     case 'Deleted':
       return { ...status, deleted: true }
+    default:
+      return applyToShard(status, event)
+  }
+}
+
+const applyToShard = (status: ClusterStatus, event: SlotsEvent | ShardEvent): ClusterStatus => {
+  switch (event.type) {
     case 'SlotsAssigned':
     case 'SlotsCovered':
     case 'SlotsUncovered':
@@ -75,6 +93,9 @@ const apply = (status: ClusterStatus, event: ClusterEvent): ClusterStatus => {
       return withShard(status, shardAfter(shardOf(status, event.data.shard), event))
   }
 }
+
+const withoutValue = (override: ClusterStatus['override']) =>
+  override && { shards: override.shards, until: override.until }
 
 const adopt = (status: ClusterStatus, data: ClusterEventData<'Adopted'>): ClusterStatus => ({
   ...status,

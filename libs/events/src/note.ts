@@ -28,6 +28,8 @@ const grades: Readonly<Record<ClusterEventType, EventNote['type'] | null>> = {
   OperationStarted: null,
   OperationFinished: null,
   OperationAbandoned: 'Warning',
+  OverrideAccepted: 'Warning',
+  OverrideExpired: 'Normal',
   DeletionStarted: 'Normal',
   Deleted: 'Normal',
 }

@@ -1,3 +1,6 @@
+/** Slots from first to last, both included. */
+type Ranges = readonly { readonly first: number; readonly last: number }[]
+
 /** One command in the words of the wire. */
 export type Words = readonly string[]
 
@@ -11,10 +14,12 @@ export const clusterCalls = {
   /** Introduces a node. The server answers before anything has happened. */
   meet: (ip: string, port: number, busPort: number): Words => ['CLUSTER', 'MEET', ip, String(port), String(busPort)],
   /** Gives a node slots that nobody owns. */
-  addSlots: (ranges: readonly { readonly first: number; readonly last: number }[]): Words => [
-    'CLUSTER',
-    'ADDSLOTSRANGE',
-    ...ranges.flatMap(({ first, last }) => [String(first), String(last)]),
+  addSlots: (ranges: Ranges): Words => ['CLUSTER', 'ADDSLOTSRANGE', ...boundsOf(ranges)],
+  /** Gives a node slots that a lost node owned, above every epoch that it has heard of. */
+  takeSlots: (ranges: Ranges, release: Ranges): readonly Words[] => [
+    ['CLUSTER', 'BUMPEPOCH'],
+    ...(release.length === 0 ? [] : [['CLUSTER', 'DELSLOTSRANGE', ...boundsOf(release)]]),
+    ['CLUSTER', 'ADDSLOTSRANGE', ...boundsOf(ranges)],
   ],
   /** Makes a node follow a primary that it knows. */
   replicate: (primaryId: string): Words => ['CLUSTER', 'REPLICATE', primaryId],
@@ -27,3 +32,7 @@ export const clusterCalls = {
   /** Sets one setting on the running server. */
   set: (name: string, value: string): Words => ['CONFIG', 'SET', name, value],
 } as const
+
+function boundsOf(ranges: Ranges): Words {
+  return ranges.flatMap(({ first, last }) => [String(first), String(last)])
+}

@@ -135,7 +135,8 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
     ...drifted(given),
     ...staleNodes(given),
   ]
-  for (const shard of picture.shards) findings.push(...shardFindings(shard), ...replicasMissing(shard, desired))
+  for (const shard of picture.shards)
+    findings.push(...shardFindings(shard, desired), ...replicasMissing(shard, desired))
   if (picture.open.length > 0)
     findings.push({
       type: 'SlotsOpen',
@@ -154,33 +155,25 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
   return findings
 }
 
-function shardFindings(shard: ShardPicture): readonly ClusterFinding[] {
+function shardFindings(shard: ShardPicture, desired: Desired): readonly ClusterFinding[] {
   const about = `shard ${shard.shard}`
   const up = shard.members.filter(isUp)
   const base = { about, shard: shard.shard }
   if (shard.primaryId === undefined) {
     if (up.length < shard.members.length)
       return [{ ...base, type: 'PrimaryDown', message: `${about}: no member that answers owns its slots` }]
-    return [
-      {
-        ...base,
-        type: 'DataMissing',
-        message: `${about}: all members answer and none owns its slots: the data that was there is gone`,
-      },
-    ]
+    return [dataGone(shard, desired, 'all members answer and none owns its slots: the data that was there is gone')]
   }
   const pod = shard.primaryPod ?? shard.primaryId.slice(0, 8)
   if (!shard.primaryUp) {
     const heirs = up.filter((one) => follows(one, shard.primaryId))
     const comesBack = shard.members.some((one) => !isUp(one))
-    if (heirs.length === 0 && !comesBack)
+    if (heirs.length === 0 && !comesBack) {
+      const slots = formatRanges(shard.ranges)
       return [
-        {
-          ...base,
-          type: 'DataMissing',
-          message: `${about}: the primary ${pod} came back empty and no replica holds its data (slots ${formatRanges(shard.ranges)})`,
-        },
+        dataGone(shard, desired, `the primary ${pod} came back empty and no replica holds its data (slots ${slots})`),
       ]
+    }
     return [{ ...base, type: 'PrimaryDown', pod, message: `${about}: the primary ${pod} does not answer` }]
   }
   const member = shard.members.find((one) => one.pod === shard.primaryPod)
@@ -189,6 +182,19 @@ function shardFindings(shard: ShardPicture): readonly ClusterFinding[] {
       { ...base, type: 'PrimaryLeaving', pod, message: `${about}: the pod of the primary ${pod} is being deleted` },
     ]
   return []
+}
+
+/** Data that is gone waits for a person, or is given up where that was asked for and no member holds a key. */
+function dataGone({ shard, members }: ShardPicture, desired: Desired, how: string): ClusterFinding {
+  const about = `shard ${shard}`
+  const empty = members.filter(isUp).every((one) => one.contact.view.keys === 0)
+  const givenUp = empty && desired.mayStartEmpty.includes(shard)
+  return {
+    type: givenUp ? 'DataGivenUp' : 'DataMissing',
+    about,
+    shard,
+    message: `${about}: ${how}${givenUp ? '; it starts empty' : ''}`,
+  }
 }
 
 function replicasMissing(shard: ShardPicture, desired: Desired): readonly ClusterFinding[] {

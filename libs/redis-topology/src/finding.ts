@@ -10,6 +10,7 @@ export const FINDING_TYPES = [
   'SlotsOpen',
   'PrimaryLeaving',
   'AddressesStale',
+  'DataGivenUp',
   'ReplicasMissing',
   'NodesStale',
   'SettingsDrifted',

@@ -18,7 +18,10 @@ const slotting: StateMeta = {
   allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'AttachReplicas', 'ConfigureNodes'],
 }
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
-const healing: StateMeta = { sentence: 'Something was lost and is being put right.', allows: [...HEAL, 'ForgetNode'] }
+const healing: StateMeta = {
+  sentence: 'Something was lost and is being put right.',
+  allows: [...HEAL, 'ForgetNode', 'StartEmpty'],
+}
 const stalled: StateMeta = { sentence: 'A person must act; all that is safe goes on being healed.', allows: HEAL }
 const deleting: StateMeta = {
   sentence: 'The object is being deleted; its last events are told.',
@@ -59,6 +62,7 @@ export const clusterLifecycle = setup({
         NodesIsolated: '.Healing',
         NodesStale: '.Healing',
         AddressesStale: '.Healing',
+        DataGivenUp: '.Healing',
         SlotsUnassigned: '.Healing',
         PrimaryDown: '.Healing',
         PrimaryLeaving: '.Healing',

@@ -7,8 +7,8 @@ import { intentFor, plan } from './plan.ts'
 import { evenRanges } from './slots.ts'
 import type { Contact, Desired, History, Member, NodeView, PodView, Snapshot } from './snapshot.ts'
 
-const desired: Desired = { shards: 3, membersPerShard: 2, nodeTimeoutMs: 5000, settings: {} }
-const noHistory: History = { nodes: {}, attached: [], incarnations: {} }
+const desired: Desired = { shards: 3, membersPerShard: 2, nodeTimeoutMs: 5000, settings: {}, mayStartEmpty: [] }
+const noHistory: History = { nodes: {}, slots: {}, attached: [], incarnations: {} }
 const idOf = (shard: number, index: number): string => `${shard}${index}`.padEnd(40, '0')
 const kube: PodView = {
   uid: 'u',
@@ -88,6 +88,7 @@ const remembered: History = {
   nodes: Object.fromEntries(
     [0, 1, 2].flatMap((shard) => [0, 1].map((index) => [`c-${shard}-${index}`, idOf(shard, index)])),
   ),
+  slots: { 0: '0-5460', 1: '5461-10922', 2: '10923-16383' },
   attached: ['c-0-1', 'c-1-1', 'c-2-1'],
   incarnations: { 'c-0-0': 'aaaaaaaaaaaa', 'c-1-0': 'aaaaaaaaaaaa' },
 }
@@ -270,5 +271,74 @@ describe('formed', () => {
         },
       ),
     )
+  })
+})
+
+describe('a shard whose members all came back empty', () => {
+  const reborn = (keys = 0, epoch = 3): Snapshot =>
+    snapshot({ formed: true }, (member) => {
+      if (member.shard !== 0 || member.contact.type !== 'up') return member
+      const nodeId = `new${member.index}`.padEnd(40, 'f')
+      const own = member.contact.view.rows.filter((row) => row.myself).map((row) => ({ ...row, nodeId, slots: [] }))
+      const others = member.contact.view.rows.map((row) => ({ ...row, myself: false }))
+      const contact: Contact = {
+        type: 'up',
+        view: {
+          ...member.contact.view,
+          nodeId,
+          role: 'primary',
+          keys,
+          currentEpoch: epoch,
+          rows: [...others, ...own.map((row) => ({ ...row, role: 'primary' as const }))],
+        },
+      }
+      return { ...member, contact }
+    })
+  const startEmpty: History = {
+    ...remembered,
+    operation: { id: '1:2', type: 'StartEmpty', target: 'shard 0', since: '' },
+  }
+  const judged = (snap: Snapshot, mayStartEmpty: readonly number[], history = startEmpty) => {
+    const wishes = { ...desired, mayStartEmpty }
+    const given: Case = { desired: wishes, snapshot: snap, history, picture: assess(wishes, snap, history) }
+    const findings = diagnose(given)
+    const commands = plan(given, findings, true, '1:2')
+    return { findings: findings.map((one) => one.type), commands, intent: intentFor(given, findings, true) }
+  }
+
+  test('waits for a person, unless it may start empty', () => {
+    const waiting = judged(reborn(), [1, 2], remembered)
+    expect(waiting.findings).toContain('DataMissing')
+    expect(waiting.intent?.type).not.toBe('StartEmpty')
+    const given = judged(reborn(), [0])
+    expect(given.findings).toContain('DataGivenUp')
+    expect(given.intent).toEqual({ type: 'StartEmpty', target: 'shard 0' })
+  })
+
+  test('its slots go to an empty member, and the claim of the lost node is let go', () => {
+    expect(judged(reborn(), [0]).commands).toContainEqual({
+      type: 'StartEmpty',
+      opId: '1:2',
+      shard: 0,
+      pod: 'c-0-0',
+      nodeId: 'new0'.padEnd(40, 'f'),
+      ranges: [{ first: 0, last: 5460 }],
+      release: [{ first: 0, last: 5460 }],
+    })
+  })
+
+  test('a member that holds keys is never started over', () => {
+    expect(judged(reborn(7), [0]).findings).toContain('DataMissing')
+    expect(judged(reborn(7), [0]).commands.map((one) => one.type)).not.toContain('StartEmpty')
+  })
+
+  test('a member that has not heard of the highest epoch waits', () => {
+    expect(judged(reborn(0, 1), [0]).commands.map((one) => one.type)).not.toContain('StartEmpty')
+  })
+
+  test('slots that another server serves meanwhile are left to it', () => {
+    const history: History = { ...startEmpty, slots: { ...startEmpty.slots, 0: '0-5470' } }
+    const [command] = judged(reborn(), [0], history).commands.filter((one) => one.type === 'StartEmpty')
+    expect(command?.type === 'StartEmpty' && command.ranges).toEqual([{ first: 0, last: 5460 }])
   })
 })

@@ -3,6 +3,7 @@ import type { Attachment, ClusterCommand, Meet } from './command.ts'
 import { driftOf, staleIds, type Case } from './diagnose.ts'
 import { bestReplica, bestSuccessor, provenDead } from './failover.ts'
 import type { ClusterFinding } from './finding.ts'
+import { startEmptyCommands } from './start-empty.ts'
 import { evenRanges } from './slots.ts'
 import { isUp, type UpMember } from './snapshot.ts'
 
@@ -10,7 +11,10 @@ import { isUp, type UpMember } from './snapshot.ts'
 export const FORMING_NODE_TIMEOUT_MS = 500
 
 /** What should be under way now, by the findings: the intent to commit before its commands go out. */
-export type Intent = { readonly type: 'FormCluster' | 'FailOver' | 'HandOver' | 'ForgetNode'; readonly target: string }
+export type Intent = {
+  readonly type: 'FormCluster' | 'FailOver' | 'HandOver' | 'StartEmpty' | 'ForgetNode'
+  readonly target: string
+}
 
 /** The intent for these findings; null when no operation is called for. One at a time, the gravest first. */
 export function intentFor(given: Case, findings: readonly ClusterFinding[], formed: boolean): Intent | null {
@@ -31,6 +35,7 @@ export function intentFor(given: Case, findings: readonly ClusterFinding[], form
       const heir = bestSuccessor(shard)
       if (heir !== null) return { type: 'HandOver', target: heir.pod }
     }
+    if (finding.type === 'DataGivenUp') return { type: 'StartEmpty', target: finding.about }
     if (finding.type === 'NodesStale') return { type: 'ForgetNode', target: finding.about }
   }
   return null
@@ -45,6 +50,8 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
     case 'FailOver':
     case 'HandOver':
       return given.picture.shards.some((shard) => shard.primaryPod === operation.target && shard.primaryUp)
+    case 'StartEmpty':
+      return given.picture.shards.some((shard) => `shard ${shard.shard}` === operation.target && shard.primaryUp)
     case 'ForgetNode':
       return !staleIds(given).includes(operation.target)
     default:
@@ -149,11 +156,13 @@ function planFormed(
   return commands
 }
 
-function operationCommands({ picture, history }: Case, opId: string | undefined): readonly ClusterCommand[] {
+function operationCommands(given: Case, opId: string | undefined): readonly ClusterCommand[] {
+  const { picture, history } = given
   const operation = history.operation
   if (operation === undefined || opId === undefined) return []
   if (operation.type === 'ForgetNode')
     return [{ type: 'ForgetNode', opId, nodeId: operation.target, pods: picture.up.map((member) => member.pod) }]
+  if (operation.type === 'StartEmpty') return startEmptyCommands(given, operation.target, opId)
   if (operation.type !== 'FailOver' && operation.type !== 'HandOver') return []
   const heir = picture.up.find((member) => member.pod === operation.target)
   if (heir === undefined || heir.contact.view.role === 'primary') return []

@@ -46,6 +46,17 @@ export function parseRanges(text: string): readonly SlotRange[] {
   })
 }
 
+/** The slots that are in both. */
+export function common(a: readonly SlotRange[], b: readonly SlotRange[]): readonly SlotRange[] {
+  return normalise(
+    a.flatMap((one) =>
+      b
+        .map((other) => ({ first: Math.max(one.first, other.first), last: Math.min(one.last, other.last) }))
+        .filter((range) => range.first <= range.last),
+    ),
+  )
+}
+
 /** The slots of 0..16383 that the ranges leave out. */
 export function uncovered(ranges: readonly SlotRange[]): readonly SlotRange[] {
   const out: SlotRange[] = []

@@ -71,6 +71,8 @@ export type Desired = {
   readonly nodeTimeoutMs: number
   /** Settings that every server has, by name, as CONFIG GET prints them. */
   readonly settings: Readonly<Record<string, string>>
+  /** Shards that may start empty when all their data is gone; others wait for a person (SAFETY 21). */
+  readonly mayStartEmpty: readonly number[]
 }
 
 /** What the status remembers that the topology depends on. */
@@ -80,6 +82,8 @@ export type History = {
   readonly operation?: { readonly id: string; readonly type: string; readonly target: string; readonly since: string }
   /** Node id by pod, as last committed. */
   readonly nodes: Readonly<Record<string, string>>
+  /** Slots by shard, as last committed. */
+  readonly slots: Readonly<Record<number, string>>
   /** Pods whose replication link was up when last committed. */
   readonly attached: readonly string[]
   /** Token of the container last observed behind a pod's node id. */
