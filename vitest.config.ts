@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * The tiers of `make test`. Core is pure and fast; adapters speak to real servers; the local platform is tested by
- * itself; promises share one platform, each file in a namespace of its own; demo has a platform of its own.
+ * The tiers of `make test`. Core is pure and fast; adapters speak to real servers; `platform` is the local platform by
+ * itself, and installs that need one of their own; promises share one platform, each file in a namespace of its own;
+ * demo has a platform of its own.
  */
 export default defineConfig({
   test: {
@@ -17,7 +18,7 @@ export default defineConfig({
       {
         test: {
           name: 'adapters',
-          include: ['libs/{k8s,nats,redis-client,api,controller}/test/**/*.test.ts'],
+          include: ['libs/{k8s,nats,redis-client,api,controller}/test/**/*.test.ts', 'tools/test/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
@@ -26,9 +27,10 @@ export default defineConfig({
       {
         test: {
           name: 'platform',
-          include: ['tools/local/test/**/*.test.ts'],
+          include: ['tools/local/test/**/*.test.ts', 'tools/installs/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 300_000,
+          fileParallelism: false,
         },
       },
       {

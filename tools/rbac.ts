@@ -28,7 +28,8 @@ export const CLUSTER_CONTROLLER_RULES: readonly Rule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 
-const LEASE_RULES: readonly Rule[] = [
+/** What it may do besides in its own namespace: its Lease, and what it says about its own pod. */
+export const OWN_NAMESPACE_RULES: readonly Rule[] = [
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update', 'patch'] },
   { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'create', 'delete'] },
   // About the controller's own pod, also where only some namespaces are watched.
@@ -37,38 +38,33 @@ const LEASE_RULES: readonly Rule[] = [
 
 const LABELS = { 'app.kubernetes.io/name': 'slotkeeper', 'app.kubernetes.io/component': 'cluster-controller' }
 
+const NAME = 'slotkeeper-cluster-controller'
+
+/** A role and its binding to the service account; cluster-wide ones by the prefix of their kinds. */
+function granted(prefix: 'Cluster' | '', name: string, rules: readonly Rule[]): readonly object[] {
+  const [apiGroup, kind] = ['rbac.authorization.k8s.io', `${prefix}Role`]
+  const metadata = { name, labels: LABELS }
+  const subjects = [{ kind: 'ServiceAccount', name: NAME, namespace: 'slotkeeper-system' }]
+  return [
+    { apiVersion: `${apiGroup}/v1`, kind, metadata, rules },
+    { apiVersion: `${apiGroup}/v1`, kind: `${kind}Binding`, metadata, roleRef: { apiGroup, kind, name }, subjects },
+  ]
+}
+
+const asYaml = (documents: readonly object[]): string =>
+  documents.map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n')
+
 /** The service account of the cluster controller with its roles, as YAML documents. */
 export function clusterControllerRbac(): string {
-  const name = 'slotkeeper-cluster-controller'
-  const subject = { kind: 'ServiceAccount', name, namespace: 'slotkeeper-system' }
-  const documents = [
-    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, labels: LABELS } },
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRole',
-      metadata: { name, labels: LABELS },
-      rules: CLUSTER_CONTROLLER_RULES,
-    },
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRoleBinding',
-      metadata: { name, labels: LABELS },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
-      subjects: [subject],
-    },
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'Role',
-      metadata: { name, labels: LABELS },
-      rules: LEASE_RULES,
-    },
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'RoleBinding',
-      metadata: { name, labels: LABELS },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
-      subjects: [subject],
-    },
-  ]
-  return documents.map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n')
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: NAME, labels: LABELS } }
+  return asYaml([
+    account,
+    ...granted('Cluster', NAME, CLUSTER_CONTROLLER_RULES),
+    ...granted('', NAME, OWN_NAMESPACE_RULES),
+  ])
+}
+
+/** What the cluster controller may do in one namespace that it watches, where it may nothing cluster-wide. */
+export function watchedNamespaceRbac(): string {
+  return asYaml(granted('', `${NAME}-watched`, CLUSTER_CONTROLLER_RULES))
 }

@@ -6,12 +6,13 @@ import type { Platform } from '../local/src/index.ts'
 export { until }
 
 const root = join(import.meta.dirname, '../..')
+const local = join(root, 'deploy/overlays/local')
 
-/** Installs Slotkeeper as a user does: CRDs, then an overlay; waits until it is available. */
-export async function install(platform: Platform): Promise<void> {
+/** Installs Slotkeeper as a user does: CRDs, then an overlay (its folder); waits until it is available. */
+export async function install(platform: Platform, overlay = local): Promise<void> {
   await platform.kubectl(['apply', '-k', join(root, 'deploy/crds')])
   await platform.kubectl(['wait', '--for=condition=Established', 'crd/redisclusters.slotkeeper.dev', '--timeout=30s'])
-  await platform.kubectl(['apply', '-k', join(root, 'deploy/overlays/local')])
+  await platform.kubectl(['apply', '-k', overlay])
   for (const workload of ['deployment/slotkeeper-cluster-controller', 'statefulset/slotkeeper-nats']) {
     await platform.kubectl(['-n', 'slotkeeper-system', 'rollout', 'status', workload, '--timeout=120s'], {
       deadline: 130_000,

@@ -63,8 +63,10 @@ function platformOf(record: PlatformRecord, stop: () => Promise<void>): Platform
   const dialSocket = join(record.state, sockets.dial)
   const ask = (request: Readonly<Record<string, string | undefined>>): Promise<unknown> =>
     askInside(join(record.state, sockets.control), request, AbortSignal.timeout(askDeadline))
+  // What kubectl remembers of an API server goes with it.
+  const own = { KUBECONFIG: record.kubeconfig, KUBECACHEDIR: join(record.state, 'kubectl') }
   const kubectl = (args: readonly string[], options: RunOptions = {}): Promise<string> =>
-    runCommand(record.kubectl, args, { ...options, env: { ...options.env, KUBECONFIG: record.kubeconfig } })
+    runCommand(record.kubectl, args, { ...options, env: { ...options.env, ...own } })
   return {
     name: record.name,
     kubeconfig: record.kubeconfig,
