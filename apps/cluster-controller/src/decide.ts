@@ -57,7 +57,7 @@ export function decide(
   const given = caseOf(object, observed, mayStartEmpty(object, consent.override))
   const formedBefore = everFormed(given)
   const findings = byGravity([
-    ...diagnose(given).map((one) => withRemedy(one, consent.problem, now)),
+    ...diagnose(given).map((one) => withRemedy(one, consent.problem)),
     ...blockedBy(input, formedBefore),
   ])
   // What blocks a cluster that was never formed is told by its condition; its state goes on to say how far it came.
@@ -65,7 +65,7 @@ export function decide(
   const sound = findings.every((one) => one.type === 'Blocked')
   const formed = formedBefore || sound
   const state = nextState(object.status?.state ?? '', formedBefore, gravest)
-  const operation = nextOperation(given, findings, formedBefore, now)
+  const operation = nextOperation(given, findings, state, now)
   const started = startedEmpty(object, operation)
   const members = observed.snapshot.members
   const conditions = conditionsOf({
@@ -126,10 +126,11 @@ function startedEmpty(object: ClusterObject, operation: NextOperation): readonly
 }
 
 /** Lost data is told with what could bring it back, and with the way to give it up. */
-function withRemedy(finding: ClusterFinding, problem: string | undefined, now: number): ClusterFinding {
+function withRemedy(finding: ClusterFinding, problem: string | undefined): ClusterFinding {
   if (finding.type !== 'DataMissing') return finding
-  const until = new Date(now + 30 * 60_000).toISOString().slice(0, 16)
-  const give = problem ?? `give it up with the annotation ${ANNOTATION.acceptDataLoss}=${finding.shard}@${until}:00Z`
+  const give =
+    problem ??
+    `give it up with the annotation ${ANNOTATION.acceptDataLoss}=${finding.shard}@<time, at most an hour ahead, like 2026-01-31T12:00:00Z>`
   return { ...finding, message: `${finding.message}. Bring back a volume or a pod that holds it, or ${give}` }
 }
 
@@ -181,7 +182,13 @@ function blockedBy(
 
 type NextOperation = { readonly next?: Operation; readonly abandoned?: string }
 
-function nextOperation(given: Case, findings: readonly ClusterFinding[], formed: boolean, now: number): NextOperation {
+function nextOperation(
+  given: Case,
+  findings: readonly ClusterFinding[],
+  state: ClusterState,
+  now: number,
+): NextOperation {
+  const formed = everFormed(given)
   const current = given.history.operation
   if (current !== undefined && !isFinished(given, findings, formed)) {
     if (current.type === 'FormCluster' || now - Date.parse(current.since) < OPERATION_PATIENCE_MS)
@@ -190,7 +197,9 @@ function nextOperation(given: Case, findings: readonly ClusterFinding[], formed:
   }
   if (current !== undefined) return {}
   const intent = intentFor(given, findings, formed)
-  return intent === null ? {} : { next: { id: '', since: new Date(now).toISOString(), ...intent } }
+  // What the state forbids is not begun either: it would be given up and begun again for ever.
+  if (intent === null || (intent.type !== 'FormCluster' && !allows(state, intent.type))) return {}
+  return { next: { id: '', since: new Date(now).toISOString(), ...intent } }
 }
 
 type Commanding = {

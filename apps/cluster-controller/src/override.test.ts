@@ -32,9 +32,9 @@ test('shards and a time within the hour are accepted', () => {
 })
 
 test.each([
-  ['1', /needs shards and a time/],
-  ['1@tomorrow', /needs shards and a time/],
-  [`1@${soon}@`, /needs shards and a time/],
+  ['1', /not of the form/],
+  ['1@tomorrow', /not of the form/],
+  [`1@${soon}@`, /not of the form/],
   [`3@${soon}`, /not shards between 0 and 2/],
   [`@${soon}`, /not shards between 0 and 2/],
   [`all@${soon}`, /not shards between 0 and 2/],
@@ -44,7 +44,7 @@ test.each([
   const reading = overrideOf(cluster(value), [], now)
   expect(reading.override).toBeUndefined()
   expect(reading.problem).toMatch(problem)
-  expect(reading.problem).toContain('write for example 1,2@2026-01-01T12:30:00.000Z')
+  expect(reading.problem).toContain('like 1,2@2026-01-31T12:00:00Z')
 })
 
 describe('a consent', () => {

@@ -31,9 +31,10 @@ function readOverride(
   now: number,
 ): { readonly shards: readonly number[]; readonly until: string } | string {
   const [list = '', until = '', ...more] = value.slice(0, 256).split('@')
-  const example = `write for example 1,2@${new Date(now + MOST_AHEAD_MS / 2).toISOString()}`
+  // The same words at every look: they stand in a condition.
+  const example = 'write shards and a time at most an hour ahead, like 1,2@2026-01-31T12:00:00Z'
   const time = /^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/.test(until) ? Date.parse(until) : Number.NaN
-  if (more.length > 0 || Number.isNaN(time)) return `it needs shards and a time: ${example}`
+  if (more.length > 0 || Number.isNaN(time)) return `it is not of the form <shards>@<time>: ${example}`
   const shards = list.split(',').map((part) => (/^ *\d{1,3} *$/.test(part) ? Number(part) : -1))
   if (shards.some((shard) => shard < 0 || shard >= count))
     return `${list.slice(0, 40)} are not shards between 0 and ${count - 1}: ${example}`

@@ -22,7 +22,11 @@ const healing: StateMeta = {
   sentence: 'Something was lost and is being put right.',
   allows: [...HEAL, 'ForgetNode', 'StartEmpty'],
 }
-const stalled: StateMeta = { sentence: 'A person must act; all that is safe goes on being healed.', allows: HEAL }
+// StartEmpty is planned only for a shard whose data was given up by name; another shard that waits must not hold it up.
+const stalled: StateMeta = {
+  sentence: 'A person must act; all that is safe goes on being healed.',
+  allows: [...HEAL, 'StartEmpty'],
+}
 const deleting: StateMeta = {
   sentence: 'The object is being deleted; its last events are told.',
   allows: ['RemoveFinalizer'],
