@@ -9,7 +9,7 @@ VITEST := $(RUN) node node_modules/vitest/vitest.mjs run
 NAME ?= default
 STAMP := node_modules/.installed
 
-.PHONY: help demo up down doctor test check types lint format formatted boundaries core adapters promises toolchain bundle generate events lock clean
+.PHONY: help demo up down doctor test check types lint format formatted boundaries core transcripts adapters promises toolchain bundle generate events lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ check: types lint formatted boundaries ## types, lint, format, boundaries, tidy,
 
 core: $(STAMP) ## pure logic: tables, properties, laws
 	@$(VITEST) --project core
+
+transcripts: $(STAMP) ## the scenarios of libs/redis-topology told anew: read the difference before you commit it
+	@$(VITEST) --project core libs/redis-topology/test/scenarios.test.ts --update
 
 adapters: toolchain ## contracts against a real API server, Redis, Valkey and NATS
 	@$(VITEST) --project adapters

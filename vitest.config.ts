@@ -11,7 +11,12 @@ export default defineConfig({
       {
         test: {
           name: 'core',
-          include: ['libs/*/src/**/*.test.ts', 'tools/*.test.ts', 'apps/*/src/**/*.test.ts'],
+          include: [
+            'libs/*/src/**/*.test.ts',
+            'libs/redis-topology/test/*.test.ts',
+            'tools/*.test.ts',
+            'apps/*/src/**/*.test.ts',
+          ],
           testTimeout: 30_000,
         },
       },

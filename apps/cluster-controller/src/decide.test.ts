@@ -121,6 +121,18 @@ describe('what only a person can end', () => {
   })
 })
 
+test('an operation that has become pointless is given up at once, and says why', () => {
+  const operation = { id: '1:2', type: 'FailOver', target: 'orders-0-1', since: new Date(now).toISOString() }
+  const decision = decided(cluster({ ...formed, operation }))
+  expect(decision.status.operation).toBeUndefined()
+  expect(decision.events).toContainEqual(
+    expect.objectContaining({
+      type: 'OperationAbandoned',
+      data: expect.objectContaining({ reason: 'what called for it is over' }),
+    }),
+  )
+})
+
 test('a paused cluster is looked at and told, and nothing is done', () => {
   const decision = decided(cluster(formed, { paused: true }))
   expect(decision.commands).toEqual([])

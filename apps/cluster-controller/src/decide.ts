@@ -15,6 +15,7 @@ import {
   isFinished,
   isUp,
   nextState,
+  outlived,
   plan,
 } from '@slotkeeper/redis-topology'
 import { caseOf } from './case-of.ts'
@@ -65,7 +66,7 @@ export function decide(
   const sound = findings.every((one) => one.type === 'Blocked')
   const formed = formedBefore || sound
   const state = nextState(object.status?.state ?? '', formedBefore, gravest)
-  const operation = nextOperation(given, findings, state, now)
+  const operation = nextOperation(given, findings, formedBefore, now)
   const started = startedEmpty(object, operation)
   const members = observed.snapshot.members
   const conditions = conditionsOf({
@@ -182,24 +183,18 @@ function blockedBy(
 
 type NextOperation = { readonly next?: Operation; readonly abandoned?: string }
 
-function nextOperation(
-  given: Case,
-  findings: readonly ClusterFinding[],
-  state: ClusterState,
-  now: number,
-): NextOperation {
-  const formed = everFormed(given)
+function nextOperation(given: Case, findings: readonly ClusterFinding[], formed: boolean, now: number): NextOperation {
   const current = given.history.operation
   if (current !== undefined && !isFinished(given, findings, formed)) {
+    const why = outlived(given, findings)
+    if (why !== null) return { abandoned: why }
     if (current.type === 'FormCluster' || now - Date.parse(current.since) < OPERATION_PATIENCE_MS)
       return { next: current }
     return { abandoned: `its end was not seen within ${OPERATION_PATIENCE_MS / 1000} s` }
   }
   if (current !== undefined) return {}
   const intent = intentFor(given, findings, formed)
-  // What the state forbids is not begun either: it would be given up and begun again for ever.
-  if (intent === null || (intent.type !== 'FormCluster' && !allows(state, intent.type))) return {}
-  return { next: { id: '', since: new Date(now).toISOString(), ...intent } }
+  return intent === null ? {} : { next: { id: '', since: new Date(now).toISOString(), ...intent } }
 }
 
 type Commanding = {

@@ -1,6 +1,7 @@
 import { defined, LABEL } from '@slotkeeper/api'
 import type { ClusterStatus, ShardStatus } from '@slotkeeper/events'
 import {
+  attachedToRemember,
   containerToken,
   formatRanges,
   isUp,
@@ -42,7 +43,7 @@ function nextShard(picture: ShardPicture, before: ShardStatus | undefined): Shar
     primaryDown: primary !== undefined && !picture.primaryUp ? true : undefined,
     epoch: picture.epoch > 0 && picture.primaryUp ? picture.epoch : before?.epoch,
     nodes: collect('nodeId'),
-    attached: picture.attached.toSorted(),
+    attached: attachedToRemember(picture, before?.attached ?? []).toSorted(),
     incarnations: collect('token'),
     addresses: collect('address'),
   })

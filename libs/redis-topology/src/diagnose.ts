@@ -12,12 +12,12 @@ export type Case = {
 }
 
 /**
- * Whether this cluster was ever formed (DESIGN 3): one trace is enough, and a formation of ours that is under way is
- * none. Bootstrap needs all traces absent.
+ * Whether this cluster was ever formed (DESIGN 3): one trace is enough. Bootstrap needs all traces absent. Of a
+ * formation of ours that is under way epochs and slots are none; keys are, for somebody wrote them.
  */
 export function everFormed({ snapshot, history, picture }: Omit<Case, 'desired'>): boolean {
   if (history.formedAt !== undefined || snapshot.recordedFormedAt !== undefined) return true
-  if (history.operation?.type === 'FormCluster') return false
+  if (history.operation?.type === 'FormCluster') return picture.up.some((member) => member.contact.view.keys > 0)
   return picture.up.some(holdsHistory)
 }
 

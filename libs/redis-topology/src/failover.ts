@@ -1,4 +1,4 @@
-import { follows, type ShardPicture } from './assess.ts'
+import { follows, type Picture, type ShardPicture } from './assess.ts'
 import { isUp, type Desired, type History, type Snapshot, type UpMember } from './snapshot.ts'
 
 /** What proves that a primary is dead, in words for its event; null when nothing does (SAFETY 3). */
@@ -58,28 +58,54 @@ function refusedByAll(picture: ShardPicture, snapshot: Snapshot): Proof | null {
 }
 
 /**
- * The replica to promote: in sync when last committed, its link down for less than the node timeout (later the
- * election of the engine is under way), the greatest offset first. Null when none is fit.
+ * Whether more than half of the primaries that own slots answer. Without them no election can be won, and FORCE is not
+ * for then (SAFETY 2).
  */
+export function majorityAnswers(picture: Picture): boolean {
+  const owners = picture.shards.filter((shard) => shard.ranges.length > 0)
+  return owners.filter((shard) => shard.primaryUp).length * 2 > owners.length
+}
+
+/**
+ * Whether a replica may be promoted: in sync when its primary was last seen, its link down for less than the node
+ * timeout (later the election of the engine is under way).
+ */
+export function isFit(one: UpMember, picture: ShardPicture, desired: Desired, history: History): boolean {
+  const view = one.contact.view
+  return (
+    follows(one, picture.primaryId) &&
+    history.attached.includes(one.pod) &&
+    !view.syncing &&
+    !view.linkUp &&
+    view.linkDownSeconds * 1000 < desired.nodeTimeoutMs &&
+    one.kube?.deleting !== true
+  )
+}
+
+/** The replica to promote, the greatest offset first. Null when none is fit. */
 export function bestReplica(picture: ShardPicture, desired: Desired, history: History): UpMember | null {
-  const fit = picture.members.filter(isUp).filter((one) => {
-    const view = one.contact.view
-    return (
-      follows(one, picture.primaryId) &&
-      history.attached.includes(one.pod) &&
-      !view.syncing &&
-      !view.linkUp &&
-      view.linkDownSeconds * 1000 < desired.nodeTimeoutMs &&
-      one.kube?.deleting !== true
-    )
-  })
-  return fit.toSorted((a, b) => b.contact.view.offset - a.contact.view.offset || a.index - b.index)[0] ?? null
+  return furthest(picture.members.filter(isUp).filter((one) => isFit(one, picture, desired, history)))
+}
+
+/**
+ * The pods to remember as attached. While the primary is down every link to it is: who was in sync when it was last
+ * seen, and still follows it, stays so, for its death may be proven only later.
+ */
+export function attachedToRemember(picture: ShardPicture, before: readonly string[]): readonly string[] {
+  if (picture.primaryUp) return picture.attached
+  const waiting = picture.members
+    .filter(isUp)
+    .filter((one) => before.includes(one.pod) && follows(one, picture.primaryId) && !one.contact.view.syncing)
+  return [...new Set([...picture.attached, ...waiting.map((one) => one.pod)])].toSorted()
 }
 
 /** The replica that a leaving primary hands over to: in sync now, on a pod that stays. */
 export function bestSuccessor(picture: ShardPicture): UpMember | null {
-  const fit = picture.members
-    .filter(isUp)
-    .filter((one) => picture.attached.includes(one.pod) && one.kube?.deleting !== true)
+  return furthest(
+    picture.members.filter(isUp).filter((one) => picture.attached.includes(one.pod) && one.kube?.deleting !== true),
+  )
+}
+
+function furthest(fit: readonly UpMember[]): UpMember | null {
   return fit.toSorted((a, b) => b.contact.view.offset - a.contact.view.offset || a.index - b.index)[0] ?? null
 }

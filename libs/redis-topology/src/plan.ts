@@ -1,8 +1,9 @@
 import { follows, knows, ownRow, type ShardPicture } from './assess.ts'
-import type { Attachment, ClusterCommand, Meet } from './command.ts'
+import type { Attachment, ClusterCommand, CommandType, Meet } from './command.ts'
 import { driftOf, staleIds, type Case } from './diagnose.ts'
-import { bestReplica, bestSuccessor, provenDead } from './failover.ts'
-import type { ClusterFinding } from './finding.ts'
+import { bestReplica, bestSuccessor, isFit, majorityAnswers, provenDead } from './failover.ts'
+import type { ClusterFinding, FindingType } from './finding.ts'
+import { allows, nextState } from './lifecycle.ts'
 import { startEmptyCommands } from './start-empty.ts'
 import { evenRanges } from './slots.ts'
 import { isUp, type UpMember } from './snapshot.ts'
@@ -22,23 +23,36 @@ export function intentFor(given: Case, findings: readonly ClusterFinding[], form
     return findings.length > 0 && findings.every((one) => one.type !== 'PodsMissing')
       ? { type: 'FormCluster', target: 'cluster' }
       : null
-  for (const finding of findings) {
-    const shard = finding.shard === undefined ? undefined : given.picture.shards[finding.shard]
-    if (finding.type === 'PrimaryDown' && shard !== undefined) {
-      const heir =
-        provenDead(shard, given.snapshot, given.history) === null
-          ? null
-          : bestReplica(shard, given.desired, given.history)
-      if (heir !== null) return { type: 'FailOver', target: heir.pod }
-    }
-    if (finding.type === 'PrimaryLeaving' && shard !== undefined) {
-      const heir = bestSuccessor(shard)
-      if (heir !== null) return { type: 'HandOver', target: heir.pod }
-    }
-    if (finding.type === 'DataGivenUp') return { type: 'StartEmpty', target: finding.about }
-    if (finding.type === 'NodesStale') return { type: 'ForgetNode', target: finding.about }
+  if (has(findings, 'HistoryDisputed')) return null
+  const called = findings.map((finding) => intentOf(given, finding))
+  return called.find((intent) => intent !== null && allowedNow(intent.type, findings)) ?? null
+}
+
+function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly type: CommandType }) | null {
+  const shard = finding.shard === undefined ? undefined : given.picture.shards[finding.shard]
+  if (finding.type === 'PrimaryDown' && shard !== undefined) {
+    const heir = mayFailOver(given, shard) ? bestReplica(shard, given.desired, given.history) : null
+    return heir === null ? null : { type: 'FailOver', target: heir.pod }
   }
+  if (finding.type === 'PrimaryLeaving' && shard !== undefined) {
+    const heir = bestSuccessor(shard)
+    return heir === null ? null : { type: 'HandOver', target: heir.pod }
+  }
+  if (finding.type === 'DataGivenUp') return { type: 'StartEmpty', target: finding.about }
+  if (finding.type === 'NodesStale') return { type: 'ForgetNode', target: finding.about }
   return null
+}
+
+function mayFailOver({ picture, snapshot, history }: Case, shard: ShardPicture): boolean {
+  return majorityAnswers(picture) && provenDead(shard, snapshot, history) !== null
+}
+
+/**
+ * Whether the state that these findings lead to allows a command. What it forbids is not begun either: it would be
+ * given up and begun again for ever.
+ */
+function allowedNow(type: CommandType, findings: readonly ClusterFinding[]): boolean {
+  return allows(nextState('', true, findings[0]?.type ?? 'Sound'), type)
 }
 
 /** Whether the operation under way has reached its end, as observed. */
@@ -57,6 +71,34 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
     default:
       return true
   }
+}
+
+/** The finding that calls for an operation. */
+const CALLED_BY: Readonly<Record<string, FindingType>> = {
+  FailOver: 'PrimaryDown',
+  HandOver: 'PrimaryLeaving',
+  StartEmpty: 'DataGivenUp',
+  ForgetNode: 'NodesStale',
+}
+
+/**
+ * Why the operation under way has become pointless or unsafe, in words; null while it is neither. What called for it
+ * is looked for again each time: a primary that answers again must not be replaced by force.
+ */
+export function outlived({ picture, desired, history }: Case, findings: readonly ClusterFinding[]): string | null {
+  const operation = history.operation
+  if (operation === undefined || operation.type === 'FormCluster') return null
+  const { type, target } = operation
+  const heir = picture.up.find((member) => member.pod === target)
+  const isCause = (one: ClusterFinding): boolean =>
+    one.type === CALLED_BY[type] && (one.about === target || (heir !== undefined && one.shard === heir.shard))
+  if (!findings.some(isCause)) return 'what called for it is over'
+  if (!allowedNow(type as CommandType, findings)) return 'a person must act first'
+  const shard = heir === undefined ? undefined : picture.shards[heir.shard]
+  if (heir === undefined || shard === undefined) return null
+  const fit =
+    type === 'FailOver' ? isFit(heir, shard, desired, history) : type !== 'HandOver' || shard.attached.includes(target)
+  return fit ? null : `${target} is not fit to take over`
 }
 
 /** The commands for all findings, in order. `opId` is that of the committed operation. */
@@ -144,7 +186,7 @@ function planFormed(
   opId: string | undefined,
 ): readonly ClusterCommand[] {
   const { picture, history } = given
-  const commands: ClusterCommand[] = [...operationCommands(given, opId)]
+  const commands: ClusterCommand[] = [...operationCommands(given, findings, opId)]
   if (has(findings, 'HistoryDisputed')) return []
   if (has(findings, 'NodesIsolated') || has(findings, 'AddressesStale')) {
     const meets = meetsOf(picture.up)
@@ -156,16 +198,23 @@ function planFormed(
   return commands
 }
 
-function operationCommands(given: Case, opId: string | undefined): readonly ClusterCommand[] {
+function operationCommands(
+  given: Case,
+  findings: readonly ClusterFinding[],
+  opId: string | undefined,
+): readonly ClusterCommand[] {
   const { picture, history } = given
   const operation = history.operation
-  if (operation === undefined || opId === undefined) return []
+  if (operation === undefined || opId === undefined || outlived(given, findings) !== null) return []
   if (operation.type === 'ForgetNode')
     return [{ type: 'ForgetNode', opId, nodeId: operation.target, pods: picture.up.map((member) => member.pod) }]
   if (operation.type === 'StartEmpty') return startEmptyCommands(given, operation.target, opId)
   if (operation.type !== 'FailOver' && operation.type !== 'HandOver') return []
   const heir = picture.up.find((member) => member.pod === operation.target)
-  if (heir === undefined || heir.contact.view.role === 'primary') return []
+  const shard = heir === undefined ? undefined : picture.shards[heir.shard]
+  if (heir === undefined || shard === undefined || heir.contact.view.role === 'primary') return []
+  // Each time it is sent, by what is seen now and not by what was seen when it was begun (SAFETY 3).
+  if (operation.type === 'FailOver' && !mayFailOver(given, shard)) return []
   return [{ type: operation.type, opId, shard: heir.shard, pod: heir.pod, nodeId: heir.contact.view.nodeId }]
 }
 

@@ -1,0 +1,162 @@
+import { NEVER_UP } from '../src/info.ts'
+import { parseRanges } from '../src/slots.ts'
+import {
+  follow,
+  introduce,
+  type Place,
+  placeNamed,
+  placeOfNode,
+  promote,
+  relink,
+  startContainer,
+  startEmptyServer,
+  type World,
+} from './world.ts'
+
+type Change = (world: World, places: readonly Place[], words: readonly string[]) => void
+
+const each =
+  (change: (place: Place, world: World, words: readonly string[]) => void): Change =>
+  (world, places, words) => {
+    for (const place of places) change(place, world, words)
+  }
+
+/** What may happen to pods and servers: the first word of a line, then `all`, `shard N` or names, then words of its own. */
+export const CHANGES: Readonly<Record<string, Change>> = {
+  /** The pod is there, and nothing runs in it yet. */
+  create: each((place) => {
+    const { ip: _none, containerId: _neither, ...kube } = startContainer(place)
+    place.kube = { ...kube, ready: false, running: false }
+  }),
+  /** The pod is started with an empty server; one that had another before comes back as a new node. */
+  start: each((place, world) => {
+    endContainer(place, 137)
+    startContainer(place)
+    startEmptyServer(world, place)
+  }),
+  /** The process is gone, and nobody but its peers has noticed. */
+  die: each(die),
+  /** Kubelet reports that the container ended: exit code. */
+  report: each((place, _world, [code]) => endContainer(place, Number(code))),
+  /** The process is gone, and kubelet says so. */
+  kill: each((place, world) => {
+    die(place, world)
+    endContainer(place, 137)
+  }),
+  /** A new container in the same pod: the same node, with the data it had. */
+  restart: each((place, world) => {
+    die(place, world)
+    endContainer(place, 137)
+    startContainer(place)
+    comeBack(place, world)
+  }),
+  /** A new pod at another address over the same volume: the same node, with the data it had. */
+  move: (world, places) => {
+    for (const place of places) {
+      die(place, world)
+      place.kube = null
+      startContainer(place)
+    }
+    for (const place of places) comeBack(place, world)
+  },
+  /** The pod is being deleted; its server still runs. */
+  delete: each((place) => {
+    if (place.kube !== null) place.kube = { ...place.kube, deleting: true }
+  }),
+  /** Pod and process are gone. */
+  remove: each((place, world) => {
+    die(place, world)
+    place.kube = null
+    place.contact = 'absent'
+  }),
+  /** Only the way from the controller to the server changes. */
+  silent: each((place) => void (place.contact = 'silent')),
+  refuse: each((place) => void (place.contact = 'refused')),
+  deny: each((place) => void (place.contact = 'denied')),
+  load: each((place) => void (place.contact = 'loading')),
+  answer: each((place) => void (place.contact = 'up')),
+  /** The replication link of a replica is down, for so many seconds already. */
+  unlink: each((place, _world, [seconds]) => Object.assign(place, { linkUp: false, linkDownSeconds: Number(seconds) })),
+  link: each((place) => Object.assign(place, { linkUp: true, linkDownSeconds: 0, syncing: false })),
+  /** A replica is copying everything from its primary. */
+  sync: each((place) => Object.assign(place, { linkUp: true, linkDownSeconds: 0, syncing: true, keys: 0 })),
+  /** The other servers have elected the replica. */
+  promote: each((place, world) => promote(world, place)),
+  keys: each((place, _world, [count]) => void (place.keys = Number(count))),
+  offset: each((place, _world, [bytes]) => void (place.offset = Number(bytes))),
+  epoch: each((place, _world, [epoch]) => void (place.node.epoch = Number(epoch))),
+  slots: each(
+    (place, _world, [ranges]) => void (place.node.slots = ranges === 'none' ? [] : parseRanges(ranges ?? '')),
+  ),
+  set: each((place, _world, [name, value]) => void (place.settings[name ?? ''] = value ?? '')),
+  /** A slot is half moved: number and the pod that it was to go to. */
+  open: each((place, world, [slot, to]) => void (place.open = [`[${slot}->-${placeNamed(world, to ?? '').node.id}]`])),
+  /** The servers list each other, at their present addresses. */
+  meet: each((place, world) => {
+    for (const other of world.places.filter((one) => one !== place && one.alive)) {
+      introduce(place, other)
+      introduce(other, place)
+    }
+  }),
+  /** The server no longer lists that pod's node. */
+  miss: each((place, world, [pod]) => void place.lists.delete(placeNamed(world, pod ?? '').node.id)),
+  /** The server is cut off from the others, and goes on believing what it heard last. */
+  cut: each((place, world) => void (place.heardLast = structuredClone(world.nodes))),
+  heal: each((place, world) => {
+    delete place.heardLast
+    comeBack(place, world)
+  }),
+}
+
+const LINE = /^(\w+) (all|shard \d+|orders-\d+-\d+(?:, orders-\d+-\d+)*)(?: (.+))?$/
+
+/** Applies one line of a scenario to a world; throws for words that it does not know. */
+export function change(world: World, line: string): void {
+  const waited = /^wait (\d+) s$/.exec(line)?.[1]
+  if (waited !== undefined) return wait(world, Number(waited))
+  const givenUp = /^give up shard (\d+)$/.exec(line)?.[1]
+  if (givenUp !== undefined) {
+    world.desired = { ...world.desired, mayStartEmpty: [...world.desired.mayStartEmpty, Number(givenUp)] }
+    return
+  }
+  const [, verb = '', selected = '', rest = ''] = LINE.exec(line) ?? []
+  const apply = CHANGES[verb]
+  if (apply === undefined) throw new Error(`not a change: ${line}`)
+  apply(world, select(world, selected), rest.split(' '))
+}
+
+function select(world: World, selected: string): readonly Place[] {
+  if (selected === 'all') return world.places
+  if (!selected.startsWith('shard')) return selected.split(', ').map((pod) => placeNamed(world, pod))
+  return world.places.filter((place) => place.shard === Number(selected.split(' ')[1]))
+}
+
+function wait(world: World, seconds: number): void {
+  world.now += seconds * 1_000
+  for (const place of world.places)
+    if (!place.linkUp && place.linkDownSeconds < NEVER_UP) place.linkDownSeconds += seconds
+}
+
+function die(place: Place, world: World): void {
+  if (!place.alive) return
+  Object.assign(place, { contact: 'refused', alive: false })
+  for (const one of world.places)
+    if (one.node.primaryId === place.node.id && one.linkUp) Object.assign(one, { linkUp: false, linkDownSeconds: 0 })
+}
+
+function endContainer(place: Place, exitCode: number): void {
+  const { kube } = place
+  if (kube?.containerId === undefined || !kube.running) return
+  const ended = { containerId: kube.containerId, exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' }
+  place.kube = { ...kube, running: false, ready: false, terminated: [ended] }
+}
+
+/** The process runs again as the node that it was; a primary that was replaced meanwhile follows its successor. */
+function comeBack(place: Place, world: World): void {
+  Object.assign(place, { contact: 'up', alive: true, syncing: false })
+  const successor = world.places.find((one) => one.shard === place.shard && one.node.slots.length > 0 && one !== place)
+  if (successor !== undefined && successor.alive) follow(place, successor)
+  const primary = placeOfNode(world, place.node.primaryId)
+  if (primary !== undefined) relink(place, primary)
+  for (const one of world.places) if (one.alive && one.node.primaryId === place.node.id) relink(one, place)
+}

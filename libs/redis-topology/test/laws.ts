@@ -1,0 +1,128 @@
+import { ownRow } from '../src/assess.ts'
+import type { ClusterCommand, CommandType } from '../src/command.ts'
+import { provenDead } from '../src/failover.ts'
+import { allows } from '../src/lifecycle.ts'
+import { common, evenRanges, formatRanges } from '../src/slots.ts'
+import { isUp, type UpMember } from '../src/snapshot.ts'
+import type { Pass } from './pass.ts'
+
+/** What SAFETY forbids, whatever was seen: the laws that a pass breaks, in words; none when all is well. */
+export function brokenLaws(now: Pass): readonly string[] {
+  const { planned, commands, state } = now
+  const broken: string[] = []
+  const { operation } = now.memory
+  if (operation !== undefined && operation.type !== 'FormCluster' && !allows(state, operation.type as CommandType))
+    broken.push(`${operation.type} is under way and is not allowed in ${state}`)
+  for (const command of planned)
+    if (!commands.includes(command)) broken.push(`${command.type} was planned and is not allowed in ${state}`)
+  if (planned.filter((command) => command.type === 'FailOver' || command.type === 'HandOver').length > 1)
+    broken.push('two shards change their primaries at once')
+  for (const command of planned) {
+    if ('opId' in command && command.opId !== operation?.id)
+      broken.push(`${command.type} carries an id that is not remembered`)
+    broken.push(...brokenBy(command, now))
+  }
+  return broken
+}
+
+function brokenBy(command: ClusterCommand, now: Pass): readonly string[] {
+  switch (command.type) {
+    case 'MeetNodes':
+      return (command.forming ?? []).length === 0 ? [] : firstTimeOnly(command.type, now)
+    case 'AssignSlots':
+      return [...firstTimeOnly(command.type, now), ...assigned(command, now)]
+    case 'AttachReplicas':
+      return command.attachments.flatMap((one) => attached(one, now))
+    case 'FailOver':
+      return failedOver(command, now)
+    case 'StartEmpty':
+      return startedEmpty(command, now)
+    case 'ForgetNode':
+      return forgotten(command, now)
+    default:
+      return []
+  }
+}
+
+/** What only a cluster of empty servers bears. */
+function firstTimeOnly(what: string, { formed, given }: Pass): readonly string[] {
+  return [
+    ...(formed ? [`${what} would form a cluster a second time`] : []),
+    ...(given.picture.up.some((one) => one.contact.view.keys > 0) ? [`${what} although a server holds keys`] : []),
+    ...(given.snapshot.members.every(isUp) ? [] : [`${what} although not every server answers`]),
+  ]
+}
+
+function assigned(command: ClusterCommand & { type: 'AssignSlots' }, { given }: Pass): readonly string[] {
+  const wanted = evenRanges(given.desired.shards)
+  return command.assignments.flatMap(({ pod, ranges }) => {
+    const shard = given.snapshot.members.find((one) => one.pod === pod)?.shard ?? -1
+    const fit = formatRanges(ranges) === formatRanges(wanted.slice(shard, shard + 1))
+    const owned = given.picture.shards[shard]?.ranges ?? []
+    return [
+      ...(fit ? [] : [`${pod} is assigned slots that are not its own`]),
+      ...(owned.length === 0 ? [] : [`${pod} is assigned slots that have an owner`]),
+    ]
+  })
+}
+
+function attached({ pod, primaryId }: { pod: string; primaryId: string }, { given, formed }: Pass): readonly string[] {
+  const member = given.picture.up.find((one) => one.pod === pod)
+  const primary = given.picture.up.find((one) => one.contact.view.nodeId === primaryId)
+  if (member === undefined || primary === undefined) return [`${pod}, or its primary, does not answer`]
+  const holdsKeys = member.contact.view.role === 'primary' && member.contact.view.keys > 0
+  return [
+    ...((ownRow(member)?.slots.length ?? 0) > 0 ? [`${pod} owns slots and is to be a replica`] : []),
+    ...(holdsKeys ? [`${pod} holds keys as a primary and is to be emptied`] : []),
+    ...(formed && !ownsSlots(primary) ? [`${pod} is to copy a server that owns no slots`] : []),
+    ...(member.shard === primary.shard ? [] : [`${pod} is to follow a primary of another shard`]),
+  ]
+}
+
+function failedOver(command: ClusterCommand & { type: 'FailOver' }, { given }: Pass): readonly string[] {
+  const { picture, snapshot, history, desired } = given
+  const shard = picture.shards[command.shard]
+  const heir = picture.up.find((one) => one.pod === command.pod)
+  if (shard === undefined || heir === undefined) return ['FailOver to nobody']
+  const view = heir.contact.view
+  const owners = picture.shards.filter((one) => one.ranges.length > 0)
+  const living = owners.filter((one) => one.primaryUp)
+  return [
+    ...(shard.primaryUp ? ['FailOver although the primary answers'] : []),
+    ...(provenDead(shard, snapshot, history) !== null ? [] : ['FailOver without proof']),
+    ...(history.attached.includes(command.pod) ? [] : [`FailOver to ${command.pod}, which was not in sync`]),
+    ...(view.linkUp || view.syncing ? [`FailOver to ${command.pod}, whose link is up`] : []),
+    ...(view.linkDownSeconds * 1_000 < desired.nodeTimeoutMs ? [] : ['FailOver in the time of the engine']),
+    ...(living.length * 2 > owners.length ? [] : ['FailOver without a majority']),
+  ]
+}
+
+function startedEmpty(command: ClusterCommand & { type: 'StartEmpty' }, { given }: Pass): readonly string[] {
+  const members = given.snapshot.members.filter((one) => one.shard === command.shard)
+  const served = given.picture.up.flatMap((one) => ownRow(one)?.slots ?? [])
+  return [
+    ...(given.desired.mayStartEmpty.includes(command.shard) ? [] : ['StartEmpty that nobody consented to']),
+    ...(members.every((one) => isUp(one) && one.contact.view.keys === 0)
+      ? []
+      : ['StartEmpty over data, or over silence']),
+    ...(common(served, command.ranges).length === 0 ? [] : ['StartEmpty of slots that are served']),
+  ]
+}
+
+function forgotten(command: ClusterCommand & { type: 'ForgetNode' }, { given }: Pass): readonly string[] {
+  const { picture, snapshot } = given
+  const owned = picture.up.some((one) =>
+    one.contact.view.rows.some((row) => row.nodeId === command.nodeId && row.slots.length > 0),
+  )
+  return [
+    ...(snapshot.members.every(isUp) ? [] : ['ForgetNode although a member does not answer']),
+    ...(picture.up.some((one) => one.contact.view.nodeId === command.nodeId)
+      ? ['ForgetNode of a node that lives']
+      : []),
+    ...(owned ? ['ForgetNode of a node that owns slots'] : []),
+  ]
+}
+
+function ownsSlots(member: UpMember): boolean {
+  return (ownRow(member)?.slots.length ?? 0) > 0
+}

@@ -1,0 +1,61 @@
+import type { ClusterCommand } from '../src/command.ts'
+import { common } from '../src/slots.ts'
+import { follow, highestEpoch, introduce, placeNamed, placeOfNode, promote, type World } from './world.ts'
+
+/** Does to a world what a command says, all of it and at once. */
+export function obey(world: World, command: ClusterCommand): void {
+  switch (command.type) {
+    case 'MeetNodes':
+      return meetAll(world, command)
+    case 'AssignSlots':
+      for (const { pod, ranges } of command.assignments) placeNamed(world, pod).node.slots = ranges
+      return
+    case 'AttachReplicas':
+      for (const { pod, primaryId } of command.attachments) {
+        const primary = placeOfNode(world, primaryId)
+        if (primary === undefined) throw new Error(`${pod} is to follow a node that is not there`)
+        follow(placeNamed(world, pod), primary)
+      }
+      return
+    case 'ConfigureNodes':
+      for (const [pod, settings] of Object.entries(command.settings))
+        Object.assign(placeNamed(world, pod).settings, settings)
+      return
+    case 'FailOver':
+    case 'HandOver':
+      promote(world, placeNamed(world, command.pod))
+      return
+    case 'StartEmpty':
+      return startOver(world, command)
+    case 'ForgetNode':
+      for (const pod of command.pods) placeNamed(world, pod).lists.delete(command.nodeId)
+      return
+    default:
+      throw new Error(`${command.type} is none of the topology's commands`)
+  }
+}
+
+function meetAll(world: World, command: ClusterCommand & { type: 'MeetNodes' }): void {
+  for (const { pod, epoch, nodeTimeoutMs } of command.forming ?? []) {
+    const place = placeNamed(world, pod)
+    place.settings['cluster-node-timeout'] = String(nodeTimeoutMs)
+    // A node that knows somebody refuses the epoch.
+    if (place.lists.size === 0) place.node.epoch = epoch
+  }
+  for (const { pod, peers } of command.meets) for (const peer of peers) meet(world, pod, peer.pod, peer.nodeId)
+}
+
+function startOver(world: World, { pod, ranges }: ClusterCommand & { type: 'StartEmpty' }): void {
+  const { node } = placeNamed(world, pod)
+  for (const other of world.nodes.values()) if (common(other.slots, ranges).length > 0) other.slots = []
+  node.epoch = highestEpoch(world) + 1
+  node.slots = ranges
+}
+
+function meet(world: World, pod: string, otherPod: string, otherId: string): void {
+  const place = placeNamed(world, pod)
+  const other = placeNamed(world, otherPod)
+  if (!place.alive || !other.alive || other.node.id !== otherId) return
+  introduce(place, other)
+  introduce(other, place)
+}
