@@ -81,6 +81,8 @@ function carryOut(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome
       return configureNodes(ports, command)
     case 'FailOver':
       return failOver(ports, command, clusterCalls.failOver())
+    case 'TakeOver':
+      return failOver(ports, command, clusterCalls.takeOver())
     case 'HandOver':
       return failOver(ports, command, clusterCalls.handOver())
     case 'StartEmpty':
@@ -252,7 +254,11 @@ async function configureNodes(ports: ActPorts, command: Of<'ConfigureNodes'>): P
   return outcomes.find((one) => one.result !== 'accepted') ?? ACCEPTED
 }
 
-async function failOver(ports: ActPorts, command: Of<'FailOver'> | Of<'HandOver'>, words: Words): Promise<Outcome> {
+async function failOver(
+  ports: ActPorts,
+  command: Of<'FailOver'> | Of<'TakeOver'> | Of<'HandOver'>,
+  words: Words,
+): Promise<Outcome> {
   const last = ports.asked.get(command.opId)
   if (last !== undefined && Date.now() - last < ASK_AGAIN_MS) return ACCEPTED
   const node = connection(ports, command, command.pod)

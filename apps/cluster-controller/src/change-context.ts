@@ -1,4 +1,4 @@
-import type { ChangeContext } from '@slotkeeper/events'
+import type { ChangeContext, PrimaryChangeCause } from '@slotkeeper/events'
 import { type Case, type ClusterFinding, containerToken, type Picture, provenDead } from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
 import type { Observed } from './observe.ts'
@@ -67,6 +67,12 @@ function exitsOf(object: ClusterObject, observed: Observed): NonNullable<ChangeC
   return out
 }
 
+const CAUSES: Readonly<Record<string, PrimaryChangeCause>> = {
+  FailOver: 'Assisted',
+  TakeOver: 'Takeover',
+  HandOver: 'Planned',
+}
+
 function causesOf(object: ClusterObject, picture: Picture): NonNullable<ChangeContext['primaryChanges']> {
   const operation = object.status?.operation
   if (operation === undefined) return {}
@@ -79,12 +85,12 @@ function causesOf(object: ClusterObject, picture: Picture): NonNullable<ChangeCo
   )
   if (operation.type === 'StartEmpty' && shard !== undefined)
     return { [shard.shard]: { cause: 'Assisted', opId: operation.id, writesAtRisk: true } }
-  if (shard === undefined || (operation.type !== 'FailOver' && operation.type !== 'HandOver')) return {}
+  if (shard === undefined || CAUSES[operation.type] === undefined) return {}
   return {
     [shard.shard]: {
-      cause: operation.type === 'FailOver' ? 'Assisted' : 'Planned',
+      cause: CAUSES[operation.type] ?? 'Engine',
       opId: operation.id,
-      writesAtRisk: operation.type === 'FailOver',
+      writesAtRisk: operation.type !== 'HandOver',
     },
   }
 }

@@ -63,7 +63,8 @@ function said(status: 'True' | 'False', reason: string, message: string): Say {
 
 function stalledBy(findings: readonly ClusterFinding[]): Say | null {
   const one = byGravity(findings).find(
-    (finding) => finding.type === 'DataMissing' || finding.type === 'HistoryDisputed' || finding.type === 'Blocked',
+    ({ type }) =>
+      type === 'DataMissing' || type === 'HistoryDisputed' || type === 'MajorityUnproven' || type === 'Blocked',
   )
   if (one === undefined) return null
   return said('True', one.type === 'Blocked' ? (one.reason ?? 'InvariantBroken') : one.type, one.message)

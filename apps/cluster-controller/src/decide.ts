@@ -24,7 +24,7 @@ import { type ClusterObject, finalizersOf } from './cluster-object.ts'
 import { conditionsOf, type ConditionInput } from './conditions.ts'
 import { nextTopology, plainStatus } from './next-status.ts'
 import type { Observed } from './observe.ts'
-import { mayStartEmpty, overrideOf } from './override.ts'
+import { overrideOf } from './override.ts'
 import type { PodSettings } from './resources/stateful-set.ts'
 import { type MembersRecord, type WantedObject, wantedObjects } from './resources/wanted-objects.ts'
 
@@ -44,6 +44,9 @@ export type DecideSettings = PodSettings & {
 /** Failures that only a person can end. */
 const STALLING_FAILURES: readonly string[] = ['NameTaken', 'ConfigRefused', 'InvariantBroken']
 
+/** The same words at every look: they stand in a condition. */
+const UNTIL = '<time, at most an hour ahead, like 2026-01-31T12:00:00Z>'
+
 /** An operation that has not reached its end after this long is given up, and looked at anew. */
 const OPERATION_PATIENCE_MS = 15_000
 
@@ -55,7 +58,7 @@ export function decide(
   const { object, observed, now } = input
   if (object.metadata.deletionTimestamp !== undefined) return decideDeletion(input)
   const consent = overrideOf(object, [], now)
-  const given = caseOf(object, observed, mayStartEmpty(object, consent.override))
+  const given = caseOf(object, observed, consent.override?.shards ?? [], now)
   const formedBefore = everFormed(given)
   const findings = byGravity([
     ...diagnose(given).map((one) => withRemedy(one, consent.problem)),
@@ -67,7 +70,7 @@ export function decide(
   const formed = formedBefore || sound
   const state = nextState(object.status?.state ?? '', formedBefore, gravest)
   const operation = nextOperation(given, findings, formedBefore, now)
-  const started = startedEmpty(object, operation)
+  const started = givenUpShards(object, operation, given)
   const members = observed.snapshot.members
   const conditions = conditionsOf({
     object,
@@ -119,19 +122,24 @@ export function decide(
   }
 }
 
-/** The shard whose empty start has just been seen to its end. */
-function startedEmpty(object: ClusterObject, operation: NextOperation): readonly number[] {
+/** The shard for which what a consent allows has just been seen to its end. */
+function givenUpShards(object: ClusterObject, operation: NextOperation, { picture }: Case): readonly number[] {
   const before = object.status?.operation
-  if (before?.type !== 'StartEmpty' || operation.next !== undefined || operation.abandoned !== undefined) return []
-  return [Number(before.target.replace(/\D/g, ''))]
+  if (before === undefined || operation.next !== undefined || operation.abandoned !== undefined) return []
+  if (before.type !== 'StartEmpty' && before.type !== 'TakeOver') return []
+  return picture.shards
+    .filter((one) => `shard ${one.shard}` === before.target || one.primaryPod === before.target)
+    .map((one) => one.shard)
 }
 
 /** Lost data is told with what could bring it back, and with the way to give it up. */
 function withRemedy(finding: ClusterFinding, problem: string | undefined): ClusterFinding {
+  if (finding.type === 'MajorityUnproven') {
+    const give = problem ?? `accept the loss with the annotation ${ANNOTATION.acceptDataLoss}=<shards>@${UNTIL}`
+    return { ...finding, message: `${finding.message}. Bring their nodes back, or ${give}` }
+  }
   if (finding.type !== 'DataMissing') return finding
-  const give =
-    problem ??
-    `give it up with the annotation ${ANNOTATION.acceptDataLoss}=${finding.shard}@<time, at most an hour ahead, like 2026-01-31T12:00:00Z>`
+  const give = problem ?? `give it up with the annotation ${ANNOTATION.acceptDataLoss}=${finding.shard}@${UNTIL}`
   return { ...finding, message: `${finding.message}. Bring back a volume or a pod that holds it, or ${give}` }
 }
 

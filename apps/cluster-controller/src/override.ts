@@ -44,10 +44,10 @@ function readOverride(
 }
 
 /** The shards that may start empty when all their data is gone: by the spec, or by a person's consent. */
-export function mayStartEmpty(object: ClusterObject, override: OverrideReading['override']): readonly number[] {
+export function mayStartEmpty(object: ClusterObject, consented: readonly number[]): readonly number[] {
   const { onDataLoss, storage, shards } = object.spec
   const kept = storage !== undefined && storage.persistence !== 'none'
   if ((onDataLoss ?? (kept ? 'Stall' : 'StartEmpty')) === 'StartEmpty')
     return Array.from({ length: shards }, (_, shard) => shard)
-  return override?.shards ?? []
+  return consented
 }

@@ -27,6 +27,8 @@ export const clusterCalls = {
   handOver: (): Words => ['CLUSTER', 'FAILOVER'],
   /** Sent to a replica: it takes the role by the votes of the others, without asking the primary. */
   failOver: (): Words => ['CLUSTER', 'FAILOVER', 'FORCE'],
+  /** Sent to a replica: it takes the role with nobody's votes. */
+  takeOver: (): Words => ['CLUSTER', 'FAILOVER', 'TAKEOVER'],
   /** Removes a node from the server's table. */
   forget: (nodeId: string): Words => ['CLUSTER', 'FORGET', nodeId],
   /** Sets one setting on the running server. */

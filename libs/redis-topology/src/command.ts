@@ -23,6 +23,13 @@ export type ClusterCommand =
       readonly nodeId: string
     }
   | {
+      readonly type: 'TakeOver'
+      readonly opId: string
+      readonly shard: number
+      readonly pod: string
+      readonly nodeId: string
+    }
+  | {
       readonly type: 'HandOver'
       readonly opId: string
       readonly shard: number

@@ -1,4 +1,5 @@
 import { follows, listing, ownRow, type Picture, type ShardPicture } from './assess.ts'
+import { majorityAnswers, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
 import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
 import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
@@ -137,6 +138,7 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
   ]
   for (const shard of picture.shards)
     findings.push(...shardFindings(shard, desired), ...replicasMissing(shard, desired))
+  findings.push(...majorityUnproven(given))
   if (picture.open.length > 0)
     findings.push({
       type: 'SlotsOpen',
@@ -153,6 +155,24 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
     })
   }
   return findings
+}
+
+/** How long a lost majority may come back by itself before a person is called. */
+export const MAJORITY_PATIENCE_MS = 30_000
+
+/** Most primaries are missing, and nobody can say of each that it is dead: they may be serving clients elsewhere. */
+function majorityUnproven({ desired, snapshot, history, picture }: Case): readonly ClusterFinding[] {
+  if (majorityAnswers(picture) || history.unreadyMs < MAJORITY_PATIENCE_MS) return []
+  const missing = unprovenMissing(picture, snapshot, history, desired)
+  if (missing.length === 0) return []
+  const names = missing.slice(0, 5).map((shard) => `${shard.primaryPod ?? '(no pod)'} of shard ${shard.shard}`)
+  return [
+    {
+      type: 'MajorityUnproven',
+      about: 'cluster',
+      message: `most primaries are missing, and nothing proves that ${names.join(', ')} serve no clients elsewhere`,
+    },
+  ]
 }
 
 function shardFindings(shard: ShardPicture, desired: Desired): readonly ClusterFinding[] {

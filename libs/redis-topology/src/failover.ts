@@ -1,4 +1,5 @@
 import { follows, type Picture, type ShardPicture } from './assess.ts'
+import { NEVER_UP } from './info.ts'
 import { isUp, type Desired, type History, type Snapshot, type UpMember } from './snapshot.ts'
 
 /** What proves that a primary is dead, in words for its event; null when nothing does (SAFETY 3). */
@@ -67,17 +68,25 @@ export function majorityAnswers(picture: Picture): boolean {
 }
 
 /**
- * Whether a replica may be promoted: in sync when its primary was last seen, its link down for less than the node
- * timeout (later the election of the engine is under way).
+ * Whether a replica may be promoted by election: it is an heir, its link down for less than the node timeout (later the
+ * election of the engine is under way).
  */
 export function isFit(one: UpMember, picture: ShardPicture, desired: Desired, history: History): boolean {
+  return isHeir(one, picture, history) && one.contact.view.linkDownSeconds * 1000 < desired.nodeTimeoutMs
+}
+
+/**
+ * Whether a replica holds what its primary had: in sync when that was last seen, and not started since, for then it
+ * has heard nothing from it.
+ */
+export function isHeir(one: UpMember, picture: ShardPicture, history: History): boolean {
   const view = one.contact.view
   return (
     follows(one, picture.primaryId) &&
     history.attached.includes(one.pod) &&
     !view.syncing &&
     !view.linkUp &&
-    view.linkDownSeconds * 1000 < desired.nodeTimeoutMs &&
+    view.linkDownSeconds !== NEVER_UP &&
     one.kube?.deleting !== true
   )
 }
@@ -85,6 +94,30 @@ export function isFit(one: UpMember, picture: ShardPicture, desired: Desired, hi
 /** The replica to promote, the greatest offset first. Null when none is fit. */
 export function bestReplica(picture: ShardPicture, desired: Desired, history: History): UpMember | null {
   return furthest(picture.members.filter(isUp).filter((one) => isFit(one, picture, desired, history)))
+}
+
+/** The replica to promote where no majority can elect one, however long ago the primary died. */
+export function bestHeir(picture: ShardPicture, history: History): UpMember | null {
+  return furthest(picture.members.filter(isUp).filter((one) => isHeir(one, picture, history)))
+}
+
+/**
+ * The shards whose primary is missing without a proof that counts when the majority is lost (SAFETY 2): the missing side
+ * may be the majority and still serve its clients. Only kubelet's word counts, or a person's for that shard.
+ */
+export function unprovenMissing(
+  picture: Picture,
+  snapshot: Snapshot,
+  history: History,
+  desired: Desired,
+): readonly ShardPicture[] {
+  return picture.shards.filter(
+    (shard) =>
+      shard.ranges.length > 0 &&
+      !shard.primaryUp &&
+      !desired.consented.includes(shard.shard) &&
+      provenDead(shard, snapshot, history)?.kind !== 'Terminated',
+  )
 }
 
 /**

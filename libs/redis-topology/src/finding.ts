@@ -3,6 +3,7 @@ export const FINDING_TYPES = [
   'DeletionRequested',
   'HistoryDisputed',
   'DataMissing',
+  'MajorityUnproven',
   'PrimaryDown',
   'PodsMissing',
   'NodesIsolated',

@@ -20,7 +20,7 @@ const slotting: StateMeta = {
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
 const healing: StateMeta = {
   sentence: 'Something was lost and is being put right.',
-  allows: [...HEAL, 'ForgetNode', 'StartEmpty'],
+  allows: [...HEAL, 'TakeOver', 'ForgetNode', 'StartEmpty'],
 }
 // StartEmpty is planned only for a shard whose data was given up by name; another shard that waits must not hold it up.
 const stalled: StateMeta = {
@@ -75,6 +75,7 @@ export const clusterLifecycle = setup({
         SlotsOpen: '.Healing',
         DataMissing: '.Stalled',
         HistoryDisputed: '.Stalled',
+        MajorityUnproven: '.Stalled',
         Blocked: '.Stalled',
       },
       states: { Healthy: { meta: healthy }, Healing: { meta: healing }, Stalled: { meta: stalled } },

@@ -7,8 +7,15 @@ import { intentFor, plan } from './plan.ts'
 import { evenRanges } from './slots.ts'
 import type { Contact, Desired, History, Member, NodeView, PodView, Snapshot } from './snapshot.ts'
 
-const desired: Desired = { shards: 3, membersPerShard: 2, nodeTimeoutMs: 5000, settings: {}, mayStartEmpty: [] }
-const noHistory: History = { nodes: {}, slots: {}, attached: [], incarnations: {} }
+const desired: Desired = {
+  shards: 3,
+  membersPerShard: 2,
+  nodeTimeoutMs: 5000,
+  settings: {},
+  mayStartEmpty: [],
+  consented: [],
+}
+const noHistory: History = { unreadyMs: 0, nodes: {}, slots: {}, attached: [], incarnations: {} }
 const idOf = (shard: number, index: number): string => `${shard}${index}`.padEnd(40, '0')
 const kube: PodView = {
   uid: 'u',
@@ -85,6 +92,7 @@ function snapshot(
 
 const remembered: History = {
   formedAt: '2026-01-01T00:00:00Z',
+  unreadyMs: 0,
   nodes: Object.fromEntries(
     [0, 1, 2].flatMap((shard) => [0, 1].map((index) => [`c-${shard}-${index}`, idOf(shard, index)])),
   ),

@@ -1,7 +1,16 @@
 import { follows, knows, ownRow, type ShardPicture } from './assess.ts'
 import type { Attachment, ClusterCommand, CommandType, Meet } from './command.ts'
 import { driftOf, staleIds, type Case } from './diagnose.ts'
-import { bestReplica, bestSuccessor, isFit, majorityAnswers, provenDead } from './failover.ts'
+import {
+  bestHeir,
+  bestReplica,
+  bestSuccessor,
+  isFit,
+  isHeir,
+  majorityAnswers,
+  provenDead,
+  unprovenMissing,
+} from './failover.ts'
 import type { ClusterFinding, FindingType } from './finding.ts'
 import { allows, nextState } from './lifecycle.ts'
 import { startEmptyCommands } from './start-empty.ts'
@@ -13,7 +22,7 @@ export const FORMING_NODE_TIMEOUT_MS = 500
 
 /** What should be under way now, by the findings: the intent to commit before its commands go out. */
 export type Intent = {
-  readonly type: 'FormCluster' | 'FailOver' | 'HandOver' | 'StartEmpty' | 'ForgetNode'
+  readonly type: 'FormCluster' | 'FailOver' | 'TakeOver' | 'HandOver' | 'StartEmpty' | 'ForgetNode'
   readonly target: string
 }
 
@@ -31,8 +40,10 @@ export function intentFor(given: Case, findings: readonly ClusterFinding[], form
 function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly type: CommandType }) | null {
   const shard = finding.shard === undefined ? undefined : given.picture.shards[finding.shard]
   if (finding.type === 'PrimaryDown' && shard !== undefined) {
-    const heir = mayFailOver(given, shard) ? bestReplica(shard, given.desired, given.history) : null
-    return heir === null ? null : { type: 'FailOver', target: heir.pod }
+    const type = promotionFor(given, shard)
+    if (type === null) return null
+    const heir = type === 'TakeOver' ? bestHeir(shard, given.history) : bestReplica(shard, given.desired, given.history)
+    return heir === null ? null : { type, target: heir.pod }
   }
   if (finding.type === 'PrimaryLeaving' && shard !== undefined) {
     const heir = bestSuccessor(shard)
@@ -43,8 +54,14 @@ function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly ty
   return null
 }
 
-function mayFailOver({ picture, snapshot, history }: Case, shard: ShardPicture): boolean {
-  return majorityAnswers(picture) && provenDead(shard, snapshot, history) !== null
+/**
+ * How a replica of a shard whose primary is down may be promoted now: by the votes of the others while a majority lives;
+ * without one only when each missing primary is proven dead by kubelet, or was given up by a person (SAFETY 2).
+ */
+function promotionFor(given: Case, shard: ShardPicture): 'FailOver' | 'TakeOver' | null {
+  const { picture, snapshot, history, desired } = given
+  if (majorityAnswers(picture)) return provenDead(shard, snapshot, history) === null ? null : 'FailOver'
+  return unprovenMissing(picture, snapshot, history, desired).length === 0 ? 'TakeOver' : null
 }
 
 /**
@@ -62,6 +79,7 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
     case 'FormCluster':
       return formed || findings.length === 0
     case 'FailOver':
+    case 'TakeOver':
     case 'HandOver':
       return given.picture.shards.some((shard) => shard.primaryPod === operation.target && shard.primaryUp)
     case 'StartEmpty':
@@ -76,6 +94,7 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
 /** The finding that calls for an operation. */
 const CALLED_BY: Readonly<Record<string, FindingType>> = {
   FailOver: 'PrimaryDown',
+  TakeOver: 'PrimaryDown',
   HandOver: 'PrimaryLeaving',
   StartEmpty: 'DataGivenUp',
   ForgetNode: 'NodesStale',
@@ -96,9 +115,18 @@ export function outlived({ picture, desired, history }: Case, findings: readonly
   if (!allowedNow(type as CommandType, findings)) return 'a person must act first'
   const shard = heir === undefined ? undefined : picture.shards[heir.shard]
   if (heir === undefined || shard === undefined) return null
-  const fit =
-    type === 'FailOver' ? isFit(heir, shard, desired, history) : type !== 'HandOver' || shard.attached.includes(target)
-  return fit ? null : `${target} is not fit to take over`
+  return isFitFor(type, heir, shard, { desired, history }) ? null : `${target} is not fit to take over`
+}
+
+function isFitFor(
+  type: string,
+  heir: UpMember,
+  shard: ShardPicture,
+  { desired, history }: Pick<Case, 'desired' | 'history'>,
+): boolean {
+  if (type === 'FailOver') return isFit(heir, shard, desired, history)
+  if (type === 'TakeOver') return isHeir(heir, shard, history)
+  return type !== 'HandOver' || shard.attached.includes(heir.pod)
 }
 
 /** The commands for all findings, in order. `opId` is that of the committed operation. */
@@ -209,12 +237,12 @@ function operationCommands(
   if (operation.type === 'ForgetNode')
     return [{ type: 'ForgetNode', opId, nodeId: operation.target, pods: picture.up.map((member) => member.pod) }]
   if (operation.type === 'StartEmpty') return startEmptyCommands(given, operation.target, opId)
-  if (operation.type !== 'FailOver' && operation.type !== 'HandOver') return []
+  if (operation.type !== 'FailOver' && operation.type !== 'TakeOver' && operation.type !== 'HandOver') return []
   const heir = picture.up.find((member) => member.pod === operation.target)
   const shard = heir === undefined ? undefined : picture.shards[heir.shard]
   if (heir === undefined || shard === undefined || heir.contact.view.role === 'primary') return []
   // Each time it is sent, by what is seen now and not by what was seen when it was begun (SAFETY 3).
-  if (operation.type === 'FailOver' && !mayFailOver(given, shard)) return []
+  if (operation.type !== 'HandOver' && promotionFor(given, shard) !== operation.type) return []
   return [{ type: operation.type, opId, shard: heir.shard, pod: heir.pod, nodeId: heir.contact.view.nodeId }]
 }
 

@@ -73,11 +73,15 @@ export type Desired = {
   readonly settings: Readonly<Record<string, string>>
   /** Shards that may start empty when all their data is gone; others wait for a person (SAFETY 21). */
   readonly mayStartEmpty: readonly number[]
+  /** Shards whose latest writes a person gave up by name, for a time. */
+  readonly consented: readonly number[]
 }
 
 /** What the status remembers that the topology depends on. */
 export type History = {
   readonly formedAt?: string
+  /** Milliseconds since the cluster was last Ready; 0 while it is. */
+  readonly unreadyMs: number
   /** The operation under way. */
   readonly operation?: { readonly id: string; readonly type: string; readonly target: string; readonly since: string }
   /** Node id by pod, as last committed. */

@@ -116,7 +116,13 @@ export function change(world: World, line: string): void {
   if (waited !== undefined) return wait(world, Number(waited))
   const givenUp = /^give up shard (\d+)$/.exec(line)?.[1]
   if (givenUp !== undefined) {
-    world.desired = { ...world.desired, mayStartEmpty: [...world.desired.mayStartEmpty, Number(givenUp)] }
+    const shard = Number(givenUp)
+    const { mayStartEmpty, consented } = world.desired
+    world.desired = {
+      ...world.desired,
+      mayStartEmpty: [...mayStartEmpty, shard],
+      consented: [...consented, shard],
+    }
     return
   }
   const [, verb = '', selected = '', rest = ''] = LINE.exec(line) ?? []

@@ -15,7 +15,7 @@ export function brokenLaws(now: Pass): readonly string[] {
     broken.push(`${operation.type} is under way and is not allowed in ${state}`)
   for (const command of planned)
     if (!commands.includes(command)) broken.push(`${command.type} was planned and is not allowed in ${state}`)
-  if (planned.filter((command) => command.type === 'FailOver' || command.type === 'HandOver').length > 1)
+  if (planned.filter(({ type }) => type === 'FailOver' || type === 'TakeOver' || type === 'HandOver').length > 1)
     broken.push('two shards change their primaries at once')
   for (const command of planned) {
     if ('opId' in command && command.opId !== operation?.id)
@@ -35,6 +35,8 @@ function brokenBy(command: ClusterCommand, now: Pass): readonly string[] {
       return command.attachments.flatMap((one) => attached(one, now))
     case 'FailOver':
       return failedOver(command, now)
+    case 'TakeOver':
+      return takenOver(command, now)
     case 'StartEmpty':
       return startedEmpty(command, now)
     case 'ForgetNode':
@@ -94,6 +96,25 @@ function failedOver(command: ClusterCommand & { type: 'FailOver' }, { given }: P
     ...(view.linkUp || view.syncing ? [`FailOver to ${command.pod}, whose link is up`] : []),
     ...(view.linkDownSeconds * 1_000 < desired.nodeTimeoutMs ? [] : ['FailOver in the time of the engine']),
     ...(living.length * 2 > owners.length ? [] : ['FailOver without a majority']),
+  ]
+}
+
+function takenOver(command: ClusterCommand & { type: 'TakeOver' }, { given }: Pass): readonly string[] {
+  const { picture, snapshot, history, desired } = given
+  const shard = picture.shards[command.shard]
+  const view = picture.up.find((one) => one.pod === command.pod)?.contact.view
+  if (shard === undefined || view === undefined) return ['TakeOver by nobody']
+  const owners = picture.shards.filter((one) => one.ranges.length > 0)
+  const missing = owners.filter((one) => !one.primaryUp)
+  const unproven = missing.filter(
+    (one) => !desired.consented.includes(one.shard) && provenDead(one, snapshot, history)?.kind !== 'Terminated',
+  )
+  return [
+    ...(shard.primaryUp ? ['TakeOver although the primary answers'] : []),
+    ...(missing.length * 2 >= owners.length ? [] : ['TakeOver although a majority lives']),
+    ...unproven.map((one) => `TakeOver although nothing proves shard ${one.shard} dead`),
+    ...(history.attached.includes(command.pod) ? [] : [`TakeOver by ${command.pod}, which was not in sync`]),
+    ...(view.linkUp || view.syncing ? [`TakeOver by ${command.pod}, whose link is up`] : []),
   ]
 }
 

@@ -22,6 +22,7 @@ export function obey(world: World, command: ClusterCommand): void {
         Object.assign(placeNamed(world, pod).settings, settings)
       return
     case 'FailOver':
+    case 'TakeOver':
     case 'HandOver':
       promote(world, placeNamed(world, command.pod))
       return

@@ -14,6 +14,8 @@ type ShardMemory = Pick<History, 'nodes' | 'attached' | 'incarnations'> & { read
 /** What a status remembers, as far as the topology depends on it. */
 export type Memory = Pick<History, 'formedAt' | 'operation'> & {
   readonly state: string
+  /** Since when a primary has been missing, Unix time in milliseconds. */
+  readonly unreadySince?: number
   /** A number that an erased status draws anew. */
   readonly life: number
   /** Operations begun in this life. */
@@ -43,21 +45,15 @@ const OPERATION_PATIENCE_MS = 15_000
 
 /** One pass as the controller makes it, what concerns the topology: `now` is Unix time in milliseconds. */
 export function pass(desired: Desired, snapshot: Snapshot, memory: Memory, now: number): Pass {
-  const history: History = {
-    ...(memory.formedAt === undefined ? {} : { formedAt: memory.formedAt }),
-    ...(memory.operation === undefined ? {} : { operation: memory.operation }),
-    nodes: Object.assign({}, ...memory.shards.map((shard) => shard.nodes)) as Record<string, string>,
-    slots: Object.fromEntries(memory.shards.map((shard, place) => [place, shard.slots])),
-    attached: memory.shards.flatMap((shard) => shard.attached),
-    incarnations: Object.assign({}, ...memory.shards.map((shard) => shard.incarnations)) as Record<string, string>,
-  }
+  const history = historyOf(memory, now)
   const given: Case = { desired, snapshot, history, picture: assess(desired, snapshot, history) }
   const formed = everFormed(given)
   const findings = diagnose(given)
   const state = nextState(memory.state, formed, findings[0]?.type ?? 'Sound')
   const formedAt =
     memory.formedAt ?? snapshot.recordedFormedAt ?? (findings.length === 0 ? new Date(now).toISOString() : undefined)
-  const { operation: before, formedAt: _before, ...rest } = memory
+  const unready = given.picture.shards.some((shard) => !shard.primaryUp)
+  const { operation: before, formedAt: _before, unreadySince = now, ...rest } = memory
   const { next: operation, ended } = nextOperation(given, { findings, formed }, memory, now)
   const planned = plan(
     operation === undefined ? given : { ...given, history: { ...history, operation } },
@@ -76,11 +72,25 @@ export function pass(desired: Desired, snapshot: Snapshot, memory: Memory, now: 
     memory: {
       ...rest,
       state,
+      ...(unready ? { unreadySince } : {}),
       begun: operation === undefined || operation === before ? memory.begun : memory.begun + 1,
       shards: given.picture.shards.map((shard, place) => remembered(shard, memory.shards[place])),
       ...(formedAt === undefined ? {} : { formedAt }),
       ...(operation === undefined ? {} : { operation }),
     },
+  }
+}
+
+/** What the case rests on of all that is remembered. */
+function historyOf(memory: Memory, now: number): History {
+  return {
+    ...(memory.formedAt === undefined ? {} : { formedAt: memory.formedAt }),
+    ...(memory.operation === undefined ? {} : { operation: memory.operation }),
+    unreadyMs: memory.unreadySince === undefined ? 0 : now - memory.unreadySince,
+    nodes: Object.assign({}, ...memory.shards.map((shard) => shard.nodes)) as Record<string, string>,
+    slots: Object.fromEntries(memory.shards.map((shard, place) => [place, shard.slots])),
+    attached: memory.shards.flatMap((shard) => shard.attached),
+    incarnations: Object.assign({}, ...memory.shards.map((shard) => shard.incarnations)) as Record<string, string>,
   }
 }
 

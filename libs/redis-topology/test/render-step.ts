@@ -143,6 +143,7 @@ function commandLines(command: ClusterCommand): readonly string[] {
         ),
       ]
     case 'FailOver':
+    case 'TakeOver':
     case 'HandOver':
       return [`${words.join()} to ${command.nodeId}`]
     case 'StartEmpty':

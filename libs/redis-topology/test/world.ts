@@ -55,7 +55,14 @@ const NODE_TIMEOUT_MS = 5_000
 /** A cluster of which nothing exists yet but the wish for it. */
 export function newWorld(shards: number, membersPerShard: number): World {
   return {
-    desired: { shards, membersPerShard, nodeTimeoutMs: NODE_TIMEOUT_MS, settings: {}, mayStartEmpty: [] },
+    desired: {
+      shards,
+      membersPerShard,
+      nodeTimeoutMs: NODE_TIMEOUT_MS,
+      settings: {},
+      mayStartEmpty: [],
+      consented: [],
+    },
     places: Array.from({ length: shards * membersPerShard }, (_, place) =>
       newPlace(Math.floor(place / membersPerShard), place % membersPerShard),
     ),
