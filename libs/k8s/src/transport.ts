@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { Agent, type Dispatcher, request as send } from 'undici'
 import { type Credentials, type CredentialSource, credentialSource } from './credentials.ts'
 import { errorOfAnswer, isKubeError, KubeError } from './errors.ts'
@@ -91,13 +92,10 @@ type RotatingAgent = { use(credentials: Credentials): Dispatcher; close(): Promi
 
 function rotatingAgent(connections: number | null): RotatingAgent {
   let agent: Agent | undefined
-  let madeOf = ''
+  let madeOf: Credentials['tls'] = {}
   return {
     use({ tls }) {
-      const identity = JSON.stringify(tls, (_, value: unknown) =>
-        Buffer.isBuffer(value) ? value.toString('base64') : value,
-      )
-      if (agent === undefined || identity !== madeOf) {
+      if (agent === undefined || !isSameTls(tls, madeOf)) {
         // Ends by itself once its last request has.
         void agent?.close().catch(() => {})
         agent = new Agent({
@@ -106,14 +104,19 @@ function rotatingAgent(connections: number | null): RotatingAgent {
           keepAliveTimeout: KEEP_IDLE_MS,
           connect: { ...tls, timeout: 5_000, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS },
         })
-        madeOf = identity
       }
+      madeOf = tls
       return agent
     },
     async close() {
       await agent?.destroy()
     },
   }
+}
+
+/** Every call asks: the same object most of the time, until the credentials were read again. */
+function isSameTls(a: Credentials['tls'], b: Credentials['tls']): boolean {
+  return a === b || isDeepStrictEqual(a, b)
 }
 
 async function requestOnce(
