@@ -9,7 +9,7 @@ VITEST := $(RUN) node node_modules/vitest/vitest.mjs run
 NAME ?= default
 STAMP := node_modules/.installed
 
-.PHONY: help demo up down doctor test check types lint format formatted boundaries core transcripts adapters promises toolchain bundle generate events lock clean
+.PHONY: help demo up down doctor test check types lint format formatted boundaries core transcripts adapters promises bench toolchain bundle generate events lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ adapters: toolchain ## contracts against a real API server, Redis, Valkey and NA
 promises: toolchain bundle ## the local platform, then the apps on it
 	@$(VITEST) --project platform
 	@$(VITEST) --project promises
+
+bench: toolchain bundle ## figures into docs/benchmarks.md; ONLY=formation RUNS=5 for a part, printed only
+	@$(RUN) node tools/bench/main.ts
 
 test: check core adapters promises demo ## everything that must hold, the demo included
 

@@ -40,6 +40,8 @@ export type Delivery = {
   readonly event: ReadEvent
   readonly subject: string
   readonly streamSequence: number
+  /** When the server stored it, Unix ms by the server's clock, with fractions. */
+  readonly storedAt: number
   readonly redelivered: boolean
   /** Says that the event is dealt with; resolves when the server has taken note. Does nothing without a durable. */
   ack(): Promise<void>
@@ -89,6 +91,7 @@ const delivery = (message: JsMsg, event: ReadEvent, durable: boolean): Delivery 
   event,
   subject: message.subject,
   streamSequence: message.seq,
+  storedAt: Number(message.timestampNanos / 1_000n) / 1_000,
   redelivered: message.redelivered,
   ack: async () => {
     if (!durable) return

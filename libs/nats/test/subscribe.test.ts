@@ -45,11 +45,16 @@ const open = (from: SubscribeFrom, more: { inFlight?: number; ackWaitMs?: number
 const numbers = (deliveries: readonly Delivery[]): number[] => deliveries.map((each) => each.event.sequence)
 
 describe('subscribe', () => {
-  it('live: gives what happens from now on', async () => {
+  it('live: gives what happens from now on, and when it was stored', async () => {
     const events = await open({ live: true })
+    const before = Date.now()
     await append(6, 8)
+    const after = Date.now() + 1
     const got = await collect(events, 3)
     expect(numbers(got)).toEqual([6, 7, 8])
+    const times = got.map((each) => each.storedAt)
+    expect(times).toEqual(times.toSorted((a, b) => a - b))
+    expect(before <= Math.min(...times) && Math.max(...times) <= after).toBe(true)
     expect(got[0]?.event).toMatchObject({
       kind: 'cluster',
       type: 'Deleted',

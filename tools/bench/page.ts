@@ -1,0 +1,46 @@
+import type { Facts } from './facts.ts'
+import { figureTable } from './figure-table.ts'
+import type { Result } from './scenario.ts'
+
+/** The page of a whole run. */
+export function renderPage({ date, machine, versions }: Facts, results: readonly Result[]): string {
+  const rows = [...machine, ...versions].map(([name, value]) => `| ${name} | ${value} |`)
+  return [
+    '# Benchmarks',
+    '',
+    `Written by \`make bench\` on ${date}; do not edit. Everything is measured in one run on one machine, so the ratios are`,
+    'what to carry elsewhere. "To reach" is what the project asks of itself; nothing fails when it is missed, and nothing',
+    'is left out.',
+    '',
+    '| | |',
+    '|---|---|',
+    ...rows,
+    '',
+    'Bold is the median, or the statistic that is named before it; the range of the samples is in brackets.',
+    ...results.flatMap(({ title, method, figures }) => [
+      '',
+      `## ${title}`,
+      '',
+      wrapped(method),
+      '',
+      figureTable(figures),
+    ]),
+    '',
+  ].join('\n')
+}
+
+const WIDTH = 125
+
+/** Breaks a text into lines, as the other pages are. */
+function wrapped(text: string): string {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length >= WIDTH) {
+      lines.push(line)
+      line = ''
+    }
+    line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line].join('\n')
+}

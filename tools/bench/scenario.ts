@@ -1,0 +1,49 @@
+import type { Stage } from './stage.ts'
+
+/** What samples are counted in. */
+export type Unit = 's' | 'ms' | 'MiB' | 'requests' | 'events'
+
+/** What stands for all samples of a figure. */
+export type Statistic = 'median' | 'p99' | 'max'
+
+/** A number to reach (DESIGN 12): the most that our own samples may show, or the ratio of ours to the reference. */
+export type Target = { readonly most: number; readonly of: 'ours' | 'ratio' }
+
+/** One line of a table: our samples, and those of what we are compared with, taken in the same run. */
+export type Figure = {
+  readonly what: string
+  readonly unit: Unit
+  readonly ours: readonly number[]
+  readonly reference?: { readonly name: string; readonly samples: readonly number[] }
+  readonly target?: Target
+  /** The median when it is not said. */
+  readonly at?: Statistic
+}
+
+/** What a scenario is given. */
+export type Context = {
+  /** How often to repeat. */
+  readonly runs: number
+  /** Aborted when the bench is interrupted; what a scenario started, it stops itself. */
+  readonly signal: AbortSignal
+  /** Tells of progress, one line. */
+  readonly say: (line: string) => void
+  /** The local platform with Slotkeeper installed: started by the first that asks, shared by all, left as it was found. */
+  readonly stage: () => Promise<Stage>
+}
+
+/** Something worth measuring: one file in `scenarios/`, and its place in `scenarios.ts`. */
+export type Scenario = {
+  /** What `ONLY` selects it by. */
+  readonly name: string
+  /** The heading of its table. */
+  readonly title: string
+  /** How it is measured, so that somebody else can repeat it. */
+  readonly method: string
+  /** How often it is repeated when `RUNS` does not say. */
+  readonly runs: number
+  readonly run: (context: Context) => Promise<readonly Figure[]>
+}
+
+/** A scenario that was run. */
+export type Result = Pick<Scenario, 'title' | 'method'> & { readonly figures: readonly Figure[] }

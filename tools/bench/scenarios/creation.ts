@@ -1,0 +1,135 @@
+import { CLIENT_PORT } from '@slotkeeper/api'
+import { secrets } from '@slotkeeper/k8s'
+import { NodePool, observeNode } from '@slotkeeper/redis-client'
+import type { Contact } from '@slotkeeper/redis-topology'
+import { until } from '@slotkeeper/testing'
+import type { Forward } from '../../local/src/index.ts'
+import { type ClusterWatch, watchCluster } from '../cluster-watch.ts'
+import type { Figure, Scenario } from '../scenario.ts'
+import type { Stage } from '../stage.ts'
+import { applyCluster, deleteCluster } from '../staged-clusters.ts'
+import { type LookAtServers, untilWhole } from '../wholeness.ts'
+
+const SHAPE = { shards: 3, servers: 6 }
+const STORAGE = { size: '100Mi', persistence: 'aof', retain: false }
+const SPEC = { version: 'valkey-9.1', shards: SHAPE.shards, replicasPerShard: 1, storage: STORAGE }
+const LOOK_MS = 500
+
+/** Seconds from the start of `kubectl apply`. */
+type Sample = { readonly running: number; readonly whole: number; readonly ready: number }
+
+/** A cluster from nothing, as a user sees it. */
+export const creation: Scenario = {
+  name: 'creation',
+  title: 'Creating 3 + 3 with volumes on Kubernetes',
+  method:
+    'On the local platform (three nodes, real kubelets, Slotkeeper installed by kustomize) clusters of valkey 9.1 with ' +
+    'three primaries, three replicas and AOF on volumes are created one after the other; each is deleted with its ' +
+    'volumes before the next. The clock starts before `kubectl apply` is started. Pods running: a watch shows a running ' +
+    'server container in all six. Fully replicated: the six servers say so themselves (`cluster_state:ok`, all slots, ' +
+    'all links up), looked at every 10 ms. Ready: a watch shows the condition of the object.',
+  runs: 5,
+  run: async (context) => {
+    const stage = await context.stage()
+    const samples: Sample[] = []
+    for (let run = 1; run <= context.runs; run++) {
+      const sample = await createOnce(stage, `created-${run}`, context.signal)
+      samples.push(sample)
+      const { running, whole, ready } = sample
+      context.say(
+        `${run}/${context.runs}: running ${running.toFixed(2)}, replicated ${whole.toFixed(2)}, Ready ${ready.toFixed(2)} s`,
+      )
+    }
+    return figuresOf(samples)
+  },
+}
+
+async function createOnce(stage: Stage, name: string, signal: AbortSignal): Promise<Sample> {
+  const { kube, namespace } = stage
+  const watch = watchCluster(kube, { namespace, name, podCount: SHAPE.servers }, signal)
+  const servers = serversOf(stage, name, watch, signal)
+  try {
+    const start = performance.now()
+    await applyCluster(stage, name, SPEC, signal)
+    const { wholeMs } = await untilWhole(servers.look, SHAPE, start, signal)
+    const [running, ready] = await until(
+      `${name} Ready`,
+      60_000,
+      async () => {
+        const [runningAt, readyAt] = [watch.runningAt(), watch.readyAt()]
+        return runningAt === undefined || readyAt === undefined ? undefined : [runningAt - start, readyAt - start]
+      },
+      { signal },
+    )
+    return { running: (running ?? 0) / 1000, whole: wholeMs / 1000, ready: (ready ?? 0) / 1000 }
+  } finally {
+    await servers.close()
+    await watch.stop()
+    if (!signal.aborted) await deleteCluster(stage, name, signal)
+  }
+}
+
+/** The way to the servers of a cluster: a forward to each pod once it has an address. */
+function serversOf(
+  { platform, objects, namespace }: Stage,
+  name: string,
+  watch: ClusterWatch,
+  signal: AbortSignal,
+): { readonly look: LookAtServers; close(): Promise<void> } {
+  const pool = new NodePool(() => undefined)
+  const forwards = new Map<string, Promise<Forward>>()
+  let password: string | undefined
+  const look: LookAtServers = async () => {
+    if (password === undefined) {
+      const secret = await objects.get(secrets, { namespace, name: `${name}-internal` }, { signal })
+      const data = (secret?.['data'] ?? {}) as Readonly<Record<string, string>>
+      password = Buffer.from(data['control-password'] ?? '', 'base64').toString('utf8') || undefined
+    }
+    return Promise.all(
+      watch.pods().map(async ({ name: pod, ip }): Promise<Contact> => {
+        if (ip === undefined || password === undefined) return { type: 'absent' }
+        const forward = forwards.get(pod) ?? platform.forward({ host: ip, port: CLIENT_PORT })
+        forwards.set(pod, forward)
+        const target = { host: '127.0.0.1', port: (await forward).port, username: 'slotkeeper', password }
+        return observeNode(pool.node(pod, target), ['cluster-node-timeout'], LOOK_MS)
+      }),
+    )
+  }
+  const close = async (): Promise<void> => {
+    pool.close()
+    for (const forward of forwards.values()) await (await forward).close()
+  }
+  return { look, close }
+}
+
+function figuresOf(samples: readonly Sample[]): readonly Figure[] {
+  const of = (value: (sample: Sample) => number): readonly number[] => samples.map(value)
+  const unit = 's'
+  return [
+    { what: '`kubectl apply` -> all six pods running', unit, ours: of((one) => one.running) },
+    {
+      what: '`kubectl apply` -> fully replicated',
+      unit,
+      ours: of((one) => one.whole),
+      target: { most: 6, of: 'ours' },
+    },
+    {
+      what: '`kubectl apply` -> the object says Ready',
+      unit,
+      ours: of((one) => one.ready),
+      target: { most: 6.5, of: 'ours' },
+    },
+    {
+      what: 'pods running -> fully replicated',
+      unit,
+      ours: of((one) => one.whole - one.running),
+      target: { most: 2.7, of: 'ours' },
+    },
+    {
+      what: 'pods running -> the object says Ready',
+      unit,
+      ours: of((one) => one.ready - one.running),
+      target: { most: 2.7, of: 'ours' },
+    },
+  ]
+}
