@@ -14,6 +14,8 @@ const colours = { time: 'gray', name: 'bold', type: 'cyan', text: 'reset' } as c
 
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+// Whoever reads may have read enough, as `| head` has.
+process.stdout.on('error', () => process.exit(0))
 try {
   await main()
 } catch (error) {

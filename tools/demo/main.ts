@@ -1,16 +1,17 @@
 import { join } from 'node:path'
+import { styleText } from 'node:util'
 import { formatEvent } from '@slotkeeper/events'
 import type { Delivery } from '@slotkeeper/nats'
 import { startPlatform, type Platform } from '../local/src/index.ts'
+import { paintLine } from './paint-line.ts'
 import { follow, healthy, install, readCluster, storyFaults, until, writeTo } from './tour.ts'
 
 /** The demo: a real cluster created, broken and healed. Exit code 0 only if every promise held. */
-const colour = process.stdout.isTTY === true
-const paint = (code: number, text: string): string => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
 const began = performance.now()
 const seconds = (): string => `${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s`
-const say = (text: string): void => console.log(`${paint(2, seconds())}  ${paint(1, text)}`)
-const ok = (text: string): void => console.log(`${paint(2, seconds())}  ${paint(32, 'ok')} ${text}`)
+const line = (text: string): void => console.log(`${styleText('dim', seconds())}  ${text}`)
+const say = (text: string): void => line(styleText('bold', text))
+const ok = (text: string): void => line(`${styleText('green', 'ok')} ${text}`)
 const stop = new AbortController()
 const namespace = 'shop'
 const name = 'orders'
@@ -21,7 +22,7 @@ const failures: string[] = []
 const demand = (holds: boolean, text: string): void => {
   if (holds) return ok(text)
   failures.push(text)
-  console.log(`${paint(2, seconds())}  ${paint(31, 'NOT')} ${text}`)
+  line(`${styleText('red', 'NOT')} ${text}`)
 }
 
 let platform: Platform | undefined
@@ -31,7 +32,7 @@ try {
   await tour(platform)
 } catch (error) {
   failures.push(error instanceof Error ? error.message : String(error))
-  console.error(paint(31, `The demo stopped: ${failures.at(-1)}`))
+  console.error(styleText('red', `The demo stopped: ${failures.at(-1)}`, { stream: process.stderr }))
 } finally {
   stop.abort()
   say('Cleaning up')
@@ -39,8 +40,8 @@ try {
 }
 console.log(
   failures.length === 0
-    ? paint(32, '\nEverything held.')
-    : paint(31, `\n${failures.length} of the promises did not hold.`),
+    ? styleText('green', '\nEverything held.')
+    : styleText('red', `\n${failures.length} of the promises did not hold.`),
 )
 process.exit(failures.length === 0 ? 0 : 1)
 
@@ -49,7 +50,7 @@ async function tour(on: Platform): Promise<void> {
   await install(on)
   const show = (delivery: Delivery): void => {
     story.push(delivery)
-    console.log(`        ${paint(36, formatEvent(delivery.event.cloudEvent))}`)
+    console.log(`         ${formatEvent(delivery.event.cloudEvent, { paint: paintLine })}`)
   }
   say('Creating a cluster: kubectl apply -f examples/clusters/orders.yaml')
   await on.kubectl(['create', 'namespace', namespace])
@@ -57,7 +58,9 @@ async function tour(on: Platform): Promise<void> {
   await on.kubectl(['-n', namespace, 'apply', '-f', join(import.meta.dirname, '../../examples/clusters/orders.yaml')])
   const reading = await follow(on, show, stop.signal)
   const formed = await healthy(on, namespace, name)
-  ok(`three primaries and three replicas, Healthy ${((performance.now() - applied) / 1000).toFixed(1)} s after apply`)
+  const formedAfter = ((performance.now() - applied) / 1000).toFixed(1)
+  await allTold(on)
+  ok(`three primaries and three replicas, Healthy ${formedAfter} s after apply`)
 
   say('Writing 500 keys a second with an ordinary client')
   const writer = await writeTo(on, namespace, name, 500)
@@ -91,15 +94,33 @@ async function tour(on: Platform): Promise<void> {
     `${missing.acknowledged.length} of the unconfirmed were lost (bound: what was under way at the kill)`,
   )
 
+  const told = await allTold(on)
   say('Replaying the whole story from the stream')
-  const { status } = await until('an empty outbox', 30_000, async () => {
-    const cluster = await readCluster(on, namespace, name)
-    return story.length === cluster.status?.lifecycle?.seq ? cluster : undefined
-  })
+  const again = await replay(on, told)
+  const ids = (events: readonly Delivery[]): string => events.map(({ event }) => event.cloudEvent.id).join(' ')
   demand(
-    storyFaults(story).length === 0 && story.length === status?.lifecycle?.seq,
-    `${story.length} events, in order, none missing, none twice`,
+    storyFaults(again).length === 0 && again.length === told && ids(again) === ids(story),
+    `${again.length} events, in order, none missing, none twice`,
   )
   stop.abort()
   await reading.done
+}
+
+/** Waits until everything that was committed has been printed; gives how many events that are. */
+async function allTold(on: Platform): Promise<number> {
+  return until('an empty outbox', 30_000, async () => {
+    const { status } = await readCluster(on, namespace, name)
+    return story.length === status?.lifecycle?.seq ? story.length : undefined
+  })
+}
+
+/** Reads as many events as that from the beginning of the stream once more. */
+async function replay(on: Platform, count: number): Promise<readonly Delivery[]> {
+  const events: Delivery[] = []
+  const ending = new AbortController()
+  const { done } = await follow(on, (delivery) => events.push(delivery), AbortSignal.any([stop.signal, ending.signal]))
+  await until('the end of the story', 30_000, async () => (events.length >= count ? true : undefined))
+  ending.abort()
+  await done
+  return events
 }

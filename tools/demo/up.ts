@@ -1,4 +1,5 @@
 import { startPlatform } from '../local/src/index.ts'
+import { step } from '../local/src/step-log.ts'
 import { install } from './tour.ts'
 
 /** Starts a platform that stays, installs Slotkeeper in it, and says what to try next. */
@@ -8,8 +9,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const log = (line: string): void => void process.stderr.write(`${line}\n`)
 try {
   const platform = await startPlatform({ name, signal: stop.signal, log, detached: true })
-  log('installing Slotkeeper')
-  await install(platform)
+  await step(log, 'Slotkeeper', () => install(platform))
+  const which = name === 'default' ? '' : ` NAME=${name}`
   process.stdout.write(`
 A Kubernetes of three nodes runs, with Slotkeeper in it. Try:
 
@@ -17,8 +18,8 @@ A Kubernetes of three nodes runs, with Slotkeeper in it. Try:
   alias kubectl=${platform.kubectlPath}
   kubectl apply -f examples/clusters/orders.yaml
   kubectl get rdc,pods -o wide
-  make events            # what happens, as it happens
-  make down              # ends it
+  make events${which}    # what happens, as it happens
+  make down${which}      # ends it
 
 `)
   process.exit(0)

@@ -13,6 +13,8 @@ const stop = new AbortController()
 const stopped = new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(name, () => stop.abort(new Error(`ended by ${name}`)))
+// Whoever reads may have read enough.
+process.stdout.on('error', () => process.exit(0))
 const log = (line: string): void => void process.stderr.write(`${line}\n`)
 
 async function up(): Promise<void> {
@@ -30,13 +32,16 @@ async function up(): Promise<void> {
 const commands: Readonly<Record<string, () => Promise<void>>> = {
   ensure: async () => void (await ensureToolchain(parts as ToolchainPart[], log, stop.signal)),
   up,
-  down: () => stopPlatform(values.name),
+  down: async () => {
+    const ended = await stopPlatform(values.name)
+    log(ended ? `platform ${values.name} is gone` : `no platform named ${values.name} runs`)
+  },
   images: async () => {
     const tools = completeToolchain(await ensureToolchain([], log, stop.signal))
     for (const { name, file } of await ensureImages(tools, log, stop.signal)) process.stdout.write(`${name} ${file}\n`)
   },
   doctor: async () => {
-    if (!(await runDoctor(log))) process.exitCode = 1
+    if (!(await runDoctor((line) => void process.stdout.write(`${line}\n`)))) process.exitCode = 1
   },
 }
 

@@ -19,7 +19,7 @@ export type DebianPackages = {
 }
 
 /** The Debian mirror that this machine uses itself: the entry of its own sources that names a Debian suite with `main`. */
-async function ownMirror(): Promise<string> {
+export async function ownMirror(): Promise<string> {
   const folder = '/etc/apt/sources.list.d'
   const files = existsSync(folder) ? (await readdir(folder)).toSorted().map((name) => join(folder, name)) : []
   for (const file of ['/etc/apt/sources.list', ...files].filter((name) => existsSync(name))) {

@@ -1,54 +1,86 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { missingPrograms } from './debian-programs.ts'
+import { styleText } from 'node:util'
+import { installCommand, missingPrograms } from './debian-programs.ts'
+import { ownMirror } from './debian-suites.ts'
+import { goVersion } from './go-build.ts'
 import { runCommand } from './run-command.ts'
+import { serverRoots } from './servers.ts'
 import type { Log } from './step-log.ts'
 import { readToolchain } from './toolchain.ts'
 
-type Finding = { readonly good: boolean; readonly text: string }
-
-async function finding(what: string, remedy: string, check: () => Promise<boolean>): Promise<Finding> {
-  const good = await check().catch(() => false)
-  return { good, text: good ? what : `${what}: no. Remedy: ${remedy}` }
+/** One thing that is needed: how to look for it, and what to do when it isn't there. */
+type Need = {
+  readonly what: string
+  readonly remedy: string
+  /** Gives what was found, nothing or `true` included; `false` or an error when it is missing. */
+  readonly look: () => Promise<string | boolean> | string | boolean
 }
 
-/** Says what the platform needs, what is there and what to do about the rest; gives whether all is well. */
+/** Says what the platform needs, what is there and what to do about the rest, a line each; gives whether all is well. */
 export async function runDoctor(log: Log): Promise<boolean> {
+  const all = needs()
+  const found = await Promise.all(all.map(async ({ look }) => look()).map((one) => one.catch(() => false)))
+  const width = Math.max(...all.map(({ what }) => what.length))
+  for (const [index, { what, remedy }] of all.entries()) {
+    const seen = found[index] ?? false
+    const mark = seen === false ? styleText('red', 'MISSING') : styleText('green', 'ok     ')
+    const detail = seen === false ? remedy : seen === true ? '' : styleText('dim', seen)
+    log(`${mark}  ${what.padEnd(width)}  ${detail}`.trimEnd())
+  }
+  return !found.includes(false)
+}
+
+function needs(): readonly Need[] {
   const root = process.getuid?.() === 0
-  const missing = [...new Set(missingPrograms().map((program) => program.package))]
-  const tools = await readToolchain()
-  const built = ['kube', 'containerd', 'shim', 'ctr', 'coredns', 'natsServer', 'pause', 'runcWrapper'] as const
+  const missing = missingPrograms()
   const flags = root ? ['-nm', '--mount-proc', '-pf'] : ['-Urnm', '--map-auto', '--mount-proc', '-pf']
-  const findings = await Promise.all([
-    finding('Linux', 'the platform runs on Linux alone', async () => process.platform === 'linux'),
-    finding('Go', 'install Go 1.26 or newer', async () =>
-      /go1\.(2[6-9]|[3-9]\d)/.test(await runCommand('go', ['version'])),
-    ),
-    finding(
-      'Node 24 or newer',
-      'npm ci, then run it by npm',
-      async () => Number(process.versions.node.split('.')[0]) >= 24,
-    ),
-    finding('Debian packages', `as root: apt-get install -y ${missing.join(' ')}`, async () => missing.length === 0),
-    finding(
-      'namespaces',
-      'allow unprivileged user namespaces (kernel.unprivileged_userns_clone=1), or run as root',
-      async () => (await runCommand('unshare', [...flags, 'echo', 'yes'])).includes('yes'),
-    ),
-    finding(
-      'subordinate ids',
-      `as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${userInfo().username}`,
-      async () => root || (await readFile('/etc/subuid', 'utf8')).includes(`${userInfo().username}:`),
-    ),
-    finding('toolchain', 'node tools/local/main.ts ensure', async () =>
-      built.every((name) => tools[name] !== undefined),
-    ),
-    finding(
-      'Redis and Valkey',
-      'node tools/local/main.ts ensure servers',
-      async () => Object.keys(tools.servers).length === 4,
-    ),
-  ])
-  for (const { good, text } of findings) log(`${good ? 'ok     ' : 'MISSING'} ${text}`)
-  return findings.every(({ good }) => good)
+  const { username } = userInfo()
+  return [
+    { what: 'Linux', remedy: 'the platform runs on Linux alone', look: () => process.platform === 'linux' },
+    {
+      what: 'Node 24',
+      remedy: 'npm ci, then make doctor',
+      look: () => Number(process.versions.node.split('.')[0]) >= 24 && process.versions.node,
+    },
+    { what: 'Go 1.26', remedy: 'install Go 1.26 or newer, and put it on PATH', look: () => goVersion() },
+    {
+      what: 'Debian packages',
+      remedy: `${root ? 'make toolchain, or' : 'as root:'} ${installCommand(missing)}`,
+      look: () => missing.length === 0,
+    },
+    {
+      what: 'Debian mirror',
+      remedy: 'name a Debian mirror with main in the apt sources; Redis and Valkey come from there',
+      look: async () => (await ownMirror()) !== '' && existsSync('/usr/share/keyrings/debian-archive-keyring.gpg'),
+    },
+    {
+      what: 'namespaces',
+      remedy: 'allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root',
+      look: async () => (await runCommand('unshare', [...flags, 'echo', 'yes'])).includes('yes'),
+    },
+    {
+      what: 'subordinate ids',
+      remedy: `as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${username}`,
+      look: async () => root || (await readFile('/etc/subuid', 'utf8')).includes(`${username}:`),
+    },
+    {
+      what: 'toolchain',
+      remedy: 'make toolchain; it builds for 8 minutes or more the first time',
+      look: async () => {
+        const { servers: _, ...built } = await readToolchain()
+        return Object.keys(built).length >= 8 && Object.values(built).every((file) => existsSync(file))
+      },
+    },
+    {
+      what: 'Redis and Valkey',
+      remedy: 'make toolchain',
+      look: async () => {
+        const { servers } = await readToolchain()
+        const versions = Object.entries(servers).filter(([, one]) => existsSync(one.server))
+        return versions.length === Object.keys(serverRoots).length && versions.map(([, one]) => one.version).join(', ')
+      },
+    },
+  ]
 }

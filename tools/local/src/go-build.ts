@@ -53,6 +53,17 @@ export const goBuilds = {
 /** The name of something built from source. */
 export type GoBuildName = keyof typeof goBuilds
 
+/** The version of the Go on PATH, as `1.26.8`; throws with what to do when there is none that builds this. */
+export async function goVersion(signal?: AbortSignal): Promise<string> {
+  const said = await runCommand('go', ['version'], signal === undefined ? {} : { signal }).catch(() => '')
+  const [, version = '', minor = '0'] = /\bgo(1\.(\d+)\S*)/.exec(said) ?? []
+  if (Number(minor) < 26)
+    throw new Error(
+      `Go is ${version === '' ? 'missing' : version}. Remedy: install Go 1.26 or newer, and put it on PATH`,
+    )
+  return version
+}
+
 async function fingerprint(build: GoBuild, source: string): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(build)).update(process.arch)
   for (const name of (await readdir(source)).filter((file) => /\.(go|mod|sum)$/.test(file)).toSorted()) {
@@ -67,6 +78,7 @@ export async function ensureGoBuild(name: GoBuildName, log: Log, signal: AbortSi
   const source = join(import.meta.dirname, '..', 'go', build.module)
   const target = join(cacheDirectory(), 'go', `${build.module}-${await fingerprint(build, source)}`)
   if (existsSync(target)) return target
+  await goVersion(signal)
   await step(log, `build ${name} (${build.expected})`, async (progress) => {
     await mkdir(join(cacheDirectory(), 'go'), { recursive: true })
     const temporary = await mkdtemp(join(cacheDirectory(), 'go', '.building-'))

@@ -79,7 +79,7 @@ function startInside(config: InsideConfig, file: string): Promise<void> {
     })
     child.on('error', reject)
     child.on('exit', () => {
-      reject(new Error(`${failure}. Remedy: node tools/local/main.ts doctor; logs: ${join(state, 'log')}`))
+      reject(new Error(`${failure}. Remedy: make doctor; logs: ${join(state, 'log')}`))
       void stop(1)
     })
   })

@@ -59,7 +59,7 @@ export type StartOptions = {
 const never = new AbortController().signal
 const askDeadline = 120_000
 
-function platformOf(record: PlatformRecord, stop: () => Promise<void>): Platform {
+function platformOf(record: PlatformRecord): Platform {
   const dialSocket = join(record.state, sockets.dial)
   const ask = (request: Readonly<Record<string, string | undefined>>): Promise<unknown> =>
     askInside(join(record.state, sockets.control), request, AbortSignal.timeout(askDeadline))
@@ -84,7 +84,7 @@ function platformOf(record: PlatformRecord, stop: () => Promise<void>): Platform
       stopKubelet: async (node) => void (await ask({ op: 'stopKubelet', node })),
       startKubelet: async (node) => void (await ask({ op: 'startKubelet', node })),
     },
-    stop,
+    stop: async () => void (await stopPlatform(record.name)),
   }
 }
 
@@ -125,10 +125,10 @@ async function readRecord(state: string): Promise<PlatformRecord | undefined> {
   return JSON.parse(await readFile(join(state, recordFile), 'utf8')) as PlatformRecord
 }
 
-/** Ends a platform by its name, and waits until it is gone. Nothing happens when there is none. */
-export async function stopPlatform(name: string): Promise<void> {
+/** Ends a platform by its name, and waits until it is gone; gives whether there was one. */
+export async function stopPlatform(name: string): Promise<boolean> {
   const state = stateDirectory(name)
-  if (!existsSync(state)) return
+  if (!existsSync(state)) return false
   const found = await new Promise<boolean>((resolve, reject) => {
     const socket = connect(join(state, keeperSocket))
     const late = setTimeout(() => socket.destroy(new Error(`platform ${name} did not end in a minute`)), 60_000)
@@ -147,14 +147,14 @@ export async function stopPlatform(name: string): Promise<void> {
   })
   // Without a keeper the namespace is dead too, and only files are left.
   if (!found) await removeState(state)
+  return found
 }
 
 /** Gives the platform of that name which already runs. */
 export async function attachPlatform(name: string): Promise<Platform> {
   const record = await readRecord(stateDirectory(name))
-  if (record === undefined)
-    throw new Error(`no platform named ${name} runs. Remedy: node tools/local/main.ts up --name ${name}`)
-  return platformOf(record, () => stopPlatform(name))
+  if (record === undefined) throw new Error(`no platform named ${name} runs. Remedy: make up NAME=${name}`)
+  return platformOf(record)
 }
 
 /** Starts a platform and waits until its nodes are Ready. It ends with this process unless it is detached. */
@@ -162,8 +162,7 @@ export async function startPlatform(options: StartOptions): Promise<Platform> {
   const { name, signal = never, log = () => undefined, detached = false } = options
   const state = stateDirectory(name)
   await mkdir(join(state, '..'), { recursive: true })
-  if (await isKept(state))
-    throw new Error(`a platform named ${name} runs already. Remedy: node tools/local/main.ts down --name ${name}`)
+  if (await isKept(state)) throw new Error(`a platform named ${name} runs already. Remedy: make down NAME=${name}`)
   await removeState(state)
   const errors = await open(`${state}.keeper.log`, 'w')
   const args = ['--no-warnings', join(import.meta.dirname, 'keeper.ts'), name, detached ? 'detached' : 'tied']
@@ -183,7 +182,7 @@ export async function startPlatform(options: StartOptions): Promise<Platform> {
       const record = ended ? undefined : await readRecord(state)
       if (record !== undefined && existsSync(record.kubeconfig)) {
         await rm(`${state}.keeper.log`, { force: true })
-        return platformOf(record, () => stopPlatform(name))
+        return platformOf(record)
       }
       if (ended) throw new Error(await whyFailed(state))
       await sleep(50, undefined, { signal })

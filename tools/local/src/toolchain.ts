@@ -95,7 +95,7 @@ export type CompleteToolchain = Required<Toolchain>
 export function completeToolchain(toolchain: Toolchain): CompleteToolchain {
   const { kube, containerd, shim, ctr, coredns, natsServer, pause, runcWrapper, servers } = toolchain
   if (!kube || !containerd || !shim || !ctr || !coredns || !natsServer || !pause || !runcWrapper) {
-    throw new Error('the toolchain is not complete. Remedy: node tools/local/main.ts ensure')
+    throw new Error('the toolchain is not complete. Remedy: make toolchain')
   }
   return { kube, containerd, shim, ctr, coredns, natsServer, pause, runcWrapper, servers }
 }
