@@ -23,7 +23,11 @@ export default defineConfig({
       {
         test: {
           name: 'adapters',
-          include: ['libs/{k8s,nats,redis-client,api,controller}/test/**/*.test.ts', 'tools/test/**/*.test.ts'],
+          include: [
+            'libs/{k8s,nats,redis-client,api,controller}/test/**/*.test.ts',
+            'apps/*/test/**/*.test.ts',
+            'tools/test/**/*.test.ts',
+          ],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,

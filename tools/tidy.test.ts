@@ -16,6 +16,7 @@ const wireWords: Readonly<Record<string, string>> = {
   'apps/cluster-controller/src/resources/scripts/start.sh': 'parses CLUSTER NODES',
   'apps/cluster-controller/src/resources/scripts/prestop.sh': 'parses INFO',
   'apps/cluster-controller/src/resources/scripts/probe.sh': 'parses INFO',
+  'apps/cluster-controller/test/start.test.ts': 'writes lines of nodes.conf',
   'libs/k8s/src/lease.ts': 'the election has its own word',
   'libs/k8s/src/lease-store.ts': 'the election has its own word',
   'libs/k8s/src/resource.ts': 'describes the Lease of the election',

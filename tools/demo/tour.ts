@@ -26,6 +26,7 @@ export type ClusterView = {
   readonly status?: {
     readonly state?: string
     readonly formedAt?: string
+    readonly binding?: { readonly name: string }
     readonly lifecycle?: { readonly seq: number; readonly life: number }
     readonly outbox?: readonly unknown[]
     readonly topology?: readonly {
@@ -56,7 +57,9 @@ export function isTrue(cluster: ClusterView, type: string): boolean {
 
 /** Waits until the cluster is Healthy, Ready and fully replicated. */
 export function healthy(platform: Platform, namespace: string, name: string, timeoutMs = 90_000): Promise<ClusterView> {
+  const waits = ['-n', namespace, 'wait', 'rdc', name, '--for=jsonpath={.status.state}=Healthy', '--timeout=30s']
   return until(`${namespace}/${name} Healthy`, timeoutMs, async () => {
+    await platform.kubectl(waits)
     const cluster = await readCluster(platform, namespace, name)
     const sound =
       cluster.status?.state === 'Healthy' && isTrue(cluster, 'Ready') && isTrue(cluster, 'ReplicationHealthy')

@@ -73,8 +73,13 @@ export async function createSecrets(
   await create(objects, cluster, nameOf.connection(cluster.name), connection, io)
 }
 
-/** Users of the servers, with hashed passwords: everyone's, the controller's, the replicas' and the probes'. */
-function internalData(password: string): Record<string, string> {
+/**
+ * The content of the internal Secret: users of the servers with hashed passwords (everyone's, the controller's, the
+ * replicas' and the probes'), and the passwords that the servers, the probes and the controller read.
+ *
+ * @param password everyone's
+ */
+export function internalData(password: string): Record<string, string> {
   const control = random()
   const replication = random()
   const probe = random()

@@ -1,14 +1,23 @@
+export { connectServer, type Dial, type ServerAddress } from './connect-server.ts'
+export { hasEnded } from './end-process.ts'
 export { ENGINES } from './engines.ts'
 export { type KubeApiServer, startKubeApiServer } from './kube-apiserver.ts'
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts'
 export { type RedisConfig, type RedisServer, startRedisServer } from './redis-server.ts'
-export { readToolchain, requireTool, type ServerTools, type Toolchain, toolchainFile } from './toolchain.ts'
+export {
+  readToolchain,
+  requireImageRoot,
+  requireTool,
+  type ServerTools,
+  type Toolchain,
+  toolchainFile,
+} from './toolchain.ts'
 export {
   connectCluster,
-  connectServer,
   type RecordingWriter,
   startWriter,
   type WriteRecord,
   type WriterOptions,
 } from './recording-writer.ts'
+export { takesConnections } from './takes-connections.ts'
 export { until } from './until.ts'

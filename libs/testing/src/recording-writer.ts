@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream'
-import { Cluster, Redis } from 'ioredis'
+import { Cluster } from 'ioredis'
+import { connectorThrough, type Dial } from './connect-server.ts'
 
 /** What a writer remembers: what it may claim to have written. */
 export type WriteRecord = {
@@ -14,7 +14,7 @@ export type WriteRecord = {
 
 /** How the writer reaches the cluster. */
 export type WriterOptions = {
-  readonly dial: (host: string, port: number) => Duplex
+  readonly dial: Dial
   readonly startAt: readonly { readonly host: string; readonly port: number }[]
   readonly password: string
   /** Writes started per second. */
@@ -33,24 +33,7 @@ export type RecordingWriter = {
 
 /** Makes an ordinary ioredis Cluster client that opens its connections through `dial`. */
 export function connectCluster({ dial, startAt, password }: Omit<WriterOptions, 'perSecond'>): Cluster {
-  class Connector {
-    readonly options: { readonly host?: string; readonly port?: number }
-    stream: Duplex | undefined
-    constructor(options: object) {
-      this.options = options
-    }
-    check(): boolean {
-      return true
-    }
-    disconnect(): void {
-      this.stream?.destroy()
-    }
-    connect(): Promise<Duplex> {
-      this.stream = dial(this.options.host ?? '', this.options.port ?? 6379)
-      return Promise.resolve(this.stream)
-    }
-  }
-  const redisOptions = { password, Connector: Connector as never, connectTimeout: 1_000 }
+  const redisOptions = { password, Connector: connectorThrough(dial) as never, connectTimeout: 1_000 }
   const cluster = new Cluster([...startAt], {
     redisOptions,
     clusterRetryStrategy: () => 50,
@@ -116,9 +99,4 @@ export function startWriter(options: WriterOptions): RecordingWriter {
       cluster.disconnect()
     },
   }
-}
-
-/** A plain connection to one server on this machine. */
-export function connectServer(port: number, host = '127.0.0.1'): Redis {
-  return new Redis({ host, port, maxRetriesPerRequest: 0, retryStrategy: () => null })
 }

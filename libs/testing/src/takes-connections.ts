@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-/** Whether something listens on a port of 127.0.0.1. */
-export async function takesConnections(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
+/** Whether something listens on a port of this machine. */
+export async function takesConnections(port: number, host = '127.0.0.1'): Promise<boolean> {
+  const socket = connect(port, host)
   try {
     await once(socket, 'connect')
     return true

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /** Where the programs that tests run are: written by the toolchain's build, or named by the environment. */
 export type Toolchain = {
@@ -35,6 +35,13 @@ export async function requireTool(name: 'kube' | 'natsServer'): Promise<string> 
   const path = (await readToolchain())[name]
   if (path === undefined) throw new Error(`no ${name} in ${toolchainFile()}: run \`make toolchain\``)
   return path
+}
+
+/** The folder that the image of a version of Redis or Valkey is made of, or an error that says how to get it. */
+export async function requireImageRoot(engine: string): Promise<string> {
+  const server = (await readToolchain()).servers[engine]?.server
+  if (server === undefined) throw new Error(`no ${engine} in ${toolchainFile()}: run \`make toolchain\``)
+  return join(dirname(server), 'root')
 }
 
 async function readWritten(file: string): Promise<Partial<Toolchain>> {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, rename, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
 import { ensureDebianRoot, type DebianRoot } from './debian-root.ts'
@@ -57,13 +57,19 @@ async function writeWrapper(folder: string, root: string, program: string): Prom
   return path
 }
 
-/** Unpacks a server and gives files that start it on this machine: they `exec` the unpacked loader. */
+/**
+ * Unpacks a server and gives files that start it on this machine: they `exec` the unpacked loader. Beside them, `root`
+ * leads to the folder that the server's image is made of.
+ */
 export async function ensureServer(name: ServerName, log: Log, signal: AbortSignal): Promise<Server> {
   const root = await ensureDebianRoot(serverRoots[name], log, signal)
   const folder = join(cacheDirectory(), 'bin', name)
   await mkdir(folder, { recursive: true })
   const server = await writeWrapper(folder, root, `${familyOf(name)}-server`)
   const cli = await writeWrapper(folder, root, `${familyOf(name)}-cli`)
+  await rm(join(folder, 'root.new'), { force: true })
+  await symlink(root, join(folder, 'root.new'))
+  await rename(join(folder, 'root.new'), join(folder, 'root'))
   const text = await runCommand(server, ['--version'], { signal, deadline: 10_000 })
   const version = /v=(\d+\.\d+\.\d+)/.exec(text)?.[1]
   if (version === undefined || !version.startsWith(`${name.split('-')[1] ?? ''}.`)) {

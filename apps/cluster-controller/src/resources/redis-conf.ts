@@ -63,6 +63,8 @@ export function redisConf(spec: RedisClusterSpec, uid: string): string {
     'shutdown-timeout': '10',
     appendonly: persistence === 'aof' ? 'yes' : 'no',
     save: persistence === 'rdb' ? '3600 1 300 100 60 10000' : '""',
+    // A server that keeps nothing keeps no file of its last sync either: loaded again, it would be old data.
+    ...(persistence === 'none' ? { 'rdb-del-sync-files': 'yes' } : {}),
     aclfile: '/etc/slotkeeper/internal/users.acl',
     ...liveSettings(spec),
   }

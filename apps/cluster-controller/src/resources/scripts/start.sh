@@ -5,27 +5,25 @@ set -u
 data=/data
 port=6379
 secrets=/etc/slotkeeper/internal
+conf=/etc/slotkeeper/config/redis.conf
 marker=$data/slotkeeper.marker
 clean=$data/slotkeeper.clean
 server=$(command -v valkey-server || command -v redis-server)
 cli=$(command -v valkey-cli || command -v redis-cli)
+# Process 1 has no default action for signals: without this a pod that waits could not be deleted in order.
+trap 'exit 143' TERM INT
 
 say() { echo "slotkeeper: $*"; echo "$*" > /dev/termination-log 2>/dev/null || true; }
 has_aof() { [ -s "$data/appendonlydir/appendonly.aof.manifest" ]; }
 has_rdb() { [ -s "$data/dump.rdb" ]; }
+refuse() { say "VolumeHasOtherData: $*; nothing was touched"; exit 78; }
 
 # A volume belongs to one cluster. Another cluster's data is neither served nor touched.
 if [ -f "$marker" ]; then
   read -r owner rest < "$marker"
-  if [ "$owner" != "$SLOTKEEPER_CLUSTER_UID" ]; then
-    say "VolumeHasOtherData: this volume holds data of the cluster with uid $owner; nothing was touched"
-    sleep 30 & wait $!
-    exit 78
-  fi
+  [ "$owner" = "$SLOTKEEPER_CLUSTER_UID" ] || refuse "this volume holds data of the cluster with uid $owner"
 elif [ -e "$data/nodes.conf" ] || has_aof || has_rdb; then
-  say "VolumeHasOtherData: this volume holds data that no marker claims; nothing was touched"
-  sleep 30 & wait $!
-  exit 78
+  refuse "this volume holds data that no marker claims"
 else
   echo "$SLOTKEEPER_CLUSTER_UID $SLOTKEEPER_SHARD live" > "$marker.new" && mv "$marker.new" "$marker"
 fi
@@ -47,43 +45,59 @@ was_primary() {
   done < "$data/nodes.conf"
 }
 
-# Asks one peer what became of us: replaced, alone (nobody holds our data), heirs (somebody might), or nothing.
+# What became of us by the rows of one view: replaced, heirs (somebody may hold newer data), alone, or nothing.
+judge() {
+  seen=""; owners=" "; sources=""
+  while read -r id address flags followed ping pong epoch link slots; do
+    if [ "$id" = "$me" ]; then
+      seen=owner
+      case "$flags" in *slave*) seen=replaced ;; esac
+      [ -z "$slots" ] && seen=replaced
+    fi
+    [ -n "$slots" ] && owners="$owners$id "
+    case "$flags" in *slave*) sources="$sources $followed" ;; esac
+  done
+  case "$seen" in owner) ;; *) echo "$seen"; return ;; esac
+  for one in $sources; do
+    # Who follows a node without slots has not heard yet that we took them over: its data may be newer than ours.
+    case "$owners" in *" $one "*) [ "$one" = "$me" ] || continue ;; esac
+    echo heirs; return
+  done
+  echo alone
+}
+
+# Asks one peer for its view.
 ask() {
-  REDISCLI_AUTH=$(cat "$secrets/probe-password") timeout 1 "$cli" --no-auth-warning --user slotkeeper-probe -h "$1" -p "$port" CLUSTER NODES 2>/dev/null | {
-    seen=no; heirs=no; verdict=""
-    while read -r id address flags followed ping pong epoch link slots; do
-      if [ "$id" = "$me" ]; then
-        seen=yes
-        case "$flags" in *slave*) verdict=replaced ;; esac
-        [ -z "$slots" ] && verdict=replaced
-      fi
-      [ "$followed" = "$me" ] && heirs=yes
-    done
-    [ "$seen" = no ] && exit 0
-    if [ -n "$verdict" ]; then echo "$verdict"; elif [ "$heirs" = yes ]; then echo heirs; else echo alone; fi
-  }
+  REDISCLI_AUTH=$(cat "$secrets/probe-password") timeout 1 "$cli" --no-auth-warning --user slotkeeper-probe -h "$1" -p "$port" CLUSTER NODES 2>/dev/null | judge
+}
+
+# The first peer that knows us says; when none does, our own file must do.
+verdict_of_peers() {
+  while read -r id address flags followed ping pong epoch link slots; do
+    case "$flags" in *myself*|*noaddr*|*handshake*) continue ;; esac
+    case "$address" in *@*) host=${address%%@*} ;; *) continue ;; esac
+    verdict=$(ask "${host%:*}")
+    [ -n "$verdict" ] && echo "$verdict" && return
+  done < "$data/nodes.conf"
+  judge < "$data/nodes.conf"
 }
 
 me=$(was_primary)
-if [ -n "$me" ] && ! has_aof && [ ! -f "$clean" ]; then
-  waited=0
-  while :; do
-    verdict=""
-    while read -r id address flags followed ping pong epoch link slots; do
-      case "$flags" in *myself*|*noaddr*|*handshake*) continue ;; esac
-      case "$address" in *@*) host=${address%%:*} ;; *) continue ;; esac
-      verdict=$(ask "$host")
-      [ -n "$verdict" ] && break
-    done < "$data/nodes.conf"
-    case "$verdict" in replaced|alone) break ;; esac
-    waited=$((waited + 1))
-    [ "$waited" = "$SLOTKEEPER_GUARD_ROUNDS" ] && say "this node was a primary, its data may be older than that of its replicas, and no peer shows that it was replaced: waiting with the port closed"
+if [ -n "$me" ] && ! has_aof; then
+  began=$(date +%s)
+  patience=$((SLOTKEEPER_GUARD_ROUNDS / 5))
+  while [ ! -f "$clean" ]; do
+    case "$(verdict_of_peers)" in replaced|alone) break ;; esac
+    if [ "$patience" -ge 0 ] && [ $(($(date +%s) - began)) -ge "$patience" ]; then
+      say "this node was a primary and did not end in order, its data may be older than that of its replicas, and no peer shows that it was replaced: waiting with the port closed. If no replica can take over, and this data is the best there is: create $clean in this container"
+      patience=-1
+    fi
     sleep 0.2
   done
 fi
 
 rm -f "$clean"
-set -- /etc/slotkeeper/config/redis.conf --cluster-announce-ip "$SLOTKEEPER_POD_IP"
+set -- "$conf" --cluster-announce-ip "$SLOTKEEPER_POD_IP"
 # A replica that never finished a sync must not be elected; the controller lifts this after the first one.
 [ "$fresh" = yes ] && set -- "$@" --cluster-replica-no-failover yes
 "$server" "$@" &
@@ -94,6 +108,8 @@ while :; do
   wait "$child"; code=$?
   kill -0 "$child" 2>/dev/null || break
 done
-# A server that shut down in order has saved all it had: its data is complete.
-[ "$code" = 0 ] && : > "$clean"
+# A server that shut down in order has saved all it had, if it saves at all; an older file proves nothing.
+saves=""
+while read -r name value; do [ "$name" = save ] && saves=$value; done < "$conf"
+[ "$code" = 0 ] && [ "$saves" != '""' ] && : > "$clean"
 exit "$code"

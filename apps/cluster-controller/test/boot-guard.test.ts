@@ -1,0 +1,124 @@
+import { busPort, CLIENT_PORT } from '@slotkeeper/api'
+import { clusterCalls, observeNode, type Words } from '@slotkeeper/redis-client'
+import { evenRanges, type NodeView, type SlotRange } from '@slotkeeper/redis-topology'
+import { ENGINES, takesConnections, until } from '@slotkeeper/testing'
+import { afterAll, expect, test } from 'vitest'
+import { freshSecrets, makePod, type Pod } from './pod.ts'
+
+const PATIENCE_MS = 45_000
+const NODE_TIMEOUT_MS = 1_000
+const SHARDS = 3
+const NET = `127.${64 + Math.floor(Math.random() * 64)}.${Math.floor(Math.random() * 256)}`
+const pods: Pod[] = []
+let count = 0
+
+afterAll(async () => {
+  await Promise.all(pods.map((pod) => pod.remove()))
+})
+
+/** Sends commands on a connection of their own; an answer that is an error stands in its place. */
+async function tell(pod: Pod, ...commands: readonly Words[]): Promise<readonly unknown[]> {
+  return until(`an answer of ${pod.ip} to ${commands.join('; ')}`, PATIENCE_MS, async () => {
+    const node = pod.node()
+    try {
+      return await node.pipeline(commands, 2_000)
+    } finally {
+      node.close()
+    }
+  })
+}
+
+async function view(pod: Pod): Promise<NodeView | undefined> {
+  const node = pod.node()
+  try {
+    const contact = await observeNode(node, ['cluster-node-timeout'], 2_000)
+    return contact.type === 'up' ? contact.view : undefined
+  } finally {
+    node.close()
+  }
+}
+
+const seen = (what: string, pod: Pod, holds: (one: NodeView) => boolean): Promise<NodeView> =>
+  until(`${what} (${pod.ip})`, PATIENCE_MS, async () => {
+    const one = await view(pod)
+    return one !== undefined && holds(one) ? one : undefined
+  })
+
+/** Three primaries and one replica, of the first. Snapshots are the only thing on their volumes. */
+async function form(engine: string): Promise<readonly [Pod, Pod, Pod, Pod]> {
+  const [uid, secrets] = [`uid-of-${engine}`, freshSecrets()]
+  const make = () =>
+    makePod({
+      engine,
+      ip: `${NET}.${++count}`,
+      uid,
+      persistence: 'rdb',
+      secrets,
+      nodeTimeoutMs: NODE_TIMEOUT_MS,
+    })
+  const own: Pod[] = []
+  for (let number = 0; number <= SHARDS; number += 1) pods.push((own[number] = await make()))
+  const [primary, second, third, replica] = own as [Pod, Pod, Pod, Pod]
+  await Promise.all(own.map((pod) => pod.start()))
+  const ranges: readonly (SlotRange | undefined)[] = evenRanges(SHARDS)
+  await Promise.all(own.map((pod, number) => tell(pod, ...clusterCalls.prepare(NODE_TIMEOUT_MS, number + 1))))
+  for (const [number, pod] of own.entries()) {
+    const range = ranges[number]
+    const meets = own.slice(number + 1).map(({ ip }) => clusterCalls.meet(ip, CLIENT_PORT, busPort(uid)))
+    const slots = range === undefined ? [] : [clusterCalls.addSlots([range])]
+    if (number < SHARDS) await tell(pod, ...slots, ...meets)
+  }
+  const { nodeId } = await seen('the first primary', primary, () => true)
+  await seen('its introduction', replica, (one) =>
+    one.rows.some((row) => row.nodeId === nodeId && row.slots.length > 0),
+  )
+  await tell(replica, clusterCalls.replicate(nodeId), clusterCalls.set('cluster-replica-no-failover', 'no'))
+  for (const pod of own)
+    await seen('a whole cluster', pod, (one) => one.clusterOk && one.linkUp && one.rows.length === own.length)
+  return [primary, second, third, replica]
+}
+
+/** Writes keys of the first shard, each confirmed by the replica. */
+async function write(pod: Pod, names: readonly string[]): Promise<void> {
+  const answers = await tell(pod, ...names.map((name) => ['SET', `{a0}${name}`, name]), ['WAIT', '1', '5000'])
+  expect(answers).toEqual([...names.map(() => 'OK'), 1])
+}
+
+test.concurrent.each(ENGINES)(
+  '%s: a primary with an old snapshot comes back before the election, and costs no confirmed write',
+  async (engine) => {
+    const [primary, lonely, , replica] = await form(engine)
+    const [slot] = await tell(primary, ['CLUSTER', 'KEYSLOT', '{a0}'])
+    expect(slot).toBeLessThanOrEqual(evenRanges(SHARDS)[0]?.last ?? 0)
+    const early = ['one', 'two', 'three']
+    await write(primary, early)
+    await tell(primary, ['SAVE'])
+    const late = Array.from({ length: 50 }, (_, number) => `late ${number}`)
+    await write(primary, late)
+    await primary.kill()
+    await primary.start()
+    // By the votes of the others alone: nobody helps. Until then its port stays closed.
+    const outcome = await until('an election, or the open port of the old primary', PATIENCE_MS, async () => {
+      const open = await takesConnections(CLIENT_PORT, primary.ip)
+      const { role } = await seen('the replica', replica, () => true)
+      if (role === 'primary') return 'elected'
+      return open ? 'served' : undefined
+    })
+    await seen(
+      'a primary and its replica',
+      outcome === 'elected' ? primary : replica,
+      (one) => one.role === 'replica' && one.linkUp && !one.syncing,
+    )
+    for (const pod of [replica, primary]) {
+      const [, ...values] = await tell(pod, ['READONLY'], ...[...early, ...late].map((name) => ['GET', `{a0}${name}`]))
+      expect(values).toEqual([...early, ...late])
+    }
+    expect(outcome).toBe('elected')
+    // Nobody replicates another: its peers say so, and it starts with what it has.
+    const { nodeId } = await seen('the other', lonely, () => true)
+    await tell(lonely, ['SAVE'])
+    await lonely.kill()
+    await lonely.start()
+    await seen('its return as what it was', lonely, (one) => one.nodeId === nodeId && one.role === 'primary')
+  },
+)

@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { redisClusterSpec } from '@slotkeeper/api'
+import { RedisNode } from '@slotkeeper/redis-client'
+import { hasEnded, requireImageRoot } from '@slotkeeper/testing'
+import { CONTROL_USER, internalData } from '../src/credentials.ts'
+import { redisConf } from '../src/resources/redis-conf.ts'
+import { scripts } from '../src/resources/scripts.ts'
+
+/**
+ * What a pod's container is, without Kubernetes: the very scripts, redis.conf and users that the controller makes, in
+ * namespaces of their own (mount, process) on the folder that the image is made of. The script is process 1 there.
+ */
+export type Pod = {
+  /** Its address, one of 127.0.0.0/8; its port is the real one. */
+  readonly ip: string
+  /** Its volume. */
+  readonly data: string
+  /** A new container on the same volume. */
+  start(): Promise<void>
+  /** Ends all of it at once, as kubelet's last resort or a lost node would. */
+  kill(): Promise<void>
+  /** Ends process 1 in order; gives the exit code of the container. */
+  terminate(): Promise<number | null>
+  /** The exit code, once it has ended. */
+  ended(): Promise<number | null>
+  /** What it last wrote to its termination message. */
+  message(): Promise<string>
+  /** What it printed, over all its containers. */
+  log(): Promise<string>
+  /** A new connection as the controller's user. */
+  node(): RedisNode
+  remove(): Promise<void>
+}
+
+/** What a pod is made from. */
+export type PodOptions = {
+  readonly engine: string
+  readonly ip: string
+  /** The cluster's uid: volume marker and bus port follow it. */
+  readonly uid: string
+  readonly persistence: 'aof' | 'rdb' | 'none'
+  readonly secrets: Readonly<Record<string, string>>
+  readonly nodeTimeoutMs: number
+}
+
+// Process 1 of the new namespaces makes the container's root of the image's folder, and becomes the script.
+const ENTER = `set -e
+cd "$1"
+mount -t tmpfs tmpfs root
+cd root
+mkdir -p usr data etc/slotkeeper dev tmp
+ln -s usr/bin bin; ln -s usr/lib lib; ln -s usr/lib64 lib64
+: > dev/null; : > dev/urandom; : > dev/termination-log
+mount --bind /dev/null dev/null; mount --bind /dev/urandom dev/urandom
+mount --bind ../termination-log dev/termination-log
+mount --rbind "$2/usr" usr; mount --bind ../data data; mount --bind ../slotkeeper etc/slotkeeper
+exec chroot . /bin/sh /etc/slotkeeper/config/start`
+
+const asRoot = process.getuid?.() === 0
+const NAMESPACES = [...(asRoot ? [] : ['-Ur']), '-mpf', '--kill-child']
+
+/** Fresh secrets for the pods of one cluster. */
+export const freshSecrets = (): Readonly<Record<string, string>> => internalData('for-clients')
+
+/** Makes a pod with an empty volume; nothing runs yet. */
+export async function makePod(options: PodOptions): Promise<Pod> {
+  const { ip } = options
+  const root = await requireImageRoot(options.engine)
+  const home = await mkdtemp(join(tmpdir(), 'slotkeeper-pod-'))
+  await writeFiles(home, options)
+  let child: ChildProcess | undefined
+  return {
+    ip,
+    data: join(home, 'data'),
+    start: async () => {
+      await writeFile(join(home, 'termination-log'), '')
+      const args = [...NAMESPACES, 'sh', '-c', ENTER, 'enter', home, root]
+      const log = await open(join(home, 'log'), 'a')
+      child = launch(args, log.fd, environment(options))
+      await once(child, 'spawn')
+      await log.close()
+    },
+    kill: async () => void (await signal(child, 'SIGKILL')),
+    terminate: () => signal(child, 'SIGTERM'),
+    ended: () => exitOf(child),
+    message: async () => (await readFile(join(home, 'termination-log'), 'utf8')).trim(),
+    log: () => readFile(join(home, 'log'), 'utf8'),
+    node: () => {
+      const password = options.secrets['control-password'] ?? ''
+      return new RedisNode({ host: ip, port: 6379, username: CONTROL_USER, password }, () => undefined)
+    },
+    remove: async () => {
+      if (child !== undefined && !hasEnded(child)) await signal(child, 'SIGKILL')
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}
+
+const running = new Set<ChildProcess>()
+// A run that ends without clearing up leaves nothing behind: with this process its namespaces end.
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+
+function launch(args: readonly string[], log: number, env: Readonly<Record<string, string | undefined>>): ChildProcess {
+  const child = spawn('unshare', args, { stdio: ['ignore', log, log], env })
+  running.add(child.once('exit', () => running.delete(child)))
+  return child
+}
+
+async function writeFiles(home: string, { persistence, ip, uid, nodeTimeoutMs, secrets }: PodOptions): Promise<void> {
+  for (const folder of ['root', 'data', 'slotkeeper/config', 'slotkeeper/internal'])
+    await mkdir(join(home, folder), { recursive: true })
+  const storage = persistence === 'none' ? {} : { storage: { size: '1Gi', persistence } }
+  const spec = redisClusterSpec.parse({ version: 'valkey-9.1', shards: 3, nodeTimeoutMs, ...storage })
+  const config = redisConf(spec, uid).replace('bind * -::*', `bind ${ip}`)
+  const files = { ...scripts, 'redis.conf': config }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(home, 'slotkeeper/config', name), text)
+  for (const [name, text] of Object.entries(secrets)) await writeFile(join(home, 'slotkeeper/internal', name), text)
+}
+
+function environment({ uid, ip, nodeTimeoutMs }: PodOptions): Readonly<Record<string, string | undefined>> {
+  return {
+    PATH: `/usr/bin:/usr/sbin:${process.env['PATH']}`,
+    SLOTKEEPER_CLUSTER_UID: uid,
+    SLOTKEEPER_SHARD: '0',
+    SLOTKEEPER_GUARD_ROUNDS: String(Math.ceil((3 * nodeTimeoutMs) / 200)),
+    SLOTKEEPER_POD_IP: ip,
+  }
+}
+
+async function exitOf(child: ChildProcess | undefined): Promise<number | null> {
+  if (child !== undefined && !hasEnded(child)) await once(child, 'exit')
+  return child?.exitCode ?? null
+}
+
+/** To process 1: when that ends, the kernel ends all the others, and only then is the container seen to end. */
+async function signal(child: ChildProcess | undefined, what: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+  if (child === undefined) return null
+  process.kill(await firstProcess(child), what)
+  return exitOf(child)
+}
+
+/** Process 1 of the namespaces, as it is numbered outside: the one child of the process that made them. */
+async function firstProcess({ pid }: ChildProcess): Promise<number> {
+  for (const id of (await readdir('/proc')).filter((entry) => /^[0-9]+$/.test(entry))) {
+    const stat = await readFile(`/proc/${id}/stat`, 'utf8').catch(() => '')
+    // After the name in parentheses: state, then the parent.
+    if (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === String(pid)) return Number(id)
+  }
+  throw new Error('the container has ended')
+}

@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { takesConnections, until } from '@slotkeeper/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freshSecrets, makePod, type Pod, type PodOptions } from './pod.ts'
+
+const ENGINE = 'valkey-9.1'
+const PATIENCE_MS = 30_000
+const NET = `127.${64 + Math.floor(Math.random() * 64)}.${Math.floor(Math.random() * 256)}`
+const NOBODY = `${NET}.250`
+const secrets = freshSecrets()
+const pods: Pod[] = []
+let count = 0
+
+afterAll(async () => {
+  await Promise.all(pods.map((pod) => pod.remove()))
+})
+
+async function podOf(persistence: PodOptions['persistence'], nodeTimeoutMs = 60_000): Promise<Pod> {
+  const ip = `${NET}.${++count}`
+  const pod = await makePod({ engine: ENGINE, ip, uid: 'ours', persistence, secrets, nodeTimeoutMs })
+  pods.push(pod)
+  return pod
+}
+
+/** Sends commands on a connection of their own, until they are answered. */
+async function tell(pod: Pod, ...commands: readonly (readonly string[])[]): Promise<readonly unknown[]> {
+  return until(`an answer of ${pod.ip}`, PATIENCE_MS, async () => {
+    const node = pod.node()
+    try {
+      return await node.pipeline(commands, 2_000)
+    } finally {
+      node.close()
+    }
+  })
+}
+
+const idOf = async (pod: Pod): Promise<string> => String((await tell(pod, ['CLUSTER', 'MYID']))[0])
+const file = (pod: Pod, name: string): string => join(pod.data, name)
+const isClean = (pod: Pod): boolean => existsSync(file(pod, 'slotkeeper.clean'))
+
+/** What lies on the volume, by content. */
+async function digest(pod: Pod): Promise<string> {
+  const names = (await readdir(pod.data, { recursive: true, withFileTypes: true })).filter((one) => one.isFile())
+  const hash = createHash('sha256')
+  for (const one of names.toSorted((a, b) => (a.name < b.name ? -1 : 1)))
+    hash.update(`${one.name}\0`).update(await readFile(join(one.parentPath, one.name)))
+  return hash.digest('hex')
+}
+
+/** Volumes of a killed primary with all slots and one key that is in its data file. */
+const volumes: Record<string, { readonly data: string; readonly id: string }> = {}
+
+beforeAll(async () => {
+  await Promise.all(
+    (['aof', 'rdb'] as const).map(async (persistence) => {
+      const pod = await podOf(persistence)
+      await pod.start()
+      const [id] = await tell(pod, ['CLUSTER', 'MYID'], ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
+      await set(pod, 'k')
+      if (persistence === 'rdb') await tell(pod, ['SAVE'])
+      await pod.kill()
+      volumes[persistence] = { data: pod.data, id: String(id) }
+    }),
+  )
+})
+
+/** A primary takes no writes in its first two seconds. */
+const set = (pod: Pod, key: string): Promise<true> =>
+  until('a write', PATIENCE_MS, async () => ((await tell(pod, ['SET', key, 'v']))[0] === 'OK' ? true : undefined))
+
+/** A pod on a copy of such a volume; nothing runs. `source`: whom the replica follows that its nodes.conf lists, if any. */
+async function killedPrimary(
+  persistence: 'aof' | 'rdb',
+  source: string | null,
+  nodeTimeoutMs?: number,
+): Promise<{ readonly pod: Pod; readonly id: string }> {
+  const { data, id } = volumes[persistence] ?? { data: '', id: '' }
+  const pod = await podOf(persistence, nodeTimeoutMs)
+  await cp(data, pod.data, { recursive: true })
+  if (source !== null) await list(pod, heirOf(source === 'mine' ? id : source))
+  return { pod, id }
+}
+
+const heirOf = (source: string): string => `${'b'.repeat(40)} ${NOBODY}:6379@7 slave ${source} 0 0 1 connected`
+
+/** Adds a line to nodes.conf, before the last one. */
+async function list(pod: Pod, line: string): Promise<void> {
+  const text = await readFile(file(pod, 'nodes.conf'), 'utf8')
+  await writeFile(file(pod, 'nodes.conf'), text.replace(/^vars /m, `${line}\nvars `))
+}
+
+const waits = (pod: Pod): Promise<string> =>
+  until('what it waits for', PATIENCE_MS, async () =>
+    (await pod.message()).includes('waiting with the port closed') ? pod.message() : undefined,
+  )
+
+test.concurrent('a first start claims the volume, and the server must not be elected yet', async () => {
+  const pod = await podOf('rdb')
+  await pod.start()
+  expect((await tell(pod, ['CONFIG', 'GET', 'cluster-replica-no-failover']))[0]).toEqual([
+    'cluster-replica-no-failover',
+    'yes',
+  ])
+  expect(await readFile(file(pod, 'slotkeeper.marker'), 'utf8')).toBe('ours 0 live\n')
+})
+
+test.concurrent.each([
+  ['another cluster', 'theirs 0 live\n', /volume holds data of the cluster with uid theirs/],
+  ['nobody', null, /volume holds data that no marker claims/],
+])('a volume that belongs to %s is neither served nor touched', async (_whose, marker, message) => {
+  const { pod } = await killedPrimary('aof', null)
+  if (marker === null) await rm(file(pod, 'slotkeeper.marker'))
+  else await writeFile(file(pod, 'slotkeeper.marker'), marker)
+  const before = await digest(pod)
+  await pod.start()
+  expect(await pod.ended()).toBe(78)
+  expect(await pod.message()).toMatch(/^VolumeHasOtherData: /)
+  expect(await pod.message()).toMatch(message)
+  expect(await digest(pod)).toBe(before)
+})
+
+test.concurrent('without a data file a server gives its identity up', async () => {
+  const pod = await podOf('none')
+  await pod.start()
+  const id = await idOf(pod)
+  await tell(pod, ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
+  await pod.kill()
+  await pod.start()
+  expect(await idOf(pod)).not.toBe(id)
+  expect((await tell(pod, ['CONFIG', 'GET', 'cluster-replica-no-failover']))[0]).toContain('yes')
+  expect(await readFile(file(pod, 'nodes.conf.aside'), 'utf8')).toContain(id)
+})
+
+test.concurrent('aof: a killed primary with replicas starts at once, with all it had', async () => {
+  const { pod, id } = await killedPrimary('aof', 'mine')
+  await pod.start()
+  expect(await tell(pod, ['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
+})
+
+test.concurrent('rdb: a killed primary that nobody replicates starts at once', async () => {
+  const { pod, id } = await killedPrimary('rdb', null)
+  await pod.start()
+  expect(await tell(pod, ['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
+})
+
+test.concurrent.each([
+  ['replicas', 'mine'],
+  ['replicas that have not heard of it yet', 'c'.repeat(40)],
+])('rdb: a killed primary with %s waits and says why; a person can start it', async (_what, heir) => {
+  const { pod, id } = await killedPrimary('rdb', heir, 1_000)
+  const before = await digest(pod)
+  await pod.start()
+  expect(await waits(pod)).toContain(`create /data/slotkeeper.clean`)
+  expect(await pod.log()).toContain('slotkeeper: this node was a primary and did not end in order')
+  expect(await takesConnections(6379, pod.ip)).toBe(false)
+  expect(await digest(pod)).toBe(before)
+  await writeFile(file(pod, 'slotkeeper.clean'), '')
+  expect(await tell(pod, ['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
+  expect(isClean(pod)).toBe(false)
+})
+
+test.concurrent('a server that waits ends when it is told to', async () => {
+  const { pod } = await killedPrimary('rdb', 'mine', 1_000)
+  await pod.start()
+  await waits(pod)
+  expect(await pod.terminate()).toBe(143)
+})
+
+test.concurrent('rdb: a primary that ended in order starts at once, whoever replicates it', async () => {
+  const { pod, id } = await killedPrimary('rdb', null)
+  await pod.start()
+  await set(pod, 'later')
+  expect(await pod.terminate()).toBe(0)
+  expect(isClean(pod)).toBe(true)
+  await list(pod, heirOf(id))
+  await pod.start()
+  expect(await tell(pod, ['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 2])
+  // Only once: from here on its file grows old again.
+  expect(isClean(pod)).toBe(false)
+  await pod.kill()
+  expect(isClean(pod)).toBe(false)
+})
+
+test.concurrent('none: an end in order saves nothing, so it proves nothing of a file that is there', async () => {
+  const pod = await podOf('none')
+  await pod.start()
+  await tell(pod, ['SAVE'])
+  expect(await pod.terminate()).toBe(0)
+  expect(isClean(pod)).toBe(false)
+})
