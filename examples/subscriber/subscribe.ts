@@ -49,7 +49,7 @@ async function main(): Promise<void> {
     ...(values.creds === undefined ? {} : { credsFile: values.creds }),
   })
   const events = await subscribe({ connection, from, filter: values.filter, signal: stop.signal })
-  process.stderr.write(`subscribed to ${values.filter}, ${JSON.stringify(from)}; Ctrl-C ends\n`)
+  process.stderr.write(`subscribed to ${values.filter} ${inWords(from)}; Ctrl-C ends\n`)
   for await (const { event, ack } of events) {
     process.stdout.write(`${formatEvent(event.cloudEvent, { paint })}\n`)
     // After the work, never before: what is not acknowledged comes again.
@@ -62,6 +62,11 @@ function beginning({ from, durable }: { readonly from?: string; readonly durable
   if (from === undefined) return { live: true }
   if (!/^[1-9]\d*$/.test(from)) throw new Error(`--from wants a stream sequence, 1 or more, not ${from}`)
   return { sequence: Number(from) }
+}
+
+function inWords(from: SubscribeFrom): string {
+  if ('durable' in from) return `as ${from.durable}`
+  return 'live' in from ? 'from now on' : `from sequence ${from.sequence}`
 }
 
 /** Colours on a terminal, plain text for a file or a pipe. */
