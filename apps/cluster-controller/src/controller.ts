@@ -46,6 +46,7 @@ export function clusterController(
       return observe({ caches, objects, pool, access }, object, io)
     },
     decide: (input) => decide(input, settings),
+    ends: (command) => (command.type !== 'RemoveFinalizer' ? 'No' : command.anyway === true ? 'Anyway' : 'WhenSpilled'),
     allows: (state, command) => allows(state, command.type),
     act: (command, io) =>
       act({ objects, pool, access, asked, wrote: (cluster, object) => caches?.wrote(cluster, object) }, command, io),

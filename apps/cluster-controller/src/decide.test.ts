@@ -153,8 +153,14 @@ describe('deletion', () => {
     expect(types(leaving(told, '2026-01-01T00:09:59Z'))).toEqual(['RemoveFinalizer'])
   })
 
-  test('events that nobody takes hold it up for 30 s and no longer', () => {
-    expect(types(leaving({ ...told, outbox: [entry] }, '2026-01-01T00:09:59Z'))).toEqual([])
-    expect(types(leaving({ ...told, outbox: [entry] }, '2026-01-01T00:09:00Z'))).toEqual(['RemoveFinalizer'])
+  test('events that nobody takes are spilled after a moment; after 30 s they hold it up no longer', () => {
+    const waiting = { ...told, outbox: [entry] }
+    expect(types(leaving(waiting, '2026-01-01T00:09:59Z'))).toEqual([])
+    expect(decided(leaving(waiting, '2026-01-01T00:09:50Z')).commands).toMatchObject([
+      { type: 'RemoveFinalizer', anyway: false },
+    ])
+    expect(decided(leaving(waiting, '2026-01-01T00:09:00Z')).commands).toMatchObject([
+      { type: 'RemoveFinalizer', anyway: true },
+    ])
   })
 })

@@ -32,6 +32,8 @@ import { type MembersRecord, type WantedObject, wantedObjects } from './resource
 export type AppCommand = ClusterCommand & {
   readonly cluster: Key & { readonly uid: string }
   readonly object?: WantedObject
+  /** For RemoveFinalizer: what could not be spilled is given up. */
+  readonly anyway?: boolean
   readonly ips: Readonly<Record<string, { readonly ip: string; readonly uid: string }>>
 }
 type Operation = NonNullable<ClusterStatus['operation']>
@@ -309,12 +311,13 @@ function decideDeletion({
   }
   const events = changes(before, status, context)
   const told = (before as { readonly deleted?: boolean } | null)?.deleted === true
-  // The last events leave before the finalizer does, but never hold it up for longer than 30 s.
-  const waited = now - Date.parse(object.metadata.deletionTimestamp ?? '') > 30_000
-  const release = told && ((before?.outbox.length ?? 0) === 0 || waited) && finalizersOf(object).includes(FINALIZER)
+  // The last events are given a moment to leave by themselves; then they are spilled, which holds it up for 30 s at most.
+  const waitedMs = now - Date.parse(object.metadata.deletionTimestamp ?? '')
+  const ready = (before?.outbox.length ?? 0) === 0 || waitedMs > 2_000
+  const release = told && ready && finalizersOf(object).includes(FINALIZER)
   const { namespace, name, uid } = object.metadata
   const commands: AppCommand[] = release
-    ? [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {} }]
+    ? [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {}, anyway: waitedMs > 30_000 }]
     : []
   return {
     findings: [{ type: 'DeletionRequested', about: name, message: 'deletion was requested' }],

@@ -1,6 +1,7 @@
-import { type PassReport, runController, type RunningController } from '@slotkeeper/controller'
+import { type OutboxEntry, type PassReport, runController, type RunningController } from '@slotkeeper/controller'
 import { aggregateSubject, eventSubject, toCloudEvent } from '@slotkeeper/events'
 import {
+  createSpills,
   createStatusWriter,
   type Election,
   type Kube,
@@ -53,6 +54,7 @@ export async function lead(setup: Leading, signal: AbortSignal): Promise<void> {
         wrote: (before, after) => tellCommitted(recorder, before, after),
       }),
       store: measured(setup),
+      spills: createSpills<OutboxEntry>({ objects, namespace: config.SLOTKEEPER_NAMESPACE, kind: 'cluster' }),
       toMessage: (object, entry) => {
         const { namespace, name, uid } = object.metadata
         const life = object.status?.lifecycle.life ?? 0

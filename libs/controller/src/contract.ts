@@ -114,6 +114,11 @@ export type Controller<Spec, S extends Remembered, Observed, C extends Command, 
   allows(state: S['state'], command: C): boolean
   /** Idempotent. */
   act(command: C, io: Io): Promise<Outcome>
+  /**
+   * Whether the object is let go by this command. What its outbox still holds is spilled before it: `WhenSpilled` waits
+   * until that succeeds, `Anyway` does not.
+   */
+  ends?(command: C): 'No' | 'WhenSpilled' | 'Anyway'
 }
 
 /**
@@ -127,6 +132,25 @@ export type Objects<O> = {
   commit(before: O, status: object, io: Io): Promise<O>
 }
 
+/** Entries that an outbox had no room for: consecutive, of one life. */
+export type Spill = {
+  readonly key: Key
+  readonly uid: string
+  readonly life: number
+  readonly entries: readonly OutboxEntry[]
+}
+
+/**
+ * Where spills are kept until the store has what they hold. Each is written before the commit that takes its entries
+ * out of the status, so that a crash between the two leaves both, and the relay skips by number. Writing one that is
+ * there already changes nothing. `list` asks the API server itself: of one object, or of all.
+ */
+export type Spills = {
+  write(spill: Spill, io: Io): Promise<void>
+  list(key: Key | null, io: Io): Promise<readonly Spill[]>
+  remove(spill: Spill, io: Io): Promise<void>
+}
+
 /** The right to act. `held(marginMs)` is true while at least that much of it is certain to remain. */
 export type Lease = { readonly epoch: number; readonly holder: string; held(marginMs: number): boolean }
 
@@ -134,6 +158,8 @@ export type Lease = { readonly epoch: number; readonly holder: string; held(marg
 export type Relay<O> = {
   /** Takes the newest committed form of an object. */
   offer(object: O): void
+  /** Hears that what waits in the object's outbox was spilled, so that it clears away after itself. */
+  spilled(object: O): void
   /** The last sequence of the object's life that the store acknowledged to this process; 0 when none. */
   published(object: O): number
 }
@@ -150,6 +176,8 @@ export type Ports<O> = {
   readonly lease: Lease
   readonly relay: Relay<O>
   readonly clock: Clock
+  /** Absent: a full outbox withholds what needs room in it. */
+  readonly spills?: Spills
 }
 
 /** One append to the event store, refused when the aggregate's last message is not the expected one. */

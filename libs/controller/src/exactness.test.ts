@@ -10,7 +10,7 @@ import type { Fault, PlantedBug } from '../test/in-memory-world.ts'
  */
 type Step =
   | { readonly type: 'io'; readonly which: number; readonly fault: Fault }
-  | { readonly type: 'count' | 'start' | 'wait' | 'erase' | 'recreate' }
+  | { readonly type: 'count' | 'start' | 'wait' | 'erase' | 'recreate' | 'storeAway' | 'storeBack' }
 
 type Run = { readonly steps: readonly Step[]; readonly bug?: PlantedBug }
 
@@ -18,27 +18,27 @@ const faults: readonly Fault[] = ['crashBefore', 'crashAfter', 'answerLost', 're
 const someIo = (fault: fc.Arbitrary<Fault>): fc.Arbitrary<Step> =>
   fc.record({ type: fc.constant('io' as const), which: fc.nat(3), fault })
 const wellBehaved = someIo(fc.constant('none'))
-const event = (...types: ('count' | 'start' | 'wait' | 'erase' | 'recreate')[]): fc.Arbitrary<Step> =>
+const event = (...types: Exclude<Step['type'], 'io'>[]): fc.Arbitrary<Step> =>
   fc.constantFrom(...types).map((type) => ({ type }))
 
 const faultySteps = fc.array(
   fc.oneof(
     { weight: 12, arbitrary: wellBehaved },
     { weight: 2, arbitrary: someIo(fc.constantFrom(...faults)) },
-    { weight: 2, arbitrary: event('count') },
-    { weight: 1, arbitrary: event('start', 'wait') },
+    { weight: 4, arbitrary: event('count') },
+    { weight: 1, arbitrary: event('start', 'wait', 'storeAway', 'storeBack') },
   ),
-  { minLength: 10, maxLength: 90 },
+  { minLength: 10, maxLength: 120, size: 'max' },
 )
 // The look for a newer life must be a fresh read, so these runs have every fault but the stale one.
 const stepsWithNewLives = fc.array(
   fc.oneof(
     { weight: 12, arbitrary: wellBehaved },
     { weight: 2, arbitrary: someIo(fc.constantFrom(...faults.filter((fault) => fault !== 'stale'))) },
-    { weight: 2, arbitrary: event('count') },
-    { weight: 1, arbitrary: event('start', 'wait', 'erase', 'recreate') },
+    { weight: 4, arbitrary: event('count') },
+    { weight: 1, arbitrary: event('start', 'wait', 'erase', 'recreate', 'storeAway', 'storeBack') },
   ),
-  { minLength: 10, maxLength: 90 },
+  { minLength: 10, maxLength: 120, size: 'max' },
 )
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -52,6 +52,7 @@ async function play({ steps, bug = 'none' }: Run): Promise<World> {
   }
   // Then everything heals: one process without faults, until nothing is left to do.
   world.processes.forEach((process) => world.crash(process))
+  world.storeAway = false
   world.startProcess()
   const rest = world.now + 90_000
   while (world.now < rest) {
@@ -82,6 +83,10 @@ function perform(world: World, step: Step): void {
     case 'wait':
       world.ring()
       return
+    case 'storeAway':
+    case 'storeBack':
+      world.storeAway = step.type === 'storeAway'
+      return
     case 'erase':
       world.eraseStatus()
       return
@@ -94,6 +99,7 @@ const idsOf = (world: World): string[] => world.stream.map((stored) => stored.id
 
 test('every committed event is in the stream once and in order, and the outbox is empty at rest', async () => {
   let faultsMet = 0
+  let spills = 0
   await fc.assert(
     fc.asyncProperty(faultySteps, async (steps) => {
       const world = await play({ steps })
@@ -101,15 +107,18 @@ test('every committed event is in the stream once and in order, and the outbox i
       expect(idsOf(world)).toEqual(world.committed)
       expect(world.object?.status?.count).toBe(world.truth)
       expect(world.object?.status?.outbox).toEqual([])
+      expect(world.spilled).toEqual([])
+      spills += world.mostSpilled
       expect(world.object?.status?.lifecycle.seq).toBe(world.stream.length)
       // Folding the events gives the status: each begins where the one before ended.
       const chain = world.stream.map((stored) => stored.data)
       chain.forEach((data, index) => expect(data.from).toBe(chain[index - 1]?.to ?? 0))
       expect(chain.at(-1)?.to).toBe(world.truth)
     }),
-    { numRuns: 1500 },
+    { numRuns: 1000 },
   )
   expect(faultsMet).toBeGreaterThan(1500)
+  expect(spills).toBeGreaterThan(300)
 })
 
 test('an erased status or a re-created object repeats nothing and keeps the order', async () => {
@@ -124,6 +133,7 @@ test('an erased status or a re-created object repeats nothing and keeps the orde
       const life = world.object?.status?.lifecycle
       const own = ids.filter((id) => id.startsWith(`${world.object?.metadata.uid}:${life?.life}:`))
       expect(own.map((id) => Number(id.split(':')[2]))).toEqual(Array.from({ length: life?.seq ?? 0 }, (_, i) => i + 1))
+      expect(world.spilled).toEqual([])
       lives += new Set(ids.map((id) => id.replace(/:\d+$/, ''))).size
     }),
     { numRuns: 1000 },
@@ -131,7 +141,7 @@ test('an erased status or a re-created object repeats nothing and keeps the orde
   expect(lives).toBeGreaterThan(1200)
 })
 
-test.each(['publishBeforeCommit', 'storeIgnoresExpectation', 'forgetOutboxOnCommit'] as const)(
+test.each(['publishBeforeCommit', 'storeIgnoresExpectation', 'forgetOutboxOnCommit', 'forgetSpill'] as const)(
   'the test can fail: %s is found',
   async (bug) => {
     const details = await fc.check(

@@ -4,6 +4,9 @@ import { sameJson } from './same-json.ts'
 /** Bounds of what one object may carry, so that it stays small in etcd. */
 export const outboxBounds = { entries: 32, bytes: 24 * 1024, dataBytes: 640 } as const
 
+/** The most that an outbox holds. */
+export type OutboxBounds = { readonly entries: number; readonly bytes: number }
+
 /** The runtime's part of a status: what it numbers and what still waits for the store. */
 export type RuntimeStatus = { readonly lifecycle: Lifecycle; readonly outbox: readonly OutboxEntry[] }
 
@@ -16,6 +19,9 @@ export type Writing = {
   readonly generation: number
   /** Last sequence of the object's life that the store acknowledged; 0 when none. */
   readonly published: number
+  /** What waited was spilled: it leaves the outbox. */
+  readonly spilled?: boolean
+  readonly bounds?: OutboxBounds
 }
 
 /** The next runtime part, or the news that the outbox has no room until the store has taken some of it. */
@@ -44,7 +50,7 @@ export function nextRuntimeStatus(
     type: event.type,
     data: fittingData(event.data),
   }))
-  const outbox = withinBounds(waiting, added)
+  const outbox = withinBounds(writing.spilled === true ? [] : waiting, added, writing.bounds ?? outboxBounds)
   if (outbox === null) return { full: true }
   const { epoch, holder } = writing
   return {
@@ -75,12 +81,16 @@ function withoutRuntime(status: object): object {
   return { ...status, lifecycle: undefined, outbox: undefined }
 }
 
-function withinBounds(waiting: readonly OutboxEntry[], added: readonly OutboxEntry[]): readonly OutboxEntry[] | null {
+function withinBounds(
+  waiting: readonly OutboxEntry[],
+  added: readonly OutboxEntry[],
+  bounds: OutboxBounds,
+): readonly OutboxEntry[] | null {
   const outbox = [...waiting, ...added]
-  const fits = outbox.length <= outboxBounds.entries && byteLength(outbox) <= outboxBounds.bytes
+  const fits = outbox.length <= bounds.entries && byteLength(outbox) <= bounds.bytes
   if (fits || added.length === 0) return outbox
   if (waiting.length > 0) return null
-  return byteLength(added) <= outboxBounds.bytes ? added : added.map(withoutDetails)
+  return byteLength(added) <= bounds.bytes ? added : added.map(withoutDetails)
 }
 
 function withoutDetails(entry: OutboxEntry): OutboxEntry {

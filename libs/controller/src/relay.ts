@@ -1,35 +1,24 @@
 import type { Backoff } from './backoff.ts'
-import type { Clock, Committed, EventStore, Io, Key, Message, OutboxEntry, Relay, Timers } from './contract.ts'
+import type { Committed, Key, Relay, Spill } from './contract.ts'
 import { messageOf, reasonOf } from './errors.ts'
 import { lifecycleOf, waitingIn } from './outbox.ts'
-import { parseEventId } from './parse-event-id.ts'
+import { asObject, type Life, publishLife, type PublishOptions, type Trouble } from './publish-life.ts'
 import { nameOf } from './queue.ts'
-import { withDeadline } from './with-deadline.ts'
-
-const storeMs = 5_000
-
-/** Why entries of an object wait. Reasons are the store's, or those of whatever threw. */
-export type Trouble = { readonly reason: string; readonly message: string }
 
 /** What a relay runs on. */
-export type RelayOptions<O extends Committed> = {
-  readonly store: EventStore
-  readonly toMessage: (object: O, entry: OutboxEntry) => Message
-  /** Reads the object anew; asked only when the history ends in another life. */
-  readonly get: (key: Key, io: Io) => Promise<Committed | null>
+export type RelayOptions = PublishOptions & {
   /** Called once, `trimAfterMs` after the last acknowledgement, so that the outbox is empty at rest. */
-  readonly trim: (object: O, publishedSeq: number) => void
+  readonly trim: (object: Committed, publishedSeq: number) => void
   readonly trimAfterMs: number
-  readonly clock: Clock
-  readonly timers: Timers
   readonly backoff: Backoff
-  readonly signal: AbortSignal
 }
 
 /** A relay, and what may be asked of it. */
-export type RunningRelay<O extends Committed> = Relay<O> & {
+export type RunningRelay = Relay<Committed> & {
+  /** Takes what an earlier process has spilled: of objects that are gone nobody else will speak. */
+  adopt(spills: readonly Spill[]): void
   /** Why this object's entries wait, or null. */
-  trouble(object: O): Trouble | null
+  trouble(object: Committed): Trouble | null
   /** Drops the memory of an object that is gone, once its entries are published. */
   forget(key: Key): void
   /** Objects with entries that the store has not acknowledged. */
@@ -38,11 +27,10 @@ export type RunningRelay<O extends Committed> = Relay<O> & {
   settled(): Promise<void>
 }
 
-type Life<O> = { object: O; published: number }
-type Slot<O> = {
+type Slot = {
   readonly key: Key
   /** Oldest first: what an erased status left waiting is published before the new life begins. */
-  readonly lives: Life<O>[]
+  readonly lives: Life[]
   state: 'idle' | 'publishing' | 'waiting'
   trouble: Trouble | null
   gone: boolean
@@ -54,11 +42,11 @@ type Slot<O> = {
  * follows, and after anything but an acknowledgement the end of the history is read again. So a lost acknowledgement
  * repeats nothing, two relays interleave harmlessly, and a store that is away only makes entries wait.
  */
-export function createRelay<O extends Committed>(options: RelayOptions<O>): RunningRelay<O> {
-  const slots = new Map<string, Slot<O>>()
+export function createRelay(options: RelayOptions): RunningRelay {
+  const slots = new Map<string, Slot>()
   const underWay = new Set<Promise<void>>()
 
-  const start = (slot: Slot<O>): void => {
+  const start = (slot: Slot): void => {
     if (slot.state !== 'idle' || options.signal.aborted) return
     slot.state = 'publishing'
     const work = publishSlot(options, slot).then((outcome) => {
@@ -85,6 +73,10 @@ export function createRelay<O extends Committed>(options: RelayOptions<O>): Runn
       if (lifecycleOf(object.status) === null) return
       start(take(slots, object))
     },
+    adopt: (spills) => {
+      for (const spill of joined(spills)) start(takeSpilled(slots, asObject(spill)))
+    },
+    spilled: (object) => void takeSpilled(slots, object),
     published: (object) => lifeOf(slots, object)?.published ?? 0,
     trouble: (object) => slots.get(nameOf(object.metadata))?.trouble ?? null,
     forget: (key) => {
@@ -102,16 +94,16 @@ export function createRelay<O extends Committed>(options: RelayOptions<O>): Runn
 }
 
 /** Keeps the newest form of each life; an older form, of a slower reader, changes nothing. */
-function take<O extends Committed>(slots: Map<string, Slot<O>>, object: O): Slot<O> {
+function take(slots: Map<string, Slot>, object: Committed): Slot {
   const name = nameOf(object.metadata)
   const { namespace, name: own } = object.metadata
-  const slot = slots.get(name) ?? newSlot<O>({ namespace, name: own })
+  const slot = slots.get(name) ?? newSlot({ namespace, name: own })
   slots.set(name, slot)
   slot.gone = false
   const { seq, published } = lifecycleOf(object.status) ?? { seq: 0, published: 0 }
   const life = slot.lives.find((known) => isSameLife(known.object, object))
   if (life === undefined) {
-    slot.lives.push({ object, published })
+    slot.lives.push({ object, published, spilled: false })
     return slot
   }
   if (seq >= (lifecycleOf(life.object.status)?.seq ?? 0)) life.object = object
@@ -119,11 +111,28 @@ function take<O extends Committed>(slots: Map<string, Slot<O>>, object: O): Slot
   return slot
 }
 
-function newSlot<O>(key: Key): Slot<O> {
+function takeSpilled(slots: Map<string, Slot>, object: Committed): Slot {
+  const slot = take(slots, object)
+  for (const life of slot.lives.filter((one) => isSameLife(one.object, object))) life.spilled = true
+  return slot
+}
+
+/** One spill a life, with all its entries in order. */
+function joined(spills: readonly Spill[]): readonly Spill[] {
+  const lives = Map.groupBy(spills, ({ key, uid, life }) => `${nameOf(key)}/${uid}/${life}`)
+  return [...lives.values()]
+    .flatMap((parts) => {
+      const entries = parts.flatMap((part) => part.entries).toSorted((a, b) => a.seq - b.seq)
+      return parts.slice(0, 1).map((part) => ({ ...part, entries }))
+    })
+    .toSorted((a, b) => a.life - b.life)
+}
+
+function newSlot(key: Key): Slot {
   return { key, lives: [], state: 'idle', trouble: null, gone: false, cancelTrim: () => undefined }
 }
 
-function lifeOf<O extends Committed>(slots: ReadonlyMap<string, Slot<O>>, object: O): Life<O> | undefined {
+function lifeOf(slots: ReadonlyMap<string, Slot>, object: Committed): Life | undefined {
   return slots.get(nameOf(object.metadata))?.lives.find((life) => isSameLife(life.object, object))
 }
 
@@ -131,18 +140,18 @@ function isSameLife(a: Committed, b: Committed): boolean {
   return a.metadata.uid === b.metadata.uid && lifecycleOf(a.status)?.life === lifecycleOf(b.status)?.life
 }
 
-function waitsIn<O extends Committed>(slot: Slot<O>): boolean {
+function waitsIn(slot: Slot): boolean {
   return slot.lives.some((life) => waitingIn(life.object.status, life.published).length > 0)
 }
 
-function planTrim<O extends Committed>(options: RelayOptions<O>, slot: Slot<O>): void {
+function planTrim(options: RelayOptions, slot: Slot): void {
   slot.cancelTrim()
   const life = slot.lives.at(-1)
   if (life === undefined || life.published <= (lifecycleOf(life.object.status)?.published ?? 0)) return
   slot.cancelTrim = options.timers.after(options.trimAfterMs, () => options.trim(life.object, life.published))
 }
 
-async function publishSlot<O extends Committed>(options: RelayOptions<O>, slot: Slot<O>): Promise<'idle' | 'retry'> {
+async function publishSlot(options: RelayOptions, slot: Slot): Promise<'idle' | 'retry'> {
   for (let life = slot.lives[0]; life !== undefined; life = slot.lives[0]) {
     try {
       const outcome = await publishLife(options, life)
@@ -164,59 +173,4 @@ function troubleOf(error: unknown): Trouble {
   const outOfTime = error instanceof DOMException && (error.name === 'TimeoutError' || error.name === 'AbortError')
   const fallback = outOfTime ? 'Unavailable' : 'Refused'
   return { reason: reason === 'PassFailed' ? fallback : reason, message: messageOf(error) }
-}
-
-/** Appends what waits in one life, in order, one after the other. */
-async function publishLife<O extends Committed>(
-  options: RelayOptions<O>,
-  life: Life<O>,
-): Promise<'published' | 'superseded' | Trouble> {
-  const first = waitingIn(life.object.status, life.published)[0]
-  if (first === undefined) return 'published'
-  const { aggregate } = options.toMessage(life.object, first)
-  const last = await withDeadline(options, storeMs, (io) => options.store.lastOf(aggregate, io))
-  if (last !== null && !(await mayFollow(options, life, last.id))) return 'superseded'
-
-  let expectedLastSequence = last?.streamSequence ?? 0
-  for (;;) {
-    // Looked up anew each time: a newer form may have been offered meanwhile.
-    const entry = waitingIn(life.object.status, life.published)[0]
-    if (entry === undefined) return 'published'
-    const request = { ...options.toMessage(life.object, entry), expectedLastSequence }
-    const result = await withDeadline(options, storeMs, (io) => options.store.append(request, io))
-    if (!result.ok) return { reason: result.reason, message: result.message }
-    expectedLastSequence = result.sequence
-    life.published = entry.seq
-  }
-}
-
-/** Learns from the history's last id how far this life is published, and whether it may still be added to. */
-async function mayFollow<O extends Committed>(
-  options: RelayOptions<O>,
-  life: Life<O>,
-  lastId: string,
-): Promise<boolean> {
-  const end = parseEventId(lastId)
-  const own = lifecycleOf(life.object.status)?.life
-  if (end?.uid !== life.object.metadata.uid || end.life !== own)
-    return isLatestLife(options, life.object, end?.life ?? 0)
-  life.published = Math.max(life.published, end.seq)
-  return true
-}
-
-/**
- * Whether this life may still speak where the history ends in another one. A life that a newer one has followed
- * must not, or the newer one would take its own events for unpublished. The read comes after the look at the
- * history: whatever is published later fails our expected sequence.
- */
-async function isLatestLife<O extends Committed>(
-  options: RelayOptions<O>,
-  object: O,
-  endLife: number,
-): Promise<boolean> {
-  const now = await withDeadline(options, storeMs, (io) => options.get(object.metadata, io))
-  const own = lifecycleOf(object.status)?.life ?? 0
-  const lifecycle = now === null ? null : lifecycleOf(now.status)
-  if (now === null || lifecycle === null) return endLife < own
-  return now.metadata.uid === object.metadata.uid && lifecycle.life === own
 }

@@ -2,6 +2,7 @@ import { createBackoff } from './backoff.ts'
 import type {
   Clock,
   Command,
+  Committed,
   Controller,
   EventBody,
   EventStore,
@@ -11,28 +12,35 @@ import type {
   Metadata,
   Obj,
 } from './contract.ts'
-import type { Objects, OutboxEntry, Remembered, Timers } from './contract.ts'
+import type { Objects, OutboxEntry, Remembered, Spills, Timers } from './contract.ts'
 import { createFailures } from './failures.ts'
 import { watchLoop } from './loop-watch.ts'
 import type { LoopWatch } from './loop-watch.ts'
 import { createQueue, nameOf } from './queue.ts'
-import { createRelay } from './relay.ts'
-import type { Trouble } from './relay.ts'
+import { createRelay, type RunningRelay } from './relay.ts'
+import type { OutboxBounds } from './outbox.ts'
+import type { Trouble } from './publish-life.ts'
 import { runPass } from './run-pass.ts'
 import type { PassReport } from './run-pass.ts'
 import { systemTime } from './system-time.ts'
+import { type Limits, withDeadline } from './with-deadline.ts'
 
 const passBackoff = { baseMs: 200, maxMs: 60_000 } as const
 const relayBackoff = { baseMs: 100, maxMs: 30_000 } as const
 const trimAfterMs = 5_000
 const relayGraceMs = 2_000
+const listMs = 30_000
+const listAgainMs = 5_000
 
 /** A controller with everything it reaches out to. */
 export type ControllerSetup<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody> = {
   readonly controller: Controller<Spec, S, Observed, C, E>
   readonly objects: Objects<Obj<Spec, S>>
   readonly store: EventStore
-  readonly toMessage: (object: Obj<Spec, S>, entry: OutboxEntry) => Message
+  readonly toMessage: (object: Committed, entry: OutboxEntry) => Message
+  /** Where entries go that outboxes have no room for; without it a full outbox withholds what needs room. */
+  readonly spills?: Spills
+  readonly bounds?: OutboxBounds
   /** Time for a whole `observe`; 2 s when absent. */
   readonly observeMs?: number
 }
@@ -73,9 +81,10 @@ export function runController<Spec, S extends Remembered, Observed, C extends Co
   const trims = new Set<string>()
   const relayStop = new AbortController()
   const failures = createFailures()
+  const spills = setup.spills === undefined ? {} : { spills: setup.spills }
   const backoff = createBackoff({ ...passBackoff, jitter })
 
-  const relay = createRelay<Obj<Spec, S>>({
+  const relay = createRelay({
     store: setup.store,
     toMessage: setup.toMessage,
     get: setup.objects.get,
@@ -88,15 +97,19 @@ export function runController<Spec, S extends Remembered, Observed, C extends Co
     timers,
     backoff: createBackoff({ ...relayBackoff, jitter }),
     signal: relayStop.signal,
+    ...spills,
   })
-  const ports = { objects: setup.objects, lease, relay, clock }
-  const observeMs = setup.observeMs === undefined ? {} : { observeMs: setup.observeMs }
+  const ports = { objects: setup.objects, lease, relay, clock, ...spills }
+  const limits = {
+    ...(setup.observeMs === undefined ? {} : { observeMs: setup.observeMs }),
+    ...(setup.bounds === undefined ? {} : { bounds: setup.bounds }),
+  }
 
   const work = async (key: Key): Promise<number | null> => {
     const trim = trims.delete(nameOf(key))
     const trimDue = (metadata: Metadata): boolean => trim || metadata.deletionTimestamp !== undefined
     const pass = { controller: setup.controller, ports, timers, failures, backoff, loop: shared.loop, trimDue }
-    const report = await runPass({ ...pass, ...observeMs }, key, signal)
+    const report = await runPass({ ...pass, ...limits }, key, signal)
     if (report.result === 'Failed' && trim) trims.add(nameOf(key))
     if (report.result === 'Gone') relay.forget(key)
     shared.report(setup.controller.kind.plural, report)
@@ -105,6 +118,7 @@ export function runController<Spec, S extends Remembered, Observed, C extends Co
   const queue = createQueue({ clock, timers, concurrency: shared.concurrency, work })
 
   setup.controller.wakes(queue.add, signal)
+  if (setup.spills !== undefined) adoptSpills(setup.spills, relay, { clock, timers, signal })
   const stopped = whenAborted(signal).then(async () => {
     await queue.drain()
     // What is still unpublished waits in statuses; the grace is for the last events of deleted objects.
@@ -117,6 +131,17 @@ export function runController<Spec, S extends Remembered, Observed, C extends Co
     size: () => ({ ...queue.size(), unpublished: relay.waiting() }),
     stopped,
   }
+}
+
+/** Tries until the spills of earlier processes are listed once. */
+function adoptSpills(spills: Spills, relay: RunningRelay, limits: Limits): void {
+  const again = (): void => {
+    if (limits.signal.aborted) return
+    withDeadline(limits, listMs, (io) => spills.list(null, io)).then(relay.adopt, () =>
+      limits.timers.after(listAgainMs, again),
+    )
+  }
+  again()
 }
 
 function withDefaults(options: RunOptions): Shared {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createBackoff } from './backoff.ts'
-import type { Controller, Decision, EventBody, Io, Lifecycle, Obj, Outcome } from './contract.ts'
+import type { Controller, Decision, EventBody, Io, Lifecycle, Obj, Outcome, Spills } from './contract.ts'
 import { createFailures } from './failures.ts'
 import { outboxBounds } from './outbox.ts'
 import { runPass } from './run-pass.ts'
@@ -43,6 +43,9 @@ type Case = {
   readonly published?: number
   readonly jumpDuringObserve?: boolean
   readonly observe?: (io: Io) => Promise<number>
+  /** Absent: there is nowhere to spill to. */
+  readonly spill?: () => Promise<void>
+  readonly ends?: 'WhenSpilled' | 'Anyway'
 }
 
 async function pass(given: Case, failures = createFailures()) {
@@ -70,6 +73,15 @@ async function pass(given: Case, failures = createFailures()) {
       log.push(command.type)
       return given.outcomes?.[command.type] ?? { result: 'accepted' }
     },
+    ends: () => given.ends ?? 'No',
+  }
+  const spills: Spills | undefined = given.spill && {
+    write: async ({ entries }) => {
+      await given.spill?.()
+      log.push(`spill ${entries.map((entry) => entry.seq).join()}`)
+    },
+    list: async () => [],
+    remove: async () => undefined,
   }
   const report: PassReport = await runPass(
     {
@@ -86,8 +98,13 @@ async function pass(given: Case, failures = createFailures()) {
           },
         },
         lease: { epoch: 7, holder: 'me', held: (marginMs) => marginMs === 3_000 && (given.held ?? true) },
-        relay: { offer: () => void log.push('offer'), published: () => given.published ?? 0 },
+        relay: {
+          offer: () => void log.push('offer'),
+          spilled: () => void log.push('spilled'),
+          published: () => given.published ?? 0,
+        },
         clock: { now: () => 5_000 },
+        ...(spills === undefined ? {} : { spills }),
       },
       timers: {
         after: (_ms, run) => {
@@ -225,6 +242,38 @@ describe('what is not let out', () => {
     expect(log).toEqual(['offer', 'FailOver'])
     expect(commits).toEqual([])
     expect(report.result).toBe('Withheld')
+  })
+})
+
+describe('a full outbox, and somewhere to spill to', () => {
+  const events = [{ type: 'StateChanged', data: {} }]
+  const full = aThing({ state: 'Healthy', lifecycle: { ...ours, seq: 35 }, outbox: entries(32) })
+  const decision = { status: { state: 'Healing' as const }, events, commands: [{ type: 'FailOver' }] }
+
+  test('what waits is spilled before the commit that takes it out', async () => {
+    const { log, commits, report } = await pass({ object: full, decision, spill: async () => undefined })
+    expect(log.map((line) => line.slice(0, 12))).toEqual(['spill 4,5,6,', 'spilled', 'commit', 'offer', 'FailOver'])
+    expect(commits[0]?.outbox.map((entry) => entry.seq)).toEqual([36])
+    expect(commits[0]?.lifecycle).toMatchObject({ seq: 36, published: 3 })
+    expect(report.result).toBe('Done')
+  })
+
+  test('a spill that fails withholds the commit, and no healing', async () => {
+    const refused = async (): Promise<void> => Promise.reject(new Error('no room'))
+    const { log, report } = await pass({ object: full, decision, spill: refused })
+    expect(log).toEqual(['offer', 'FailOver'])
+    expect(report.result).toBe('Withheld')
+  })
+
+  test('an object is let go when what waits is spilled, or when there is no more time', async () => {
+    const object = aThing({ state: 'Healthy', lifecycle: { ...ours, seq: 5 }, outbox: entries(2) })
+    const commands = [{ type: 'Release' }]
+    const refused = async (): Promise<void> => Promise.reject(new Error('no room'))
+    const run = (spill: () => Promise<void>, ends: 'WhenSpilled' | 'Anyway') =>
+      pass({ object, decision: { commands }, spill, ends })
+    expect((await run(async () => undefined, 'WhenSpilled')).log).toEqual(['offer', 'spill 4,5', 'spilled', 'Release'])
+    expect((await run(refused, 'WhenSpilled')).log).toEqual(['offer'])
+    expect((await run(refused, 'Anyway')).log).toEqual(['offer', 'Release'])
   })
 })
 

@@ -4,8 +4,8 @@ import type { StatusOf, Timers } from './contract.ts'
 import { InvariantError, isConflict, messageOf, reasonOf } from './errors.ts'
 import type { Failures } from './failures.ts'
 import type { LoopWatch } from './loop-watch.ts'
-import { lifecycleOf, nextRuntimeStatus, sameStatus, waitingIn } from './outbox.ts'
-import { withDeadline } from './with-deadline.ts'
+import { lifecycleOf, nextRuntimeStatus, type OutboxBounds, sameStatus, waitingIn } from './outbox.ts'
+import { type Limits, withDeadline } from './with-deadline.ts'
 
 /** How long each part of a pass may take, and how often it may start over. */
 export const passLimits = { getMs: 10_000, observeMs: 2_000, commitMs: 10_000, actMs: 10_000, rounds: 5 } as const
@@ -26,6 +26,7 @@ export type PassSetup<Spec, S extends Remembered, Observed, C extends Command, E
   /** Whether the outbox should be trimmed by a write of its own. */
   readonly trimDue: (metadata: Metadata) => boolean
   readonly observeMs?: number
+  readonly bounds?: OutboxBounds
 }
 
 /**
@@ -110,7 +111,10 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
   const decision = controller.decide({ object, observed, now, failures: failures.of(key) })
   assertCommands(controller, decision)
 
-  const { status, commands, withheld } = planCommit(setup, { object, decision, now })
+  const made = { object, decision, now }
+  const first = planCommit(setup, made)
+  const spilled = first.withheld && (await spill(setup, object, limits))
+  const { status, commands, withheld } = spilled ? planCommit(setup, { ...made, spilled }) : first
   signal.throwIfAborted()
   const current =
     status === 'same'
@@ -118,7 +122,7 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
       : await withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, status, io))
   if (waitingIn(current.status, 0).length > 0) ports.relay.offer(current)
 
-  const acted = await actInOrder(setup, { key, commands, jumpsBefore, signal })
+  const acted = await actInOrder(setup, { key, current, commands, jumpsBefore, signal })
   const result = withheld && acted.result === 'Done' ? 'Withheld' : acted.result
   const lookAgainInMs = acted.lookAgainInMs ?? within(withheld ? withheldLookAgainMs : decision.lookAgainInMs)
   return { ...acted, result, lookAgainInMs, committed: status !== 'same' }
@@ -158,7 +162,12 @@ type Plan<S extends Remembered, C extends Command> = {
  */
 function planCommit<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
   setup: PassSetup<Spec, S, Observed, C, E>,
-  made: { readonly object: Obj<Spec, S>; readonly decision: Decision<S, C, E>; readonly now: number },
+  made: {
+    readonly object: Obj<Spec, S>
+    readonly decision: Decision<S, C, E>
+    readonly now: number
+    readonly spilled?: boolean
+  },
 ): Plan<S, C> {
   const { object, decision, now } = made
   const { lease, relay } = setup.ports
@@ -170,7 +179,8 @@ function planCommit<Spec, S extends Remembered, Observed, C extends Command, E e
   if (!claims && !changes && !trims) return { status: 'same', commands, withheld: false }
 
   const { epoch, holder } = lease
-  const writing = { now, epoch, holder, generation: object.metadata.generation, published }
+  const { generation } = object.metadata
+  const writing = { now, epoch, holder, generation, published, spilled: made.spilled === true, ...boundsOf(setup) }
   const next = nextRuntimeStatus(object.status, events, writing)
   if (!next.full) return { status: { ...decision.status, ...next.status }, commands, withheld: false }
 
@@ -181,10 +191,40 @@ function planCommit<Spec, S extends Remembered, Observed, C extends Command, E e
   return { status: claimed, commands: harmless, withheld: true }
 }
 
+function boundsOf({ bounds }: { readonly bounds?: OutboxBounds }): { readonly bounds?: OutboxBounds } {
+  return bounds === undefined ? {} : { bounds }
+}
+
+/** Writes what waits in the outbox into a spill; true when nothing waits any more that is nowhere else. */
+async function spill<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
+  { ports, failures }: PassSetup<Spec, S, Observed, C, E>,
+  object: Obj<Spec, S>,
+  limits: Limits,
+): Promise<boolean> {
+  const entries = waitingIn(object.status, ports.relay.published(object))
+  const { namespace, name, uid } = object.metadata
+  const life = lifecycleOf(object.status)?.life
+  if (life === undefined || entries.length === 0) return true
+  const { spills } = ports
+  if (spills === undefined) return false
+  try {
+    const one = { key: { namespace, name }, uid, life, entries }
+    await withDeadline(limits, passLimits.commitMs, (io) => spills.write(one, io))
+    ports.relay.spilled(object)
+    return true
+  } catch (error) {
+    if (limits.signal.aborted) throw error
+    const setback = { command: { type: 'Spill' }, reason: reasonOf(error), message: messageOf(error) }
+    failures.add({ namespace, name }, setback, ports.clock.now())
+    return false
+  }
+}
+
 async function actInOrder<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
   setup: PassSetup<Spec, S, Observed, C, E>,
   work: {
     readonly key: Key
+    readonly current: Obj<Spec, S>
     readonly commands: readonly C[]
     readonly jumpsBefore: number
     readonly signal: AbortSignal
@@ -199,6 +239,10 @@ async function actInOrder<Spec, S extends Remembered, Observed, C extends Comman
     if (!ports.lease.held(leaseMarginMs)) return { result: 'LeaseEnding', lookAgainInMs: 1_000, commands }
     commands.push(command.type)
     const limits = { clock: ports.clock, timers, signal: work.signal }
+    // With the object its outbox goes: what waits in it must be elsewhere by then.
+    const end = setup.controller.ends?.(command) ?? 'No'
+    if (end !== 'No' && !(await spill(setup, work.current, limits)) && end === 'WhenSpilled')
+      return { result: 'CommandFailed', lookAgainInMs: setup.backoff.next(work.key), commands }
     const outcome = await withDeadline(limits, passLimits.actMs, (io) => setup.controller.act(command, io))
     if (outcome.result === 'later') return { result: 'Later', lookAgainInMs: within(outcome.inMs), commands }
     if (outcome.result === 'failed') {

@@ -8,6 +8,8 @@ import type {
   Obj,
   Objects,
   Outcome,
+  Spill,
+  Spills,
   StatusOf,
 } from '../src/contract.ts'
 import type { PassReport } from '../src/run-pass.ts'
@@ -27,7 +29,12 @@ export type Counter = Obj<{ readonly wanted: number }, Counting>
 export type Fault = 'none' | 'crashBefore' | 'crashAfter' | 'answerLost' | 'requestLost' | 'stale'
 
 /** Bugs to plant, to see that the tests find them. */
-export type PlantedBug = 'none' | 'publishBeforeCommit' | 'storeIgnoresExpectation' | 'forgetOutboxOnCommit'
+export type PlantedBug =
+  | 'none'
+  | 'publishBeforeCommit'
+  | 'storeIgnoresExpectation'
+  | 'forgetOutboxOnCommit'
+  | 'forgetSpill'
 
 type Pending = { readonly process: Process; readonly go: (fault: Fault) => void }
 type Process = { readonly epoch: number; alive: boolean; readonly stop: AbortController }
@@ -46,6 +53,11 @@ export class World {
   /** What was committed: the ids that the store must hold in the end, in this order. */
   readonly committed: string[] = []
   readonly stream: Stored[] = []
+  spilled: Spill[] = []
+  /** Most spills that lay there at once. */
+  mostSpilled = 0
+  /** While true nothing can be appended, or looked up. */
+  storeAway = false
   readonly reports: PassReport[] = []
   readonly acted: string[] = []
   pending: Pending[] = []
@@ -67,6 +79,9 @@ export class World {
         controller: this.controller(process),
         objects: this.objects(process),
         store: this.store(process),
+        spills: this.spills(process),
+        // A small outbox, so that it overflows often.
+        bounds: { entries: 1, bytes: 24 * 1024 },
         toMessage: (object, entry) => ({
           subject: `redis.evt.counter.shop.orders.${entry.type}`,
           aggregate: 'redis.evt.counter.shop.orders.>',
@@ -196,6 +211,7 @@ export class World {
     return {
       append: (request) => {
         const answer = this.io(process, (): AppendResult => {
+          if (this.storeAway) throw refusal('Unavailable')
           const last = this.stream.at(-1)?.sequence ?? 0
           const stale = request.expectedLastSequence !== last && this.bug !== 'storeIgnoresExpectation'
           if (stale) return { ok: false, reason: 'WrongLastSequence', message: `last is ${last}` }
@@ -205,9 +221,27 @@ export class World {
       },
       lastOf: () =>
         this.io(process, () => {
+          if (this.storeAway) throw refusal('Unavailable')
           const last = this.stream.at(-1)
           return last === undefined ? null : { streamSequence: last.sequence, id: last.id }
         }),
+    }
+  }
+
+  private spills(process: Process): Spills {
+    const same = (a: Spill, b: Spill): boolean =>
+      a.uid === b.uid &&
+      a.life === b.life &&
+      a.entries[0]?.seq === b.entries[0]?.seq &&
+      a.entries.at(-1)?.seq === b.entries.at(-1)?.seq
+    return {
+      write: (spill) =>
+        this.io(process, () => {
+          if (this.bug !== 'forgetSpill' && !this.spilled.some((one) => same(one, spill))) this.spilled.push(spill)
+          this.mostSpilled = Math.max(this.mostSpilled, this.spilled.length)
+        }),
+      list: () => this.io(process, () => [...this.spilled]),
+      remove: (spill) => this.io(process, () => void (this.spilled = this.spilled.filter((one) => !same(one, spill)))),
     }
   }
 
