@@ -74,7 +74,8 @@ export class RedisNode {
     await this.#open(timeoutMs)
     const batch = this.#redis.pipeline()
     for (const [name, ...rest] of commands) batch.call(name ?? '', ...rest)
-    const answers = await within(batch.exec(), timeoutMs - (performance.now() - began))
+    const leftMs = Math.max(1, timeoutMs - (performance.now() - began))
+    const answers = await within(batch.exec(), leftMs)
     return (answers ?? []).map(([error, value]) => (error === null ? value : asRedisError(error)))
   }
 

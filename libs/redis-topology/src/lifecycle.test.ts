@@ -45,7 +45,7 @@ test('every state is reachable', () => {
 })
 
 test('no state but those of forming may assign slots, and only healing may forget', () => {
-  expect(CLUSTER_STATES.filter((state) => allows(state, 'AssignSlots'))).toEqual(['Slotting'])
+  expect(CLUSTER_STATES.filter((state) => allows(state, 'AssignSlots'))).toEqual(['Meeting', 'Slotting'])
   expect(CLUSTER_STATES.filter((state) => allows(state, 'ForgetNode'))).toEqual(['Healing'])
   expect(metaOf('Healthy').allows).not.toContain('FailOver')
 })

@@ -116,27 +116,45 @@ const down =
 const unlinked = { 'c-1-0': [], 'c-2-0': [] }
 
 describe('forming', () => {
-  test('empty servers that know nobody are met, with the timeout lowered and distinct epochs', () => {
-    const alone = snapshot({ formed: false }, (member) =>
-      member.contact.type !== 'up'
-        ? member
-        : {
-            ...member,
-            contact: {
-              type: 'up',
-              view: { ...member.contact.view, rows: member.contact.view.rows.filter((row) => row.myself) },
-            },
-          },
+  /** Servers that know nobody, the primaries with slots where it is said. */
+  const strangers = (assigned: (shard: number) => boolean): Snapshot =>
+    snapshot({ formed: false }, (member) => {
+      if (member.contact.type !== 'up') return member
+      const { shard, index, contact } = member
+      const slots = index === 0 && assigned(shard) ? [evenRanges(3)[shard] ?? { first: 0, last: 0 }] : []
+      const rows = contact.view.rows.filter((row) => row.myself).map((row) => ({ ...row, slots }))
+      return { ...member, contact: { type: 'up', view: { ...contact.view, rows } } }
+    })
+
+  test('empty servers that know nobody are met, with the timeout lowered and distinct epochs, and get their slots', () => {
+    const given = caseOf(
+      strangers(() => false),
+      noHistory,
     )
-    const given = caseOf(alone, noHistory)
     expect(everFormed(given)).toBe(false)
     expect(types(given)).toEqual(Array.from({ length: 6 }, () => 'NodesIsolated'))
     expect(intentFor(given, diagnose(given), false)).toEqual({ type: 'FormCluster', target: 'cluster' })
     expect(plan(given, diagnose(given), false, undefined)).toEqual([])
-    const [meet] = plan(given, diagnose(given), false, '1:2')
+    const [meet, assign, ...rest] = plan(given, diagnose(given), false, '1:2')
+    expect(rest).toEqual([])
     expect(meet).toMatchObject({ type: 'MeetNodes', opId: '1:2' })
     expect(meet?.type === 'MeetNodes' && meet.meets.flatMap((one) => one.peers)).toHaveLength(15)
     expect(meet?.type === 'MeetNodes' && meet.forming?.map((one) => one.epoch)).toEqual([1, 4, 2, 5, 3, 6])
+    expect(assign).toMatchObject({ type: 'AssignSlots', opId: '1:2' })
+    expect(assign?.type === 'AssignSlots' && assign.assignments).toEqual(
+      evenRanges(3).map((range, shard) => ({ pod: `c-${shard}-0`, nodeId: idOf(shard, 0), ranges: [range] })),
+    )
+  })
+
+  test('while they are being met, only those without slots are given theirs', () => {
+    const operation = { id: '1:2', type: 'FormCluster', target: 'cluster', since: '' }
+    const commandsAfter = (assigned: (shard: number) => boolean) => {
+      const given = caseOf(strangers(assigned), { ...noHistory, operation })
+      return plan(given, diagnose(given), everFormed(given), '1:2')
+    }
+    const [, assign] = commandsAfter((shard) => shard !== 1)
+    expect(assign?.type === 'AssignSlots' && assign.assignments.map((one) => one.pod)).toEqual(['c-1-0'])
+    expect(commandsAfter(() => true).map((command) => command.type)).toEqual(['MeetNodes'])
   })
 
   test('servers that know each other get all slots, once, and replicas', () => {

@@ -162,30 +162,43 @@ function planForming(
         epoch: member.index * given.desired.shards + member.shard + 1,
         nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS,
       }))
-    return [{ type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }]
+    // The slots at once: a primary is not ok before a delay that begins with its first ones (research 1.1).
+    return [{ type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }, ...assignCommands(given, opId)]
   }
-  const commands: ClusterCommand[] = []
-  if (picture.unowned.length > 0) {
-    const ranges = evenRanges(given.desired.shards)
-    const assignments = picture.up
-      .filter((member) => member.index === 0 && (ownRow(member)?.slots.length ?? 0) === 0)
-      .map((member) => ({
-        pod: member.pod,
-        nodeId: member.contact.view.nodeId,
-        ranges: [ranges[member.shard] ?? { first: 0, last: -1 }],
-      }))
-    if (assignments.length > 0) commands.push({ type: 'AssignSlots', opId, assignments })
-  }
+  const commands: ClusterCommand[] = [...assignCommands(given, opId), ...reassignCommands(given, opId)]
   const attachments = picture.up.flatMap((member): readonly Attachment[] => {
     if (member.index === 0) return []
     const primary = picture.up.find((one) => one.shard === member.shard && one.index === 0)
     if (primary === undefined || follows(member, primary.contact.view.nodeId)) return []
+    // What a replica holds of a primary that is gone must not be given up for one that has nothing.
+    const owner = picture.shards[member.shard]?.primaryId
+    if (owner !== undefined && owner !== primary.contact.view.nodeId) return []
     return [{ pod: member.pod, primary: primary.pod, primaryId: primary.contact.view.nodeId }]
   })
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
   // Borrowed timeouts go back last: until then the nodes gossip fast.
   if (findings.every((one) => one.type === 'SettingsDrifted')) commands.push(...settingsCommands(given))
   return commands
+}
+
+/** First slots of the shards that nobody owns. */
+function assignCommands({ picture, desired }: Case, opId: string): readonly ClusterCommand[] {
+  const ranges = evenRanges(desired.shards)
+  const assignments = picture.up.flatMap((member) => {
+    const range = ranges[member.shard]
+    const owned = picture.shards[member.shard]?.primaryId !== undefined
+    if (member.index !== 0 || range === undefined || owned) return []
+    return [{ pod: member.pod, nodeId: member.contact.view.nodeId, ranges: [range] }]
+  })
+  return assignments.length === 0 ? [] : [{ type: 'AssignSlots', opId, assignments }]
+}
+
+/** A primary that came back as another node while the cluster was formed: the slots of its old one start anew on it. */
+function reassignCommands(given: Case, opId: string): readonly ClusterCommand[] {
+  return given.picture.shards
+    .filter((shard) => shard.primaryId !== undefined && !shard.primaryUp)
+    .filter((shard) => shard.members.filter(isUp).every((member) => member.contact.view.keys === 0))
+    .flatMap((shard) => startEmptyCommands(given, `shard ${shard.shard}`, opId))
 }
 
 /** Each node to every node it does not list as connected; one direction is enough for a pair. */

@@ -118,11 +118,12 @@ function takenOver(command: ClusterCommand & { type: 'TakeOver' }, { given }: Pa
   ]
 }
 
-function startedEmpty(command: ClusterCommand & { type: 'StartEmpty' }, { given }: Pass): readonly string[] {
+function startedEmpty(command: ClusterCommand & { type: 'StartEmpty' }, { given, formed }: Pass): readonly string[] {
   const members = given.snapshot.members.filter((one) => one.shard === command.shard)
   const served = given.picture.up.flatMap((one) => ownRow(one)?.slots ?? [])
   return [
-    ...(given.desired.mayStartEmpty.includes(command.shard) ? [] : ['StartEmpty that nobody consented to']),
+    // A cluster that never was formed has lost nothing.
+    ...(!formed || given.desired.mayStartEmpty.includes(command.shard) ? [] : ['StartEmpty that nobody consented to']),
     ...(members.every((one) => isUp(one) && one.contact.view.keys === 0)
       ? []
       : ['StartEmpty over data, or over silence']),
