@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { styleText } from 'node:util'
 import { installCommand, missingPrograms } from './debian-programs.ts'
@@ -35,7 +34,7 @@ export async function runDoctor(log: Log): Promise<boolean> {
 function needs(): readonly Need[] {
   const root = process.getuid?.() === 0
   const missing = missingPrograms()
-  const flags = root ? ['-nm', '--mount-proc', '-pf'] : ['-Urnm', '--map-auto', '--mount-proc', '-pf']
+  const flags = [...(root ? [] : ['-Ur']), '-nm', '--mount-proc', '-pf']
   const { username } = userInfo()
   return [
     { what: 'Linux', remedy: 'the platform runs on Linux alone', look: () => process.platform === 'linux' },
@@ -63,7 +62,7 @@ function needs(): readonly Need[] {
     {
       what: 'subordinate ids',
       remedy: `as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${username}`,
-      look: async () => root || (await readFile('/etc/subuid', 'utf8')).includes(`${username}:`),
+      look: async () => root || (await runCommand('unshare', ['-Ur', '--map-auto', 'echo', 'yes'])).includes('yes'),
     },
     {
       what: 'toolchain',
