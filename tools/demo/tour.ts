@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { connectKube, type Objects, objectsOf, redisClusters } from '@slotkeeper/k8s'
 import { connectNats, subscribe, type Delivery } from '@slotkeeper/nats'
 import { type RecordingWriter, startWriter, until } from '@slotkeeper/testing'
 import type { Platform } from '../local/src/index.ts'
@@ -43,11 +44,22 @@ export type ClusterView = {
   }
 }
 
-/** Reads a cluster. */
+/** One kept connection a platform: polling by kubectl would start a process for every look. */
+const clients = new Map<string, Objects>()
+
+/** The objects of a platform, read over a connection that is kept. */
+export function objectsIn({ kubeconfig }: Platform): Objects {
+  const objects = clients.get(kubeconfig) ?? objectsOf(connectKube({ kubeconfigPath: kubeconfig }))
+  clients.set(kubeconfig, objects)
+  return objects
+}
+
+/** Reads a cluster; throws when there is none. */
 export async function readCluster(platform: Platform, namespace: string, name: string): Promise<ClusterView> {
-  return JSON.parse(
-    await platform.kubectl(['-n', namespace, 'get', 'rediscluster', name, '-o', 'json'], { deadline: 10_000 }),
-  ) as ClusterView
+  const io = { signal: AbortSignal.timeout(10_000), deadline: Date.now() + 10_000 }
+  const found = await objectsIn(platform).get(redisClusters, { namespace, name }, io)
+  if (found === null) throw new Error(`there is no RedisCluster ${namespace}/${name}`)
+  return found as unknown as ClusterView
 }
 
 /** Whether a condition of a cluster is True. */
@@ -57,9 +69,7 @@ export function isTrue(cluster: ClusterView, type: string): boolean {
 
 /** Waits until the cluster is Healthy, Ready and fully replicated. */
 export function healthy(platform: Platform, namespace: string, name: string, timeoutMs = 90_000): Promise<ClusterView> {
-  const waits = ['-n', namespace, 'wait', 'rdc', name, '--for=jsonpath={.status.state}=Healthy', '--timeout=30s']
   return until(`${namespace}/${name} Healthy`, timeoutMs, async () => {
-    await platform.kubectl(waits)
     const cluster = await readCluster(platform, namespace, name)
     const sound =
       cluster.status?.state === 'Healthy' && isTrue(cluster, 'Ready') && isTrue(cluster, 'ReplicationHealthy')

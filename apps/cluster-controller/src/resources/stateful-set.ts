@@ -157,7 +157,8 @@ function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: num
     ],
     ...(spec.resources === undefined ? {} : { resources: spec.resources }),
     startupProbe: { ...script('probe', 'startup'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 3600 },
-    readinessProbe: { ...script('probe', 'ready'), periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 2 },
+    // Each run starts processes in the pod; nothing of ours waits for it. The first comes with the startup probe's success.
+    readinessProbe: { ...script('probe', 'ready'), periodSeconds: 3, timeoutSeconds: 5, failureThreshold: 2 },
     livenessProbe: {
       tcpSocket: { port: CLIENT_PORT },
       periodSeconds: 5,
