@@ -24,22 +24,18 @@ export async function readCredentials(
   spec: RedisClusterSpec,
   io: CallIo,
 ): Promise<Credentials> {
-  const auth = authSecretName(cluster.name, spec)
-  for (const [name, key] of [
-    [auth, 'password'],
-    [nameOf.internal(cluster.name), 'control-password'],
-  ] as const) {
+  const read = async (name: string, key: string) => {
     const secret = await objects.get(secrets, { namespace: cluster.namespace, name }, io)
     const value = secret === null ? undefined : field(secret, key)
-    if (value === undefined || value === '')
-      return {
-        type: 'missing',
-        secret: name,
-        message: `the Secret ${name} ${secret === null ? 'does not exist' : `has no value under the key ${key}`}`,
-      }
-    if (key === 'control-password') return { type: 'found', control: value }
+    if (value !== undefined && value !== '') return { type: 'found', control: value } as const
+    const message = `the Secret ${name} ${secret === null ? 'does not exist' : `has no value under the key ${key}`}`
+    return { type: 'missing', secret: name, message } as const
   }
-  throw new Error('unreachable: the loop returns')
+  const [auth, control] = await Promise.all([
+    read(authSecretName(cluster.name, spec), 'password'),
+    read(nameOf.internal(cluster.name), 'control-password'),
+  ])
+  return auth.type === 'missing' ? auth : control
 }
 
 /** Creates the Secrets that are missing, with random passwords; never replaces one. Only for a cluster that was never formed. */

@@ -240,7 +240,10 @@ function commandsFor(input: Commanding): readonly AppCommand[] {
     formed,
     operation?.id,
   )
-  commands.push(...planned.map(complete), ...labelCommands(given, observed.behind, complete))
+  commands.push(...planned.map(complete))
+  // Labels are many requests, and nothing waits for them while the cluster is being formed.
+  const settled = formed || findings.every((one) => one.type === 'SettingsDrifted')
+  if (settled) commands.push(...labelCommands(given, observed.behind, complete))
   for (const wanted of wantedObjects(cluster, object.spec, membersRecord(status), settings)) {
     const found = observed.owned[`${wanted.kind}/${wanted.metadata.name}`]
     if (found !== undefined && found.ownerUid !== uid) continue

@@ -37,7 +37,11 @@ const READ_SETTINGS = ['cluster-node-timeout', 'cluster-replica-no-failover']
 export async function observe(ports: ObservePorts, object: ClusterObject, io: Io): Promise<Observed> {
   const { namespace, name, uid } = object.metadata
   const owned = ownedBy(ports.caches, namespace, name)
-  const credentials = await readCredentials(ports.objects, object.metadata, object.spec, io)
+  // What takes a request each is asked for together: every reaction waits for it.
+  const [credentials, recorded] = await Promise.all([
+    readCredentials(ports.objects, object.metadata, object.spec, io),
+    recordedFormedAt(ports, owned, object, io),
+  ])
   if (credentials.type === 'found') ports.access.set(uid, { password: credentials.control })
   const places = placesOf(ports.caches, object)
   const settings = [...READ_SETTINGS, ...Object.keys(liveSettings(object.spec))]
@@ -50,7 +54,6 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
       )
     : members
   const inboundLinks = refused ? await linksOf(ports, settled, credentials) : {}
-  const recorded = await recordedFormedAt(ports, owned, object, io)
   return {
     snapshot: { members: settled, inboundLinks, ...(recorded === undefined ? {} : { recordedFormedAt: recorded }) },
     owned,

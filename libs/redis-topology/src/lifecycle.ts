@@ -11,7 +11,7 @@ const HEAL: readonly CommandType[] = [...KEEP, 'MeetNodes', 'AttachReplicas', 'C
 const creating: StateMeta = { sentence: 'The objects are applied; pods are starting.', allows: KEEP }
 const meeting: StateMeta = {
   sentence: 'All servers answer and are being introduced to each other; the primaries get their slots.',
-  allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'ConfigureNodes'],
+  allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'AttachReplicas', 'ConfigureNodes'],
 }
 const slotting: StateMeta = {
   sentence: 'The servers know each other; replicas are attached, and every server hears of every slot.',

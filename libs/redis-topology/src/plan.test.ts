@@ -135,7 +135,7 @@ describe('forming', () => {
     expect(types(given)).toEqual(Array.from({ length: 6 }, () => 'NodesIsolated'))
     expect(intentFor(given, diagnose(given), false)).toEqual({ type: 'FormCluster', target: 'cluster' })
     expect(plan(given, diagnose(given), false, undefined)).toEqual([])
-    const [meet, assign, ...rest] = plan(given, diagnose(given), false, '1:2')
+    const [assign, meet, ...rest] = plan(given, diagnose(given), false, '1:2')
     expect(rest).toEqual([])
     expect(meet).toMatchObject({ type: 'MeetNodes', opId: '1:2' })
     expect(meet?.type === 'MeetNodes' && meet.meets.flatMap((one) => one.peers)).toHaveLength(15)
@@ -152,7 +152,7 @@ describe('forming', () => {
       const given = caseOf(strangers(assigned), { ...noHistory, operation })
       return plan(given, diagnose(given), everFormed(given), '1:2')
     }
-    const [, assign] = commandsAfter((shard) => shard !== 1)
+    const [assign] = commandsAfter((shard) => shard !== 1)
     expect(assign?.type === 'AssignSlots' && assign.assignments.map((one) => one.pod)).toEqual(['c-1-0'])
     expect(commandsAfter(() => true).map((command) => command.type)).toEqual(['MeetNodes'])
   })

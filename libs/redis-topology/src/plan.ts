@@ -150,26 +150,14 @@ function planForming(
 ): readonly ClusterCommand[] {
   const { picture } = given
   if (opId === undefined || has(findings, 'PodsMissing')) return []
-  if (has(findings, 'NodesIsolated') || has(findings, 'AddressesStale')) {
-    const empty = picture.up.every((member) => member.contact.view.keys === 0)
-    const forming = picture.up
-      .filter(
-        (member) => empty && member.contact.view.settings['cluster-node-timeout'] !== String(FORMING_NODE_TIMEOUT_MS),
-      )
-      .map((member) => ({
-        pod: member.pod,
-        // Different ones for all: two nodes of one epoch would have to settle it among themselves.
-        epoch: member.index * given.desired.shards + member.shard + 1,
-        nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS,
-      }))
-    // The slots at once: a primary is not ok before a delay that begins with its first ones (research 1.1).
-    return [{ type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }, ...assignCommands(given, opId)]
-  }
-  const commands: ClusterCommand[] = [...assignCommands(given, opId), ...reassignCommands(given, opId)]
+  const apart = has(findings, 'NodesIsolated') || has(findings, 'AddressesStale')
+  // The slots first: a primary is not ok before a delay that begins with them (cluster.c, rejoin delay).
+  const commands: ClusterCommand[] = [...assignCommands(given, opId)]
+  commands.push(...(apart ? [meetCommand(given, opId)] : reassignCommands(given, opId)))
   const attachments = picture.up.flatMap((member): readonly Attachment[] => {
     if (member.index === 0) return []
     const primary = picture.up.find((one) => one.shard === member.shard && one.index === 0)
-    if (primary === undefined || follows(member, primary.contact.view.nodeId)) return []
+    if (primary === undefined || follows(member, primary.contact.view.nodeId) || !knows(member, primary)) return []
     // What a replica holds of a primary that is gone must not be given up for one that has nothing.
     const owner = picture.shards[member.shard]?.primaryId
     if (owner !== undefined && owner !== primary.contact.view.nodeId) return []
@@ -179,6 +167,22 @@ function planForming(
   // Borrowed timeouts go back last: until then the nodes gossip fast.
   if (findings.every((one) => one.type === 'SettingsDrifted')) commands.push(...settingsCommands(given))
   return commands
+}
+
+/** Introduces all who don't know each other; gossip is made fast and each gets an epoch while they are empty. */
+function meetCommand({ picture, desired }: Case, opId: string): ClusterCommand {
+  const empty = picture.up.every((member) => member.contact.view.keys === 0)
+  const forming = picture.up
+    .filter(
+      (member) => empty && member.contact.view.settings['cluster-node-timeout'] !== String(FORMING_NODE_TIMEOUT_MS),
+    )
+    .map((member) => ({
+      pod: member.pod,
+      // Different ones for all: two nodes of one epoch would have to settle it among themselves.
+      epoch: member.index * desired.shards + member.shard + 1,
+      nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS,
+    }))
+  return { type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }
 }
 
 /** First slots of the shards that nobody owns. */

@@ -65,6 +65,9 @@ export function redisConf(spec: RedisClusterSpec, uid: string): string {
     save: persistence === 'rdb' ? '3600 1 300 100 60 10000' : '""',
     // A server that keeps nothing keeps no file of its last sync either: loaded again, it would be old data.
     ...(persistence === 'none' ? { 'rdb-del-sync-files': 'yes' } : {}),
+    // An empty replica reads its first sync from the wire: Valkey 9 looks only once a second whether a file has come.
+    // With rdb the file of a sync is all that it has on its volume until it saves for the first time.
+    ...(persistence === 'rdb' ? {} : { 'repl-diskless-load': 'on-empty-db' }),
     aclfile: '/etc/slotkeeper/internal/users.acl',
     ...liveSettings(spec),
   }
