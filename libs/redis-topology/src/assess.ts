@@ -1,5 +1,5 @@
 import type { NodeRow } from './cluster-nodes.ts'
-import { formatRanges, normalise, SLOT_COUNT, slotCount, uncovered, type SlotRange } from './slots.ts'
+import { common, formatRanges, normalise, slotCount, uncovered, type SlotRange } from './slots.ts'
 import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
 
 /** One shard as all views together tell it. */
@@ -34,9 +34,13 @@ export type Picture = {
 
 type Claim = { readonly nodeId: string; readonly epoch: number; readonly ranges: readonly SlotRange[] }
 
-/** Puts all views together. A node's own word counts for itself; of the silent, the word with the highest epoch. */
+/**
+ * Puts all views together. A node's own word counts for itself; of the silent, the word with the highest epoch. The
+ * order in which anything was seen is of no consequence.
+ */
 export function assess(desired: Desired, snapshot: Snapshot, history: History): Picture {
-  const up = snapshot.members.filter(isUp)
+  const members = snapshot.members.toSorted((a, b) => a.shard - b.shard || a.index - b.index)
+  const up = members.filter(isUp)
   const idOf: Record<string, string> = { ...history.nodes }
   for (const member of up) idOf[member.pod] = member.contact.view.nodeId
   const podOf: Record<string, string> = {}
@@ -45,7 +49,11 @@ export function assess(desired: Desired, snapshot: Snapshot, history: History): 
   const claims = claimsOf(up)
   const owned = ownersOf(claims)
   const shards = Array.from({ length: desired.shards }, (_, shard) =>
-    shardPicture(shard, snapshot, { owned, claims, podOf, history }),
+    shardPicture(
+      shard,
+      members.filter((member) => member.shard === shard),
+      { owned, claims, podOf, history },
+    ),
   )
   return {
     up,
@@ -91,23 +99,14 @@ function claimsOf(up: readonly UpMember[]): readonly Claim[] {
   )
 }
 
-/** Who owns each slot: where two claim one, the higher epoch has it, as among the nodes themselves. */
+/** Who owns which slots: where two claim one, the higher epoch has it, as among the nodes themselves. */
 function ownersOf(claims: readonly Claim[]): ReadonlyMap<string, readonly SlotRange[]> {
-  const owner: (string | undefined)[] = Array.from({ length: SLOT_COUNT }, () => undefined)
-  for (const claim of claims.toSorted((a, b) => a.epoch - b.epoch || (a.nodeId < b.nodeId ? -1 : 1))) {
-    for (const range of claim.ranges) owner.fill(claim.nodeId, range.first, range.last + 1)
+  const owned: (readonly [string, readonly SlotRange[]])[] = []
+  for (const claim of claims.toSorted((a, b) => b.epoch - a.epoch || (a.nodeId < b.nodeId ? 1 : -1))) {
+    const ranges = common(claim.ranges, uncovered(owned.flatMap(([, taken]) => taken)))
+    if (ranges.length > 0) owned.push([claim.nodeId, ranges])
   }
-  const out = new Map<string, SlotRange[]>()
-  for (let slot = 0; slot < SLOT_COUNT; slot++) {
-    const id = owner[slot]
-    if (id === undefined) continue
-    const ranges = out.get(id) ?? []
-    const last = ranges.at(-1)
-    if (last !== undefined && last.last === slot - 1) ranges[ranges.length - 1] = { first: last.first, last: slot }
-    else ranges.push({ first: slot, last: slot })
-    out.set(id, ranges)
-  }
-  return out
+  return new Map(owned.toSorted(([, a], [, b]) => (a[0]?.first ?? 0) - (b[0]?.first ?? 0)))
 }
 
 type Known = {
@@ -117,8 +116,7 @@ type Known = {
   readonly history: History
 }
 
-function shardPicture(shard: number, snapshot: Snapshot, known: Known): ShardPicture {
-  const members = snapshot.members.filter((member) => member.shard === shard)
+function shardPicture(shard: number, members: readonly Member[], known: Known): ShardPicture {
   const pods = new Set(members.map((member) => member.pod))
   const owners = [...known.owned].filter(([id]) => pods.has(known.podOf[id] ?? ''))
   const followed = followedOutsider(members, known)

@@ -32,8 +32,9 @@ export function diagnose(given: Case): readonly ClusterFinding[] {
   return byGravity(everFormed(given) ? diagnoseFormed(given) : diagnoseForming(given))
 }
 
-function podsMissing(members: readonly Member[]): readonly ClusterFinding[] {
-  return members
+function podsMissing({ shards }: Picture): readonly ClusterFinding[] {
+  return shards
+    .flatMap((shard) => shard.members)
     .filter((member) => !isUp(member))
     .map((member) => ({
       type: 'PodsMissing',
@@ -110,7 +111,7 @@ export function driftOf(member: UpMember, desired: Desired, picture: Picture): R
 
 function diagnoseForming(given: Case): readonly ClusterFinding[] {
   const { snapshot, picture, desired } = given
-  const missing = podsMissing(snapshot.members)
+  const missing = podsMissing(picture)
   if (missing.length > 0) return missing
   const apart = isolated(picture.up)
   if (apart.length > 0) return apart
@@ -131,7 +132,7 @@ function diagnoseForming(given: Case): readonly ClusterFinding[] {
 function diagnoseFormed(given: Case): readonly ClusterFinding[] {
   const { snapshot, picture, desired, history } = given
   const findings: ClusterFinding[] = [
-    ...podsMissing(snapshot.members),
+    ...podsMissing(picture),
     ...isolated(picture.up),
     ...drifted(given),
     ...staleNodes(given),
@@ -241,13 +242,15 @@ function staleNodes(given: Case): readonly ClusterFinding[] {
   }))
 }
 
-/** The ids that may be forgotten: every member answers under another id (SAFETY 18), and no slot is owned by it. */
+/**
+ * The ids that may be forgotten: every member answers under another id (SAFETY 18), and nobody believes that it owns a
+ * slot: a view that lags behind would forget the owner before it has heard of the next one.
+ */
 export function staleIds({ snapshot, picture }: Omit<Case, 'desired' | 'history'>): readonly string[] {
   if (!snapshot.members.every(isUp)) return []
   const live = new Set(picture.up.map((member) => member.contact.view.nodeId))
-  const owners = new Set(picture.shards.map((shard) => shard.primaryId))
-  const listed = picture.up.flatMap((member) =>
-    member.contact.view.rows.filter((row) => !row.flags.includes('handshake')).map((row) => row.nodeId),
-  )
+  const rows = picture.up.flatMap((member) => member.contact.view.rows)
+  const owners = new Set(rows.filter((row) => row.slots.length > 0).map((row) => row.nodeId))
+  const listed = rows.filter((row) => !row.flags.includes('handshake')).map((row) => row.nodeId)
   return [...new Set(listed)].filter((id) => !live.has(id) && !owners.has(id)).toSorted()
 }

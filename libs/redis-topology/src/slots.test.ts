@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { evenRanges, formatRanges, normalise, parseRanges, SLOT_COUNT, slotCount, uncovered } from './slots.ts'
+import { common, evenRanges, formatRanges, normalise, parseRanges, SLOT_COUNT, slotCount, uncovered } from './slots.ts'
 
 test('three shards split as redis-cli does', () => {
   expect(evenRanges(3).map((range) => formatRanges([range]))).toEqual(['0-5460', '5461-10922', '10923-16383'])
@@ -34,6 +34,15 @@ test('covered and uncovered make a whole', () => {
   fc.assert(
     fc.property(ranges, (some) => {
       expect(slotCount(some) + slotCount(uncovered(some))).toBe(SLOT_COUNT)
+    }),
+  )
+})
+
+test('what is in both is in each, and what each lacks it lacks', () => {
+  fc.assert(
+    fc.property(ranges, ranges, (some, others) => {
+      const outside = [...uncovered(some), ...uncovered(others)]
+      expect(formatRanges(common(some, others))).toBe(formatRanges(uncovered(outside)))
     }),
   )
 })

@@ -48,13 +48,17 @@ export function parseRanges(text: string): readonly SlotRange[] {
 
 /** The slots that are in both. */
 export function common(a: readonly SlotRange[], b: readonly SlotRange[]): readonly SlotRange[] {
-  return normalise(
-    a.flatMap((one) =>
-      b
-        .map((other) => ({ first: Math.max(one.first, other.first), last: Math.min(one.last, other.last) }))
-        .filter((range) => range.first <= range.last),
-    ),
-  )
+  const [left, right] = [normalise(a), normalise(b)]
+  const out: SlotRange[] = []
+  for (let i = 0, j = 0; i < left.length && j < right.length;) {
+    const [one, other] = [left[i], right[j]]
+    if (one === undefined || other === undefined) break
+    const range = { first: Math.max(one.first, other.first), last: Math.min(one.last, other.last) }
+    if (range.first <= range.last) out.push(range)
+    if (one.last < other.last) i++
+    else j++
+  }
+  return out
 }
 
 /** The slots of 0..16383 that the ranges leave out. */

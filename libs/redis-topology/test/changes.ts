@@ -30,6 +30,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   }),
   /** The pod is started with an empty server; one that had another before comes back as a new node. */
   start: each((place, world) => {
+    die(place, world)
     endContainer(place, 137)
     startContainer(place)
     startEmptyServer(world, place)
@@ -74,7 +75,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   refuse: each((place) => void (place.contact = 'refused')),
   deny: each((place) => void (place.contact = 'denied')),
   load: each((place) => void (place.contact = 'loading')),
-  answer: each((place) => void (place.contact = 'up')),
+  answer: each((place) => void (place.contact = place.alive ? 'up' : 'refused')),
   /** The replication link of a replica is down, for so many seconds already. */
   unlink: each((place, _world, [seconds]) => Object.assign(place, { linkUp: false, linkDownSeconds: Number(seconds) })),
   link: each((place) => Object.assign(place, { linkUp: true, linkDownSeconds: 0, syncing: false })),
@@ -159,6 +160,7 @@ function endContainer(place: Place, exitCode: number): void {
 
 /** The process runs again as the node that it was; a primary that was replaced meanwhile follows its successor. */
 function comeBack(place: Place, world: World): void {
+  if (!world.nodes.has(place.node.id)) return startEmptyServer(world, place)
   Object.assign(place, { contact: 'up', alive: true, syncing: false })
   const successor = world.places.find((one) => one.shard === place.shard && one.node.slots.length > 0 && one !== place)
   if (successor !== undefined && successor.alive) follow(place, successor)

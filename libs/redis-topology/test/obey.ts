@@ -24,7 +24,8 @@ export function obey(world: World, command: ClusterCommand): void {
     case 'FailOver':
     case 'TakeOver':
     case 'HandOver':
-      promote(world, placeNamed(world, command.pod))
+      // A primary refuses.
+      if (placeNamed(world, command.pod).node.primaryId !== undefined) promote(world, placeNamed(world, command.pod))
       return
     case 'StartEmpty':
       return startOver(world, command)

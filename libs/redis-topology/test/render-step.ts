@@ -56,13 +56,17 @@ function roleWords(member: UpMember): readonly string[] {
   return [`replica of ${own.primaryId}`, link]
 }
 
-/** Whom a server does not find though it is there, and whom it lists though it is gone for good. */
+/** Whom a server does not find though it is there, what it has not heard, and whom it lists though it is gone for good. */
 function listWords(world: World, snapshot: Snapshot, member: UpMember): readonly string[] {
   const up = snapshot.members.filter(isUp)
   const missed = up.filter((one) => one !== member && !knows(member, one)).map((one) => one.pod)
+  const late = member.contact.view.rows.filter(
+    (row) => !row.myself && formatRanges(row.slots) !== formatRanges(world.nodes.get(row.nodeId)?.slots ?? []),
+  )
   const gone = member.contact.view.rows.filter((row) => placeOfNode(world, row.nodeId) === undefined)
   return [
     ...(missed.length === 0 ? [] : [`does not find ${missed.length === up.length - 1 ? 'anybody' : missed.join(' ')}`]),
+    ...late.map((row) => `believes that ${row.nodeId} owns ${formatRanges(row.slots) || 'nothing'}`),
     ...(gone.length === 0 ? [] : [`still lists ${gone.map((row) => row.nodeId).join(' ')}`]),
   ]
 }

@@ -1,7 +1,7 @@
 import type { NodeRow } from '../src/cluster-nodes.ts'
 import { uncovered } from '../src/slots.ts'
 import type { Contact, Member, NodeView, Snapshot } from '../src/snapshot.ts'
-import { type Node, type Place, placeOfNode, type World } from './world.ts'
+import { highestEpoch, type Node, type Place, placeOfNode, type World } from './world.ts'
 
 /** What is seen of a world when everything is asked at once. */
 export function snapshotOf(world: World): Snapshot {
@@ -43,7 +43,10 @@ function viewOf(world: World, place: Place): NodeView {
     syncing: place.syncing,
     offset: place.offset,
     keys: place.keys,
-    currentEpoch: Math.max(...rows.map((row) => row.configEpoch)),
+    // Every message says the highest epoch that its sender ever heard of.
+    currentEpoch: rows.some((row) => !row.myself && row.connected)
+      ? highestEpoch(world)
+      : Math.max(...rows.map((row) => row.configEpoch)),
     clusterOk: uncovered(rows.flatMap((row) => row.slots)).length === 0,
     rows,
     settings: place.settings,

@@ -1,0 +1,89 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { common, formatRanges, type SlotRange, uncovered } from '../src/slots.ts'
+import { isUp, type Member, type Snapshot } from '../src/snapshot.ts'
+import { brokenLaws } from './laws.ts'
+import { type Pass, pass } from './pass.ts'
+import { play, plots } from './plots.ts'
+import { snapshotOf } from './snapshot-of.ts'
+import { look, perform } from './stage.ts'
+import type { World } from './world.ts'
+
+test('whatever happens, no pass breaks a law, and no command leaves a slot without an owner', () => {
+  fc.assert(
+    fc.property(plots, (plot) => {
+      const told: string[] = []
+      let before: readonly SlotRange[] = []
+      play(plot, (line, now, { world }) => {
+        told.push(line)
+        const owned = ownedIn(world)
+        const lost = line === 'obey' ? formatRanges(common(before, uncovered(owned))) : ''
+        expect({ told, broken: brokenLaws(now), lost }).toEqual({ told, broken: [], lost: '' })
+        before = owned
+      })
+    }),
+    { numRuns: 120 },
+  )
+})
+
+test('the order in which members and rows were seen is of no consequence', () => {
+  fc.assert(
+    fc.property(plots, fc.infiniteStream(fc.nat(1_000)), (plot, dice) => {
+      play(plot, (_line, { given, memory }, { world }) => {
+        const { desired, snapshot } = given
+        const first = pass(desired, snapshot, memory, world.now)
+        const second = pass(desired, shuffled(snapshot, dice), memory, world.now)
+        expect(decidedIn(second)).toEqual(decidedIn(first))
+      })
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('when nothing more happens it comes to rest: healed, or waiting for a person or for an election', () => {
+  fc.assert(
+    fc.property(plots, (plot) => {
+      const stage = play(plot, () => {})
+      for (const line of ['move all', 'heal all', 'answer all']) perform(stage, line)
+      let now = look(stage)
+      // Where one look ends an operation, the next may begin what it held up.
+      for (let rounds = 60, quiet = 0; rounds > 0 && quiet < 2; rounds--) {
+        quiet = now.commands.length === 0 ? quiet + 1 : 0
+        if (quiet === 0) perform(stage, 'obey')
+        perform(stage, 'wait 20 s')
+        now = look(stage)
+      }
+      const found = now.findings.map((one) => one.type)
+      expect(now.commands).toEqual([])
+      if (!found.includes('PrimaryDown')) expect(['Healthy', 'Stalled']).toContain(now.state)
+      if (now.state === 'Healthy') expect(formatRanges(ownedIn(stage.world))).toBe('0-16383')
+    }),
+    { numRuns: 80 },
+  )
+})
+
+/** The slots that somebody owns by the word of any server that lives. */
+function ownedIn(world: World): readonly SlotRange[] {
+  const places = world.places.map((place) => ({ ...place, contact: place.alive ? ('up' as const) : place.contact }))
+  const { members } = snapshotOf({ ...world, places })
+  return members.filter(isUp).flatMap((one) => one.contact.view.rows.flatMap((row) => row.slots))
+}
+
+type Dice = { next(): { readonly value: number } }
+function shuffled(snapshot: Snapshot, dice: Dice): Snapshot {
+  const inDisorder = <T>(all: readonly T[]): readonly T[] =>
+    all
+      .map((one) => ({ one, place: dice.next().value }))
+      .toSorted((a, b) => a.place - b.place)
+      .map(({ one }) => one)
+  const members = inDisorder(snapshot.members).map((member): Member => {
+    if (!isUp(member)) return member
+    const { view } = member.contact
+    return { ...member, contact: { type: 'up', view: { ...view, rows: inDisorder(view.rows) } } }
+  })
+  return { ...snapshot, members }
+}
+
+function decidedIn({ findings, state, planned, memory }: Pass): unknown {
+  return { findings, state, planned, memory }
+}

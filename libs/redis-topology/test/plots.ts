@@ -1,0 +1,78 @@
+import fc from 'fast-check'
+import type { Pass } from './pass.ts'
+import { look, newStage, perform, type Stage } from './stage.ts'
+import { formedWorld, newWorld, type Place } from './world.ts'
+
+/** What is to happen to a cluster of some shape, one thing after the other. */
+export type Plot = {
+  readonly shape: readonly [shards: number, members: number]
+  readonly formed: boolean
+  readonly events: readonly {
+    /** What was ordered last is carried out first. */
+    readonly obeyed: boolean
+    /** Whom it befalls: `$` in `what`. */
+    readonly place: number
+    readonly what: string
+  }[]
+}
+
+const TO_ANY = [
+  'die',
+  'kill',
+  'restart',
+  'start',
+  'move',
+  'delete',
+  'remove',
+  'silent',
+  'refuse',
+  'deny',
+  'load',
+  'answer',
+]
+const TO_SERVERS = ['keys $ 0', 'keys $ 7', 'set $ cluster-node-timeout 500', 'cut $', 'heal $', 'report $ 137']
+const TO_REPLICAS = ['unlink $ 0', 'unlink $ 7', 'sync $', 'promote $', 'offset $ 5']
+const TO_ALL = ['look', 'wait 3 s', 'wait 20 s', 'erase status', 'erase record', 'give up shard 0', 'give up shard 1']
+
+/** Plots of up to twenty events. */
+export const plots: fc.Arbitrary<Plot> = fc.record({
+  shape: fc.constantFrom<Plot['shape']>([3, 2], [3, 3], [5, 2]),
+  formed: fc.boolean(),
+  events: fc.array(
+    fc.record({
+      obeyed: fc.boolean(),
+      place: fc.nat(14),
+      what: fc.oneof(
+        { weight: 6, arbitrary: fc.constantFrom(...TO_ANY.map((verb) => `${verb} $`)) },
+        { weight: 2, arbitrary: fc.constantFrom(...TO_SERVERS) },
+        { weight: 3, arbitrary: fc.constantFrom(...TO_REPLICAS) },
+        { weight: 2, arbitrary: fc.constantFrom(...TO_ALL) },
+      ),
+    }),
+    { maxLength: 20 },
+  ),
+})
+
+/** Plays a plot. After each line that happened there is a look; `seen` is told of the line, the look and the stage. */
+export function play(plot: Plot, seen: (line: string, now: Pass, stage: Stage) => void): Stage {
+  const [shards, members] = plot.shape
+  const stage = newStage(plot.formed ? formedWorld(shards, members) : newWorld(shards, members))
+  if (!plot.formed) perform(stage, 'start all')
+  seen(`${plot.formed ? 'formed' : 'new'} cluster`, look(stage), stage)
+  for (const { obeyed, place, what } of plot.events) {
+    const chosen = stage.world.places[place % stage.world.places.length]
+    const happen = (line: string): void => {
+      perform(stage, line)
+      seen(line, look(stage), stage)
+    }
+    if (obeyed && (stage.last?.commands.length ?? 0) > 0) happen('obey')
+    if (chosen !== undefined && isPossible(what, chosen)) happen(what.replace('$', chosen.pod))
+  }
+  return stage
+}
+
+function isPossible(what: string, place: Place): boolean {
+  const isReplica = place.node.primaryId !== undefined && place.alive
+  if (what.startsWith('promote')) return isReplica && place.heardLast === undefined
+  return !TO_REPLICAS.includes(what) || isReplica
+}
