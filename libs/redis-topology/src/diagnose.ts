@@ -110,7 +110,7 @@ export function driftOf(member: UpMember, desired: Desired, picture: Picture): R
 }
 
 function diagnoseForming(given: Case): readonly ClusterFinding[] {
-  const { snapshot, picture, desired } = given
+  const { picture, desired } = given
   const missing = podsMissing(picture)
   if (missing.length > 0) return missing
   const apart = isolated(picture.up)
