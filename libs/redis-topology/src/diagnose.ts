@@ -243,11 +243,11 @@ function staleNodes(given: Case): readonly ClusterFinding[] {
 }
 
 /**
- * The ids that may be forgotten: every member answers under another id (SAFETY 18), and nobody believes that it owns a
- * slot: a view that lags behind would forget the owner before it has heard of the next one.
+ * The ids that may be forgotten: every member answers under another id and finds every other one (SAFETY 18), and
+ * nobody believes that it owns a slot: a view that lags behind would forget the owner before it has heard of the next.
  */
 export function staleIds({ snapshot, picture }: Omit<Case, 'desired' | 'history'>): readonly string[] {
-  if (!snapshot.members.every(isUp)) return []
+  if (!snapshot.members.every(isUp) || isolated(picture.up).length > 0) return []
   const live = new Set(picture.up.map((member) => member.contact.view.nodeId))
   const rows = picture.up.flatMap((member) => member.contact.view.rows)
   const owners = new Set(rows.filter((row) => row.slots.length > 0).map((row) => row.nodeId))

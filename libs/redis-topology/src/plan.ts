@@ -1,6 +1,6 @@
 import { follows, knows, ownRow, type ShardPicture } from './assess.ts'
 import type { Attachment, ClusterCommand, CommandType, Meet } from './command.ts'
-import { driftOf, staleIds, type Case } from './diagnose.ts'
+import { driftOf, type Case } from './diagnose.ts'
 import {
   bestHeir,
   bestReplica,
@@ -85,7 +85,7 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
     case 'StartEmpty':
       return given.picture.shards.some((shard) => `shard ${shard.shard}` === operation.target && shard.primaryUp)
     case 'ForgetNode':
-      return !staleIds(given).includes(operation.target)
+      return given.picture.up.every((one) => one.contact.view.rows.every((row) => row.nodeId !== operation.target))
     default:
       return true
   }

@@ -78,7 +78,12 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   answer: each((place) => void (place.contact = place.alive ? 'up' : 'refused')),
   /** The replication link of a replica is down, for so many seconds already. */
   unlink: each((place, _world, [seconds]) => Object.assign(place, { linkUp: false, linkDownSeconds: Number(seconds) })),
-  link: each((place) => Object.assign(place, { linkUp: true, linkDownSeconds: 0, syncing: false })),
+  /** The link is up, and what was being copied is there. */
+  link: each((place, world) => {
+    const primary = placeOfNode(world, place.node.primaryId)
+    if (primary !== undefined) place.keys = primary.keys
+    Object.assign(place, { linkUp: true, linkDownSeconds: 0, syncing: false })
+  }),
   /** A replica is copying everything from its primary. */
   sync: each((place) => Object.assign(place, { linkUp: true, linkDownSeconds: 0, syncing: true, keys: 0 })),
   /** The other servers have elected the replica. */

@@ -1,4 +1,4 @@
-import { ownRow } from '../src/assess.ts'
+import { knows, ownRow } from '../src/assess.ts'
 import type { ClusterCommand, CommandType } from '../src/command.ts'
 import { provenDead } from '../src/failover.ts'
 import { allows } from '../src/lifecycle.ts'
@@ -138,6 +138,9 @@ function forgotten(command: ClusterCommand & { type: 'ForgetNode' }, { given }: 
   )
   return [
     ...(snapshot.members.every(isUp) ? [] : ['ForgetNode although a member does not answer']),
+    ...(picture.up.every((one) => picture.up.every((other) => one === other || knows(one, other)))
+      ? []
+      : ['ForgetNode before every server finds every other']),
     ...(picture.up.some((one) => one.contact.view.nodeId === command.nodeId)
       ? ['ForgetNode of a node that lives']
       : []),
