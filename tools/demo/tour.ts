@@ -26,6 +26,7 @@ export type ClusterView = {
   readonly metadata: { readonly uid: string }
   readonly status?: {
     readonly state?: string
+    readonly version?: string
     readonly formedAt?: string
     readonly binding?: { readonly name: string }
     readonly lifecycle?: { readonly seq: number; readonly life: number }

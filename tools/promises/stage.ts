@@ -1,121 +1,180 @@
-import { connectServer, type RecordingWriter, until } from '@slotkeeper/testing'
-import { healthy, readCluster, type ClusterView, writeTo } from '../demo/tour.ts'
+import {
+  connectKube,
+  type KubeObject,
+  type Objects,
+  objectsOf,
+  pods,
+  redisClusters,
+  type ResourceDescriptor,
+  secrets,
+} from '@slotkeeper/k8s'
+import { connectServer, type RecordingWriter, startWriter, until } from '@slotkeeper/testing'
+import { type ClusterView, isTrue } from '../demo/tour.ts'
 import { attachPlatform, type Platform } from '../local/src/index.ts'
 
 const PATIENCE_MS = 120_000
-const DEPLOYMENT = 'deployment/slotkeeper-cluster-controller'
+const CALL_MS = 10_000
+const SYSTEM = 'slotkeeper-system'
+const CONTROLLER = 'deployment/slotkeeper-cluster-controller'
+
+type PodStatus = {
+  readonly podIP?: string
+  readonly containerStatuses?: readonly { readonly restartCount: number }[]
+}
+type Client = Awaited<ReturnType<typeof connectServer>>
 
 /** What a promise test works with: a namespace of its own on the shared platform. */
-export type Stage = {
+export class Stage {
   readonly platform: Platform
   readonly namespace: string
-  /** kubectl in the namespace. */
-  kubectl(...args: readonly string[]): Promise<string>
-  /** Applies an object in the namespace. */
-  apply(object: object): Promise<void>
-  /** Applies a RedisCluster: three shards of little pods, and what `spec` says. */
-  create(name: string, spec: object): Promise<void>
-  read(name: string): Promise<ClusterView>
-  /** Waits until the cluster is Healthy, Ready and fully replicated. */
-  healthy(name: string): Promise<ClusterView>
-  /** Waits until a condition of the cluster is True for that reason; gives its message. */
-  stalled(name: string, reason: string): Promise<string>
-  /** Waits until the cluster is gone, with its pods. */
-  remove(name: string): Promise<void>
-  /** The content of a Secret. */
-  secret(name: string): Promise<Readonly<Record<string, string>>>
-  /** A client of one pod's server; as nobody when no user is named. */
-  connect(
-    pod: string,
-    user?: { readonly username: string; readonly password: string },
-  ): ReturnType<typeof connectServer>
-  write(name: string, perSecond: number): Promise<RecordingWriter>
-  /** Ends a pod's processes without a warning, and waits until Kubernetes has started its container again. */
-  crash(...pods: readonly string[]): Promise<void>
-  /** How often a pod's container was started again. */
-  restarts(pod: string): Promise<number>
-  /** Takes the controller away, or brings it back. */
-  controller(running: boolean): Promise<void>
-}
+  readonly #objects: Objects
 
-/** Opens a namespace of that name on the platform of that name. */
-export async function openStage(platformName: string, namespace: string): Promise<Stage> {
-  const platform = await attachPlatform(platformName)
-  await platform.kubectl(['create', 'namespace', namespace])
-  const kubectl = (...args: readonly string[]): Promise<string> =>
-    platform.kubectl(['-n', namespace, ...args], { deadline: PATIENCE_MS })
-  const apply = async (object: object): Promise<void> =>
-    void (await platform.kubectl(['-n', namespace, 'apply', '-f', '-'], { input: JSON.stringify(object) }))
-  const read = (name: string): Promise<ClusterView> => readCluster(platform, namespace, name)
-  const restarts = async (pod: string): Promise<number> =>
-    Number(await kubectl('get', 'pod', pod, '-o', 'jsonpath={.status.containerStatuses[0].restartCount}'))
-  return {
-    platform,
-    namespace,
-    kubectl,
-    apply,
-    create: (name, spec) => apply(redisCluster(name, spec)),
-    read,
-    healthy: (name) => healthy(platform, namespace, name, PATIENCE_MS),
-    stalled: (name, reason) =>
-      until(`${name} Stalled, ${reason}`, PATIENCE_MS, async () => {
-        await kubectl('wait', 'rdc', name, '--for=condition=Stalled', '--timeout=60s')
-        const { status } = await read(name)
-        return status?.conditions?.find((one) => one.type === 'Stalled' && one.reason === reason)?.message
-      }),
-    remove: async (name) => {
-      await kubectl('delete', 'rdc', name, '--timeout=90s')
-      await kubectl('wait', 'pod', '--for=delete', '-l', `slotkeeper.dev/cluster=${name}`, '--timeout=90s')
-    },
-    secret: async (name) => {
-      const { data } = JSON.parse(await kubectl('get', 'secret', name, '-o', 'json')) as {
-        data: Record<string, string>
-      }
-      return Object.fromEntries(
-        Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
-      )
-    },
-    connect: async (pod, user) => {
-      const host = await kubectl('get', 'pod', pod, '-o', 'jsonpath={.status.podIP}')
-      return connectServer((...to) => platform.dial(...to), { host, port: 6379, ...user })
-    },
-    write: (name, perSecond) => writeTo(platform, namespace, name, perSecond),
-    crash: async (...pods) => {
-      const before = await Promise.all(pods.map(restarts))
-      await Promise.all(pods.map((pod) => platform.switchboard.killInPod(namespace, pod, 'SIGKILL')))
-      const restarted = (index: number) =>
-        `--for=jsonpath={.status.containerStatuses[0].restartCount}=${(before[index] ?? 0) + 1}`
-      await Promise.all(pods.map((pod, index) => kubectl('wait', 'pod', pod, restarted(index), '--timeout=60s')))
-    },
-    restarts,
-    controller: async (running) => {
-      const system = (...args: readonly string[]): Promise<string> =>
-        platform.kubectl(['-n', 'slotkeeper-system', ...args], { deadline: PATIENCE_MS })
-      await system('scale', DEPLOYMENT, `--replicas=${running ? 1 : 0}`)
-      if (running) await system('rollout', 'status', DEPLOYMENT, '--timeout=60s')
-      else
-        await system(
-          'wait',
-          'pod',
-          '--for=delete',
-          '-l',
-          'app.kubernetes.io/component=cluster-controller',
-          '--timeout=60s',
-        )
-    },
+  private constructor(platform: Platform, namespace: string) {
+    this.platform = platform
+    this.namespace = namespace
+    this.#objects = objectsOf(connectKube({ kubeconfigPath: platform.kubeconfig }))
   }
-}
 
-function redisCluster(name: string, spec: object): object {
-  return {
-    apiVersion: 'slotkeeper.dev/v1beta1',
-    kind: 'RedisCluster',
-    metadata: { name },
-    spec: {
-      version: 'valkey-9.1',
-      shards: 3,
-      resources: { requests: { cpu: '10m', memory: '16Mi' } },
-      ...spec,
-    },
+  /** Makes a namespace of that name on the platform of that name. */
+  static async open(platformName: string, namespace: string): Promise<Stage> {
+    const platform = await attachPlatform(platformName)
+    await platform.kubectl(['create', 'namespace', namespace])
+    return new Stage(platform, namespace)
+  }
+
+  /** kubectl in the namespace. */
+  kubectl(...args: readonly string[]): Promise<string> {
+    return this.platform.kubectl(['-n', this.namespace, ...args], { deadline: PATIENCE_MS })
+  }
+
+  /** Applies an object in the namespace, by kubectl. */
+  async apply(object: object): Promise<void> {
+    await this.platform.kubectl(['-n', this.namespace, 'apply', '-f', '-'], { input: JSON.stringify(object) })
+  }
+
+  /** Applies a RedisCluster: three shards of little pods without replicas, and what `spec` says. */
+  create(name: string, spec: object): Promise<void> {
+    const resources = { requests: { cpu: '10m', memory: '16Mi' } }
+    return this.apply({
+      apiVersion: 'slotkeeper.dev/v1beta1',
+      kind: 'RedisCluster',
+      metadata: { name },
+      spec: { version: 'valkey-9.1', shards: 3, replicasPerShard: 0, resources, ...spec },
+    })
+  }
+
+  /** An object of the namespace, null when there is none. */
+  find(resource: ResourceDescriptor, name: string): Promise<KubeObject | null> {
+    return this.#objects.get(resource, { namespace: this.namespace, name }, { signal: AbortSignal.timeout(CALL_MS) })
+  }
+
+  async read(name: string): Promise<ClusterView> {
+    const found = await this.find(redisClusters, name)
+    if (found === null) throw new Error(`there is no cluster ${name}`)
+    return found as unknown as ClusterView
+  }
+
+  /** Waits until the cluster is as it should be; the error says how it was last. */
+  async sees(name: string, what: string, holds: (cluster: ClusterView) => boolean): Promise<ClusterView> {
+    let last: ClusterView['status']
+    try {
+      return await until(`${this.namespace}/${name}: ${what}`, PATIENCE_MS, async () => {
+        const cluster = await this.read(name)
+        last = cluster.status
+        return holds(cluster) ? cluster : undefined
+      })
+    } catch (error) {
+      throw new Error(`last seen: ${JSON.stringify([last?.state, last?.conditions])}`, { cause: error })
+    }
+  }
+
+  /** Waits until the cluster is Healthy, Ready and fully replicated. */
+  healthy(name: string): Promise<ClusterView> {
+    return this.sees(
+      name,
+      'Healthy',
+      (one) => one.status?.state === 'Healthy' && isTrue(one, 'Ready') && isTrue(one, 'ReplicationHealthy'),
+    )
+  }
+
+  /** Waits until the cluster is Stalled for that reason; gives the message. */
+  async stalled(name: string, reason: string): Promise<string> {
+    const why = (one: ClusterView) =>
+      one.status?.conditions?.find((condition) => condition.type === 'Stalled' && condition.reason === reason)
+    return why(await this.sees(name, `Stalled, ${reason}`, (one) => why(one) !== undefined))?.message ?? ''
+  }
+
+  /** Deletes the cluster, and waits until it is gone with its pods. */
+  async remove(name: string): Promise<void> {
+    await this.kubectl('delete', 'rdc', name, '--timeout=90s')
+    await until(`${name} is gone with its pods`, PATIENCE_MS, async () =>
+      (await this.podsOf(name)).length === 0 ? true : undefined,
+    )
+  }
+
+  /** The names of a cluster's pods. */
+  async podsOf(name: string): Promise<readonly string[]> {
+    return (await this.#pods(this.namespace, `slotkeeper.dev/cluster=${name}`))
+      .map((pod) => pod.metadata.name)
+      .toSorted()
+  }
+
+  async #pods(namespace: string, labelSelector: string): Promise<readonly KubeObject[]> {
+    const io = { signal: AbortSignal.timeout(CALL_MS) }
+    return (await this.#objects.list(pods, { namespace, labelSelector }, io)).items
+  }
+
+  async #podStatus(name: string): Promise<PodStatus> {
+    return ((await this.find(pods, name))?.['status'] ?? {}) as PodStatus
+  }
+
+  /** The content of a Secret; empty when there is none. */
+  async secret(name: string): Promise<Readonly<Record<string, string>>> {
+    const data = ((await this.find(secrets, name))?.['data'] ?? {}) as Record<string, string>
+    return Object.fromEntries(
+      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
+    )
+  }
+
+  /** A client of one pod's server; as nobody when no user is named. */
+  async connect(pod: string, user?: { readonly username: string; readonly password: string }): Promise<Client> {
+    const host = (await this.#podStatus(pod)).podIP ?? ''
+    return connectServer((...to) => this.platform.dial(...to), { host, port: 6379, ...user })
+  }
+
+  /** Starts the recording writer against a cluster, from outside, as an ordinary client. */
+  async write(name: string, perSecond: number): Promise<RecordingWriter> {
+    const found = await this.#pods(this.namespace, `slotkeeper.dev/cluster=${name}`)
+    const startAt = found.map((pod) => ({ host: (pod['status'] as PodStatus).podIP ?? '', port: 6379 }))
+    const { password = '' } = await this.secret(`${name}-auth`)
+    return startWriter({ dial: (...to) => this.platform.dial(...to), startAt, password, perSecond })
+  }
+
+  /** How often the containers of these pods were started again. */
+  restarts(...names: readonly string[]): Promise<readonly number[]> {
+    return Promise.all(
+      names.map(async (name) => (await this.#podStatus(name)).containerStatuses?.[0]?.restartCount ?? 0),
+    )
+  }
+
+  /** Ends the processes of pods without a warning, and waits until Kubernetes has started their containers again. */
+  async crash(...names: readonly string[]): Promise<void> {
+    const before = await this.restarts(...names)
+    await Promise.all(names.map((name) => this.platform.switchboard.killInPod(this.namespace, name, 'SIGKILL')))
+    await until(`the restart of ${names.join(', ')}`, PATIENCE_MS, async () => {
+      const after = await this.restarts(...names)
+      return after.every((count, index) => count > (before[index] ?? 0)) ? true : undefined
+    })
+  }
+
+  /** Takes the controller away, or brings it back. */
+  async controller(running: boolean): Promise<void> {
+    const system = (...args: readonly string[]): Promise<string> =>
+      this.platform.kubectl(['-n', SYSTEM, ...args], { deadline: PATIENCE_MS })
+    await system('scale', CONTROLLER, `--replicas=${running ? 1 : 0}`)
+    if (running) return void (await system('rollout', 'status', CONTROLLER, '--timeout=60s'))
+    await until('the end of the controller', PATIENCE_MS, async () =>
+      (await this.#pods(SYSTEM, 'app.kubernetes.io/component=cluster-controller')).length === 0 ? true : undefined,
+    )
   }
 }
