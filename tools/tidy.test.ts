@@ -9,6 +9,8 @@ const wireWords: Readonly<Record<string, string>> = {
   'libs/redis-topology/src/cluster-nodes.ts': 'parses CLUSTER NODES',
   'libs/redis-topology/src/info.ts': 'parses INFO',
   'libs/redis-topology/src/parse.test.ts': 'tests the parsers',
+  'libs/redis-topology/src/same-setting.ts': 'knows what CONFIG GET prints',
+  'libs/redis-topology/src/same-setting.test.ts': 'knows what CONFIG GET prints',
   'libs/api/src/redis-cluster.ts': 'refuses directives of redis.conf by their old names',
   'deploy/crds/redisclusters.yaml': 'is generated from libs/api',
   'apps/cluster-controller/src/credentials.ts': 'writes directives of redis.conf',

@@ -15,6 +15,7 @@ import {
 import {
   asRedisError,
   clusterCalls,
+  configureNode,
   type NodePool,
   RedisError,
   type RedisNode,
@@ -103,25 +104,23 @@ async function applyObject(ports: ActPorts, command: Of<'ApplyObject'>, io: Io):
   const { objects } = ports
   if (command.kind === 'Secret') {
     const owner = await objects.get(redisClusters, command.cluster, io)
-    if (owner !== null && owner.metadata.uid === command.cluster.uid)
-      await createSecrets(objects, command.cluster, parseCluster(owner).spec, io)
-    return ACCEPTED
+    if (owner === null || owner.metadata.uid !== command.cluster.uid) return ACCEPTED
+    const taken = await createSecrets(objects, command.cluster, parseCluster(owner).spec, io)
+    return taken === null ? ACCEPTED : nameTaken(`Secret ${taken}`)
   }
   const resource = RESOURCES[command.kind]
   if (resource === undefined || command.object === undefined) throw new Error(`no way to apply a ${command.kind}`)
   // Read live: an object of this name without our label is in no cache, and must not be taken over.
   const found = await objects.get(resource, { namespace: command.cluster.namespace, name: command.name }, io)
   const owner = found?.metadata.ownerReferences?.find((one) => one.controller === true)
-  if (found !== null && owner?.uid !== command.cluster.uid) {
-    return {
-      result: 'failed',
-      reason: 'NameTaken',
-      message: `${command.kind} ${command.name} exists and is not ours: delete or rename it`,
-    }
-  }
+  if (found !== null && owner?.uid !== command.cluster.uid) return nameTaken(`${command.kind} ${command.name}`)
   const applied = await objects.apply(resource, command.object as unknown as KubeObject, { force: true }, io)
   ports.wrote(command.cluster.name, applied)
   return ACCEPTED
+}
+
+function nameTaken(what: string): Outcome {
+  return { result: 'failed', reason: 'NameTaken', message: `${what} exists and is not ours: delete or rename it` }
 }
 
 async function labelPods(ports: ActPorts, command: Of<'LabelPods'>, io: Io): Promise<Outcome> {
@@ -235,23 +234,14 @@ async function attachReplicas(ports: ActPorts, command: Of<'AttachReplicas'>): P
 }
 
 async function configureNodes(ports: ActPorts, command: Of<'ConfigureNodes'>): Promise<Outcome> {
-  const outcomes = await Promise.all(
-    Object.entries(command.settings).map(async ([pod, settings]): Promise<Outcome> => {
-      const names = Object.keys(settings)
-      const answers = await connection(ports, command, pod).pipeline(
-        Object.entries(settings).map(([name, value]) => clusterCalls.set(name, value)),
-        CALL_MS,
-      )
-      const index = answers.findIndex((answer) => answer instanceof RedisError)
-      if (index < 0) return ACCEPTED
-      return {
-        result: 'failed',
-        reason: 'ConfigRefused',
-        message: `${pod} refuses ${names[index]}: ${(answers[index] as RedisError).message}`,
-      }
-    }),
-  )
-  return outcomes.find((one) => one.result !== 'accepted') ?? ACCEPTED
+  const refusals: string[] = []
+  const places = Object.entries(command.settings).map(([pod, settings]) => ({ pod, settings }))
+  const outcome = await onEach(ports, command, places, async (node, { pod, settings }) => {
+    const refusal = await configureNode(node, settings, CALL_MS)
+    if (refusal !== null) refusals.push(`${pod} refuses ${refusal}`)
+  })
+  const [message] = refusals.toSorted()
+  return message === undefined ? outcome : { result: 'failed', reason: 'ConfigRefused', message }
 }
 
 async function failOver(

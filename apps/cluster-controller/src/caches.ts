@@ -177,12 +177,12 @@ export function projectPod(object: KubeObject): CachedPod {
     nodeName: spec.nodeName,
     role: metadata.labels?.[LABEL.role],
     podHash: metadata.annotations?.[ANNOTATION.podHash],
-    ...containerPart(status),
+    ...containerPart(status, metadata.name),
   })
 }
 
 /** What is said of the server's container. */
-function containerPart(status: PodStatus) {
+function containerPart(status: PodStatus, pod: string) {
   const container = status.containerStatuses?.find((one) => one.name === 'server')
   const ended = [container?.state?.terminated, container?.lastState?.terminated].flatMap((one) =>
     one?.containerID === undefined ? [] : [one],
@@ -201,18 +201,22 @@ function containerPart(status: PodStatus) {
         message: one.message,
       }),
     ),
-    blocked: blockedBy(container?.state?.waiting, ended[0]?.message, unscheduled),
+    blocked: blockedBy(pod, container?.state?.waiting, ended[0]?.message, unscheduled),
   }
 }
 
 /** Why a pod can't start, where a person must act; what time alone cures is left out. */
 function blockedBy(
+  pod: string,
   waiting: ContainerState['waiting'],
   lastWords: string | undefined,
   unscheduled: { readonly reason?: string; readonly message?: string } | undefined,
 ): { readonly reason: string; readonly message: string } | undefined {
   const words = lastWords?.trim().slice(-300)
-  if (words?.includes('VolumeHasOtherData')) return { reason: 'VolumeHasOtherData', message: words }
+  if (words?.includes('VolumeHasOtherData')) {
+    const remedy = `give the cluster another name, or, if nobody needs that data, delete the claim data-${pod} and the pod`
+    return { reason: 'VolumeHasOtherData', message: `${words.replace('VolumeHasOtherData: ', '')}; ${remedy}` }
+  }
   if (waiting?.reason === 'CrashLoopBackOff' && words !== undefined) return { reason: 'ConfigRefused', message: words }
   if (IMAGE_TROUBLE.includes(waiting?.reason ?? ''))
     return { reason: 'ConfigRefused', message: `the image can't be pulled: ${waiting?.message ?? waiting?.reason}` }

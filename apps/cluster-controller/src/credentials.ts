@@ -17,19 +17,34 @@ export function authSecretName(name: string, spec: RedisClusterSpec): string {
   return spec.auth?.secretName ?? nameOf.auth(name)
 }
 
-/** Reads the Secrets of a cluster by name. */
+/**
+ * Reads the Secrets of a cluster by name.
+ *
+ * @param formed whether the cluster has formed. Before that a Secret of the name that is not ours is as good as none:
+ * somebody's own, or one of a cluster of this name that was deleted a moment ago, whose servers may still run. Later
+ * it may have been restored by hand, without its owner.
+ */
 export async function readCredentials(
   objects: Objects,
   cluster: ClusterRef,
   spec: RedisClusterSpec,
+  formed: Promise<boolean>,
   io: CallIo,
 ): Promise<Credentials> {
-  const read = async (name: string, key: string) => {
+  const read = async (name: string, key: string): Promise<Credentials> => {
     const secret = await objects.get(secrets, { namespace: cluster.namespace, name }, io)
-    const value = secret === null ? undefined : field(secret, key)
-    if (value !== undefined && value !== '') return { type: 'found', control: value } as const
-    const message = `the Secret ${name} ${secret === null ? 'does not exist' : `has no value under the key ${key}`}`
-    return { type: 'missing', secret: name, message } as const
+    const missing = (what: string): Credentials => ({
+      type: 'missing',
+      secret: name,
+      message: `the Secret ${name} ${what}`,
+    })
+    if (secret === null) return missing('does not exist')
+    const theirs = name === spec.auth?.secretName
+    if (!theirs && !isOurs(secret, cluster) && !(await formed)) return missing('is not ours')
+    const value = field(secret, key)
+    return value === undefined || value === ''
+      ? missing(`has no value under the key ${key}`)
+      : { type: 'found', control: value }
   }
   const [auth, control] = await Promise.all([
     read(authSecretName(cluster.name, spec), 'password'),
@@ -38,23 +53,25 @@ export async function readCredentials(
   return auth.type === 'missing' ? auth : control
 }
 
-/** Creates the Secrets that are missing, with random passwords; never replaces one. Only for a cluster that was never formed. */
+/**
+ * Creates the Secrets that are missing, with random passwords; never replaces one. Only for a cluster that was never
+ * formed.
+ *
+ * @returns the name of a Secret that is in the way because it is not ours, else null
+ */
 export async function createSecrets(
   objects: Objects,
   cluster: ClusterRef,
   spec: RedisClusterSpec,
   io: CallIo,
-): Promise<void> {
+): Promise<string | null> {
   const auth = authSecretName(cluster.name, spec)
-  let password = await valueOf(objects, cluster.namespace, auth, 'password', io)
-  if (password === undefined) {
-    if (spec.auth !== undefined)
-      throw new Error(`the Secret ${auth} has no value under the key password: create it, or leave spec.auth out`)
-    password = random()
-    await create(objects, cluster, auth, { password }, io)
-    password = (await valueOf(objects, cluster.namespace, auth, 'password', io)) ?? password
-  }
-  await create(objects, cluster, nameOf.internal(cluster.name), internalData(password), io)
+  const given = spec.auth === undefined ? await create(objects, cluster, auth, { password: random() }, io) : null
+  if (given === 'taken') return auth
+  const secret = given ?? (await objects.get(secrets, { namespace: cluster.namespace, name: auth }, io))
+  const password = secret === null ? undefined : field(secret, 'password')
+  if (password === undefined)
+    throw new Error(`the Secret ${auth} has no value under the key password: create it, or leave spec.auth out`)
   const host = `${nameOf.client(cluster.name)}.${cluster.namespace}.svc`
   const connection = {
     type: 'redis',
@@ -66,7 +83,13 @@ export async function createSecrets(
     uri: `redis://default:${encodeURIComponent(password)}@${host}:${CLIENT_PORT}`,
     image: imageOf(spec),
   }
-  await create(objects, cluster, nameOf.connection(cluster.name), connection, io)
+  // The internal one last: it is what readers wait for.
+  for (const [name, data] of [
+    [nameOf.connection(cluster.name), connection],
+    [nameOf.internal(cluster.name), internalData(password)],
+  ] as const)
+    if ((await create(objects, cluster, name, data, io)) === 'taken') return name
+  return null
 }
 
 /**
@@ -94,13 +117,14 @@ export function internalData(password: string): Record<string, string> {
   }
 }
 
+/** Creates a Secret; gives it as it is there now, or that the name is taken by one that is not ours. */
 async function create(
   objects: Objects,
   cluster: ClusterRef,
   name: string,
-  data: Record<string, string>,
+  data: Readonly<Record<string, string>>,
   io: CallIo,
-): Promise<void> {
+): Promise<KubeObject | 'taken'> {
   const secret: KubeObject = {
     apiVersion: 'v1',
     kind: 'Secret',
@@ -109,21 +133,17 @@ async function create(
     stringData: data,
   }
   try {
-    await objects.create(secrets, secret, io)
+    return await objects.create(secrets, secret, io)
   } catch (error) {
     if (!isKubeError(error, 'AlreadyExists', 'Conflict')) throw error
+    const found = await objects.get(secrets, { namespace: cluster.namespace, name }, io)
+    if (found === null) throw error
+    return isOurs(found, cluster) ? found : 'taken'
   }
 }
 
-async function valueOf(
-  objects: Objects,
-  namespace: string,
-  name: string,
-  key: string,
-  io: CallIo,
-): Promise<string | undefined> {
-  const secret = await objects.get(secrets, { namespace, name }, io)
-  return secret === null ? undefined : field(secret, key)
+function isOurs(object: KubeObject, cluster: ClusterRef): boolean {
+  return object.metadata.ownerReferences?.some((one) => one.controller === true && one.uid === cluster.uid) ?? false
 }
 
 function field(secret: KubeObject, key: string): string | undefined {

@@ -38,9 +38,12 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
   const { namespace, name, uid } = object.metadata
   const owned = ownedBy(ports.caches, namespace, name)
   // What takes a request each is asked for together: every reaction waits for it.
+  const record = recordedFormedAt(ports, owned, object, io)
+  const formed = record.then((at) => (object.status?.formedAt ?? at) !== undefined)
   const [credentials, recorded] = await Promise.all([
-    readCredentials(ports.objects, object.metadata, object.spec, io),
-    recordedFormedAt(ports, owned, object, io),
+    readCredentials(ports.objects, object.metadata, object.spec, formed, io),
+    record,
+    formed,
   ])
   if (credentials.type === 'found') ports.access.set(uid, { password: credentials.control })
   const places = placesOf(ports.caches, object)

@@ -31,6 +31,8 @@ export const clusterCalls = {
   takeOver: (): Words => ['CLUSTER', 'FAILOVER', 'TAKEOVER'],
   /** Removes a node from the server's table. */
   forget: (nodeId: string): Words => ['CLUSTER', 'FORGET', nodeId],
+  /** Reads settings of the running server. */
+  get: (names: readonly string[]): Words => ['CONFIG', 'GET', ...names],
   /** Sets one setting on the running server. */
   set: (name: string, value: string): Words => ['CONFIG', 'SET', name, value],
 } as const

@@ -1,4 +1,5 @@
 export * from './cluster-calls.ts'
+export * from './configure-node.ts'
 export * from './node-pool.ts'
 export * from './observe-node.ts'
 export * from './redis-node.ts'

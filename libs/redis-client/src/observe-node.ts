@@ -1,4 +1,6 @@
 import { parseClusterNodes, parseInboundLinks, parseInfo, type Contact } from '@slotkeeper/redis-topology'
+import { clusterCalls } from './cluster-calls.ts'
+import { pairs } from './pairs.ts'
 import { asRedisError, RedisError, type RedisNode } from './redis-node.ts'
 
 /**
@@ -16,7 +18,7 @@ export async function observeNode(node: RedisNode, settings: readonly string[], 
         ['INFO', 'server', 'persistence', 'replication', 'keyspace'],
         ['CLUSTER', 'NODES'],
         ['CLUSTER', 'INFO'],
-        ['CONFIG', 'GET', ...settings],
+        clusterCalls.get(settings),
       ],
       timeoutMs,
     )
@@ -53,13 +55,6 @@ function contactOf(error: RedisError): Contact {
     case 'Answered':
       return { type: 'silent', message: error.message }
   }
-}
-
-function pairs(answer: unknown): Readonly<Record<string, string>> {
-  if (!Array.isArray(answer)) return {}
-  const out: Record<string, string> = {}
-  for (let index = 0; index + 1 < answer.length; index += 2) out[String(answer[index])] = String(answer[index + 1])
-  return out
 }
 
 /** Node ids from which the server has an inbound bus link; null when it does not answer. */

@@ -1,6 +1,7 @@
 import { follows, listing, ownRow, type Picture, type ShardPicture } from './assess.ts'
 import { majorityAnswers, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
+import { sameSetting } from './same-setting.ts'
 import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
 import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
 
@@ -94,7 +95,10 @@ function drifted({ desired, picture }: Case): readonly ClusterFinding[] {
   })
 }
 
-/** The settings of a member that differ from what it should have, with the value it should have. */
+/**
+ * The settings of a member that differ from what it should have, with the value it should have. One that its server
+ * does not know is among them: that it is refused must be told, and before the server's next start.
+ */
 export function driftOf(member: UpMember, desired: Desired, picture: Picture): Readonly<Record<string, string>> {
   const view = member.contact.view
   const wanted: Record<string, string> = { ...desired.settings, 'cluster-node-timeout': String(desired.nodeTimeoutMs) }
@@ -103,9 +107,10 @@ export function driftOf(member: UpMember, desired: Desired, picture: Picture): R
   if (view.role === 'primary' ? (ownRow(member)?.slots.length ?? 0) > 0 : shard?.attached.includes(member.pod) === true)
     wanted['cluster-replica-no-failover'] = 'no'
   return Object.fromEntries(
-    Object.entries(wanted).filter(
-      ([name, value]) => view.settings[name] !== undefined && view.settings[name] !== value,
-    ),
+    Object.entries(wanted).filter(([name, value]) => {
+      const printed = view.settings[name]
+      return printed === undefined || !sameSetting(name, value, printed)
+    }),
   )
 }
 

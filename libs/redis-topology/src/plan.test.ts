@@ -2,10 +2,20 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { assess } from './assess.ts'
 import type { NodeRow } from './cluster-nodes.ts'
-import { type Case, diagnose, everFormed } from './diagnose.ts'
+import { type Case, diagnose, driftOf, everFormed } from './diagnose.ts'
 import { intentFor, plan } from './plan.ts'
 import { evenRanges } from './slots.ts'
-import type { Contact, Desired, History, Member, NodeView, PodView, Snapshot } from './snapshot.ts'
+import {
+  type Contact,
+  type Desired,
+  type History,
+  isUp,
+  type Member,
+  type NodeView,
+  type PodView,
+  type Snapshot,
+  type UpMember,
+} from './snapshot.ts'
 
 const desired: Desired = {
   shards: 3,
@@ -199,6 +209,25 @@ describe('formed', () => {
     const given = caseOf(snapshot({ formed: true }), remembered)
     expect(types(given)).toEqual([])
     expect(plan(given, [], true, undefined)).toEqual([])
+  })
+
+  test('a setting that is held in another form is no drift; one that no server knows is asked for, to be refused', () => {
+    const settings = { 'cluster-node-timeout': '5000', 'repl-backlog-size': '16777216' }
+    const snap = snapshot({ formed: true }, (member) =>
+      isUp(member) ? { ...member, contact: { type: 'up', view: { ...member.contact.view, settings } } } : member,
+    )
+    const wanting = (wanted: Desired['settings']): Case => ({
+      ...caseOf(snap, remembered),
+      desired: { ...desired, settings: wanted },
+    })
+    const held = wanting({ 'repl-backlog-size': '16mb' })
+    expect(driftOf(held.picture.up[0] as UpMember, held.desired, held.picture)).toEqual({
+      'cluster-replica-no-failover': 'no',
+    })
+    const unknown = wanting({ 'no-such-setting': '1' })
+    expect(plan(unknown, diagnose(unknown), true, undefined)).toMatchObject([
+      { type: 'ConfigureNodes', settings: { 'c-0-0': { 'no-such-setting': '1' } } },
+    ])
   })
 
   test('an erased status is no reason to act', () => {
