@@ -1,5 +1,5 @@
 import { busPort, CLIENT_PORT } from '@slotkeeper/api'
-import { clusterCalls, observeNode, type Words } from '@slotkeeper/redis-client'
+import { clusterCalls, observeNode } from '@slotkeeper/redis-client'
 import { evenRanges, type NodeView, type SlotRange } from '@slotkeeper/redis-topology'
 import { ENGINES, takesConnections, until } from '@slotkeeper/testing'
 import { afterAll, expect, test } from 'vitest'
@@ -15,18 +15,6 @@ let count = 0
 afterAll(async () => {
   await Promise.all(pods.map((pod) => pod.remove()))
 })
-
-/** Sends commands on a connection of their own; an answer that is an error stands in its place. */
-async function tell(pod: Pod, ...commands: readonly Words[]): Promise<readonly unknown[]> {
-  return until(`an answer of ${pod.ip} to ${commands.join('; ')}`, PATIENCE_MS, async () => {
-    const node = pod.node()
-    try {
-      return await node.pipeline(commands, 2_000)
-    } finally {
-      node.close()
-    }
-  })
-}
 
 async function view(pod: Pod): Promise<NodeView | undefined> {
   const node = pod.node()
@@ -61,18 +49,18 @@ async function form(engine: string): Promise<readonly [Pod, Pod, Pod, Pod]> {
   const [primary, second, third, replica] = own as [Pod, Pod, Pod, Pod]
   await Promise.all(own.map((pod) => pod.start()))
   const ranges: readonly (SlotRange | undefined)[] = evenRanges(SHARDS)
-  await Promise.all(own.map((pod, number) => tell(pod, ...clusterCalls.prepare(NODE_TIMEOUT_MS, number + 1))))
+  await Promise.all(own.map((pod, number) => pod.tell(...clusterCalls.prepare(NODE_TIMEOUT_MS, number + 1))))
   for (const [number, pod] of own.entries()) {
     const range = ranges[number]
     const meets = own.slice(number + 1).map(({ ip }) => clusterCalls.meet(ip, CLIENT_PORT, busPort(uid)))
     const slots = range === undefined ? [] : [clusterCalls.addSlots([range])]
-    if (number < SHARDS) await tell(pod, ...slots, ...meets)
+    if (number < SHARDS) await pod.tell(...slots, ...meets)
   }
   const { nodeId } = await seen('the first primary', primary, () => true)
   await seen('its introduction', replica, (one) =>
     one.rows.some((row) => row.nodeId === nodeId && row.slots.length > 0),
   )
-  await tell(replica, clusterCalls.replicate(nodeId), clusterCalls.set('cluster-replica-no-failover', 'no'))
+  await replica.tell(clusterCalls.replicate(nodeId), clusterCalls.set('cluster-replica-no-failover', 'no'))
   for (const pod of own)
     await seen('a whole cluster', pod, (one) => one.clusterOk && one.linkUp && one.rows.length === own.length)
   return [primary, second, third, replica]
@@ -80,7 +68,7 @@ async function form(engine: string): Promise<readonly [Pod, Pod, Pod, Pod]> {
 
 /** Writes keys of the first shard, each confirmed by the replica. */
 async function write(pod: Pod, names: readonly string[]): Promise<void> {
-  const answers = await tell(pod, ...names.map((name) => ['SET', `{a0}${name}`, name]), ['WAIT', '1', '5000'])
+  const answers = await pod.tell(...names.map((name) => ['SET', `{a0}${name}`, name]), ['WAIT', '1', '5000'])
   expect(answers).toEqual([...names.map(() => 'OK'), 1])
 }
 
@@ -88,11 +76,11 @@ test.concurrent.each(ENGINES)(
   '%s: a primary with an old snapshot comes back before the election, and costs no confirmed write',
   async (engine) => {
     const [primary, lonely, , replica] = await form(engine)
-    const [slot] = await tell(primary, ['CLUSTER', 'KEYSLOT', '{a0}'])
+    const [slot] = await primary.tell(['CLUSTER', 'KEYSLOT', '{a0}'])
     expect(slot).toBeLessThanOrEqual(evenRanges(SHARDS)[0]?.last ?? 0)
     const early = ['one', 'two', 'three']
     await write(primary, early)
-    await tell(primary, ['SAVE'])
+    await primary.tell(['SAVE'])
     const late = Array.from({ length: 50 }, (_, number) => `late ${number}`)
     await write(primary, late)
     await primary.kill()
@@ -110,13 +98,13 @@ test.concurrent.each(ENGINES)(
       (one) => one.role === 'replica' && one.linkUp && !one.syncing,
     )
     for (const pod of [replica, primary]) {
-      const [, ...values] = await tell(pod, ['READONLY'], ...[...early, ...late].map((name) => ['GET', `{a0}${name}`]))
+      const [, ...values] = await pod.tell(['READONLY'], ...[...early, ...late].map((name) => ['GET', `{a0}${name}`]))
       expect(values).toEqual([...early, ...late])
     }
     expect(outcome).toBe('elected')
     // Nobody replicates another: its peers say so, and it starts with what it has.
     const { nodeId } = await seen('the other', lonely, () => true)
-    await tell(lonely, ['SAVE'])
+    await lonely.tell(['SAVE'])
     await lonely.kill()
     await lonely.start()
     await seen('its return as what it was', lonely, (one) => one.nodeId === nodeId && one.role === 'primary')

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { redisClusterSpec } from '@slotkeeper/api'
-import { RedisNode } from '@slotkeeper/redis-client'
-import { hasEnded, requireImageRoot } from '@slotkeeper/testing'
+import { CLIENT_PORT, redisClusterSpec } from '@slotkeeper/api'
+import { RedisNode, type Words } from '@slotkeeper/redis-client'
+import { hasEnded, requireImageRoot, until } from '@slotkeeper/testing'
 import { CONTROL_USER, internalData } from '../src/credentials.ts'
 import { redisConf } from '../src/resources/redis-conf.ts'
 import { scripts } from '../src/resources/scripts.ts'
@@ -33,6 +33,8 @@ export type Pod = {
   log(): Promise<string>
   /** A new connection as the controller's user. */
   node(): RedisNode
+  /** Sends commands on a connection of their own, until they are answered; an answer may be an error. */
+  tell(...commands: readonly Words[]): Promise<readonly unknown[]>
   remove(): Promise<void>
 }
 
@@ -46,6 +48,9 @@ export type PodOptions = {
   readonly secrets: Readonly<Record<string, string>>
   readonly nodeTimeoutMs: number
 }
+
+const PATIENCE_MS = 45_000
+const CALL_MS = 2_000
 
 // Process 1 of the new namespaces makes the container's root of the image's folder, and becomes the script.
 const ENTER = `set -e
@@ -89,10 +94,16 @@ export async function makePod(options: PodOptions): Promise<Pod> {
     ended: () => exitOf(child),
     message: async () => (await readFile(join(home, 'termination-log'), 'utf8')).trim(),
     log: () => readFile(join(home, 'log'), 'utf8'),
-    node: () => {
-      const password = options.secrets['control-password'] ?? ''
-      return new RedisNode({ host: ip, port: 6379, username: CONTROL_USER, password }, () => undefined)
-    },
+    node: () => nodeOf(options),
+    tell: (...commands) =>
+      until(`an answer of ${ip} to ${commands.join('; ')}`, PATIENCE_MS, async () => {
+        const node = nodeOf(options)
+        try {
+          return await node.pipeline(commands, CALL_MS)
+        } finally {
+          node.close()
+        }
+      }),
     remove: async () => {
       if (child !== undefined && !hasEnded(child)) await signal(child, 'SIGKILL')
       await rm(home, { recursive: true, force: true })
@@ -108,6 +119,11 @@ function launch(args: readonly string[], log: number, env: Readonly<Record<strin
   const child = spawn('unshare', args, { stdio: ['ignore', log, log], env })
   running.add(child.once('exit', () => running.delete(child)))
   return child
+}
+
+function nodeOf({ ip, secrets }: PodOptions): RedisNode {
+  const password = secrets['control-password'] ?? ''
+  return new RedisNode({ host: ip, port: CLIENT_PORT, username: CONTROL_USER, password }, () => undefined)
 }
 
 async function writeFiles(home: string, { persistence, ip, uid, nodeTimeoutMs, secrets }: PodOptions): Promise<void> {

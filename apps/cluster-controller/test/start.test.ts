@@ -25,19 +25,7 @@ async function podOf(persistence: PodOptions['persistence'], nodeTimeoutMs = 60_
   return pod
 }
 
-/** Sends commands on a connection of their own, until they are answered. */
-async function tell(pod: Pod, ...commands: readonly (readonly string[])[]): Promise<readonly unknown[]> {
-  return until(`an answer of ${pod.ip}`, PATIENCE_MS, async () => {
-    const node = pod.node()
-    try {
-      return await node.pipeline(commands, 2_000)
-    } finally {
-      node.close()
-    }
-  })
-}
-
-const idOf = async (pod: Pod): Promise<string> => String((await tell(pod, ['CLUSTER', 'MYID']))[0])
+const idOf = async (pod: Pod): Promise<string> => String((await pod.tell(['CLUSTER', 'MYID']))[0])
 const file = (pod: Pod, name: string): string => join(pod.data, name)
 const isClean = (pod: Pod): boolean => existsSync(file(pod, 'slotkeeper.clean'))
 
@@ -58,9 +46,9 @@ beforeAll(async () => {
     (['aof', 'rdb'] as const).map(async (persistence) => {
       const pod = await podOf(persistence)
       await pod.start()
-      const [id] = await tell(pod, ['CLUSTER', 'MYID'], ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
+      const [id] = await pod.tell(['CLUSTER', 'MYID'], ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
       await set(pod, 'k')
-      if (persistence === 'rdb') await tell(pod, ['SAVE'])
+      if (persistence === 'rdb') await pod.tell(['SAVE'])
       await pod.kill()
       volumes[persistence] = { data: pod.data, id: String(id) }
     }),
@@ -69,7 +57,7 @@ beforeAll(async () => {
 
 /** A primary takes no writes in its first two seconds. */
 const set = (pod: Pod, key: string): Promise<true> =>
-  until('a write', PATIENCE_MS, async () => ((await tell(pod, ['SET', key, 'v']))[0] === 'OK' ? true : undefined))
+  until('a write', PATIENCE_MS, async () => ((await pod.tell(['SET', key, 'v']))[0] === 'OK' ? true : undefined))
 
 /** A pod on a copy of such a volume; nothing runs. `source`: whom the replica follows that its nodes.conf lists, if any. */
 async function killedPrimary(
@@ -100,7 +88,7 @@ const waits = (pod: Pod): Promise<string> =>
 test.concurrent('a first start claims the volume, and the server must not be elected yet', async () => {
   const pod = await podOf('rdb')
   await pod.start()
-  expect((await tell(pod, ['CONFIG', 'GET', 'cluster-replica-no-failover']))[0]).toEqual([
+  expect((await pod.tell(['CONFIG', 'GET', 'cluster-replica-no-failover']))[0]).toEqual([
     'cluster-replica-no-failover',
     'yes',
   ])
@@ -126,24 +114,24 @@ test.concurrent('without a data file a server gives its identity up', async () =
   const pod = await podOf('none')
   await pod.start()
   const id = await idOf(pod)
-  await tell(pod, ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
+  await pod.tell(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
   await pod.kill()
   await pod.start()
   expect(await idOf(pod)).not.toBe(id)
-  expect((await tell(pod, ['CONFIG', 'GET', 'cluster-replica-no-failover']))[0]).toContain('yes')
+  expect((await pod.tell(['CONFIG', 'GET', 'cluster-replica-no-failover']))[0]).toContain('yes')
   expect(await readFile(file(pod, 'nodes.conf.aside'), 'utf8')).toContain(id)
 })
 
 test.concurrent('aof: a killed primary with replicas starts at once, with all it had', async () => {
   const { pod, id } = await killedPrimary('aof', 'mine')
   await pod.start()
-  expect(await tell(pod, ['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
+  expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
 })
 
 test.concurrent('rdb: a killed primary that nobody replicates starts at once', async () => {
   const { pod, id } = await killedPrimary('rdb', null)
   await pod.start()
-  expect(await tell(pod, ['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
+  expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
 })
 
 test.concurrent.each([
@@ -158,7 +146,7 @@ test.concurrent.each([
   expect(await takesConnections(6379, pod.ip)).toBe(false)
   expect(await digest(pod)).toBe(before)
   await writeFile(file(pod, 'slotkeeper.clean'), '')
-  expect(await tell(pod, ['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
+  expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
   expect(isClean(pod)).toBe(false)
 })
 
@@ -177,7 +165,7 @@ test.concurrent('rdb: a primary that ended in order starts at once, whoever repl
   expect(isClean(pod)).toBe(true)
   await list(pod, heirOf(id))
   await pod.start()
-  expect(await tell(pod, ['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 2])
+  expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 2])
   // Only once: from here on its file grows old again.
   expect(isClean(pod)).toBe(false)
   await pod.kill()
@@ -187,7 +175,7 @@ test.concurrent('rdb: a primary that ended in order starts at once, whoever repl
 test.concurrent('none: an end in order saves nothing, so it proves nothing of a file that is there', async () => {
   const pod = await podOf('none')
   await pod.start()
-  await tell(pod, ['SAVE'])
+  await pod.tell(['SAVE'])
   expect(await pod.terminate()).toBe(0)
   expect(isClean(pod)).toBe(false)
 })

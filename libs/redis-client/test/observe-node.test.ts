@@ -3,7 +3,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { ENGINES, type RedisConfig, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
 import { expect, test } from 'vitest'
 import type { Contact } from '@slotkeeper/redis-topology'
-import { type NodeTarget, observeNode, RedisNode } from '../src/index.ts'
+import { clusterCalls, observeNode, type RedisNode } from '../src/index.ts'
+import { ask, nodeAt } from './ask.ts'
 
 const WITHIN_MS = 500
 const SETTINGS = ['maxmemory', 'cluster-node-timeout']
@@ -17,9 +18,6 @@ async function withServer(engine: string, config: RedisConfig, run: (server: Red
     await server.remove()
   }
 }
-
-const nodeOf = (where: Pick<NodeTarget, 'host' | 'port'>, password = '', username = 'default'): RedisNode =>
-  new RedisNode({ host: where.host, port: where.port, username, password }, () => undefined)
 
 async function look(node: RedisNode): Promise<Contact> {
   try {
@@ -40,7 +38,7 @@ const USERS: RedisConfig = { user: `default on >right ~* &* +@all\nuser prober o
 
 test.concurrent.each(ENGINES)('%s: a fresh node tells everything that decisions need', (engine) =>
   withServer(engine, { maxmemory: '100mb' }, async (server) => {
-    const contact = await comes('up', () => nodeOf(server))
+    const contact = await comes('up', () => nodeAt(server))
     expect(contact).toMatchObject({
       type: 'up',
       view: {
@@ -61,22 +59,23 @@ test.concurrent.each(ENGINES)('%s: a fresh node tells everything that decisions 
 
 test.concurrent.each(ENGINES)('%s: a node that loads its data says so, and no more', (engine) =>
   withServer(engine, { 'enable-debug-command': 'local' }, async (server) => {
-    const node = nodeOf(server)
-    await node.call(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'], WITHIN_MS)
-    await node.call(['DEBUG', 'POPULATE', '10000', 'key', '100'], WITHIN_MS)
-    await node.call(['SAVE'], 5_000)
-    node.close()
+    await ask(
+      server,
+      clusterCalls.addSlots([{ first: 0, last: 16383 }]),
+      ['DEBUG', 'POPULATE', '10000', 'key', '100'],
+      ['SAVE'],
+    )
     await server.kill()
     // 10,000 keys at 1 ms each; the server answers in between.
     await server.restart({ 'key-load-delay': '1000', 'loading-process-events-interval-bytes': '1024' })
-    expect(await comes('loading', () => nodeOf(server))).toEqual({ type: 'loading' })
+    expect(await comes('loading', () => nodeAt(server))).toEqual({ type: 'loading' })
   }),
 )
 
 test.concurrent.each(ENGINES)('%s: passwords and permissions', (engine) =>
   withServer(engine, USERS, async (server) => {
-    await comes('up', () => nodeOf(server, 'right'))
-    const denied = (...as: [string, string?]) => comes('denied', () => nodeOf(server, ...as))
+    await comes('up', () => nodeAt(server, 'right'))
+    const denied = (...as: [string, string?]) => comes('denied', () => nodeAt(server, ...as))
     expect(await denied('wrong')).toMatchObject({ message: expect.stringMatching(/^WRONGPASS/) })
     expect(await denied('right', 'prober')).toMatchObject({ message: expect.stringMatching(/^NOPERM/) })
   }),
@@ -85,12 +84,12 @@ test.concurrent.each(ENGINES)('%s: passwords and permissions', (engine) =>
 test.concurrent.each(ENGINES)('%s: a stopped process is silent, a dead one refuses, and neither for long', (engine) =>
   withServer(engine, {}, async (server) => {
     const kept = await until('a connection', 20_000, async () => {
-      const node = nodeOf(server)
+      const node = nodeAt(server)
       return (await observeNode(node, SETTINGS, WITHIN_MS)).type === 'up' ? node : undefined
     })
     server.signal('SIGSTOP')
     expect(await observeNode(kept, SETTINGS, WITHIN_MS)).toMatchObject({ type: 'silent' })
-    expect(await look(nodeOf(server))).toMatchObject({ type: 'silent' })
+    expect(await look(nodeAt(server))).toMatchObject({ type: 'silent' })
     server.signal('SIGCONT')
     await until('its answer', 10_000, async () =>
       (await observeNode(kept, SETTINGS, WITHIN_MS)).type === 'up' ? true : undefined,
@@ -99,7 +98,7 @@ test.concurrent.each(ENGINES)('%s: a stopped process is silent, a dead one refus
     // What a kept connection says of a death is that it was closed; a fresh dial is refused.
     expect(await observeNode(kept, SETTINGS, WITHIN_MS)).toMatchObject({ type: 'silent' })
     expect(kept.closed).toBe(true)
-    expect(await comes('refused', () => nodeOf(server))).toEqual({ type: 'refused' })
+    expect(await comes('refused', () => nodeAt(server))).toEqual({ type: 'refused' })
   }),
 )
 
@@ -111,7 +110,7 @@ test('an end that accepts and never answers, or hangs up at once, is silent', as
     }).listen(0, '127.0.0.1')
     await once(mute, 'listening')
     const port = (mute.address() as AddressInfo).port
-    expect(await look(nodeOf({ host: '127.0.0.1', port }, 'any'))).toMatchObject({ type: 'silent' })
+    expect(await look(nodeAt({ host: '127.0.0.1', port }, 'any'))).toMatchObject({ type: 'silent' })
     mute.close()
   }
 })

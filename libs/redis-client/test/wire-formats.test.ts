@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { NEVER_UP, parseClusterNodes } from '@slotkeeper/redis-topology'
 import { ENGINES, type RedisConfig, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
 import { expect, test } from 'vitest'
-import { clusterCalls, NodePool, observeNode } from '../src/index.ts'
+import { clusterCalls, observeNode } from '../src/index.ts'
+import { ask, nodeAt } from './ask.ts'
 
 const WITHIN_MS = 2_000
 const PATIENCE_MS = 30_000
@@ -18,26 +19,25 @@ const talkative = (engine: string): RedisConfig => ({
 })
 
 test.concurrent.each(ENGINES)('%s: names, zones and flags do not get in the way', async (engine) => {
-  const pool = new NodePool(() => undefined)
   const servers: RedisServer[] = []
-  const nodeAt = ({ host, port }: RedisServer) =>
-    pool.node(String(port), { host, port, username: 'default', password: '' })
   const viewOf = async (server: RedisServer) => {
-    const contact = await observeNode(nodeAt(server), ['maxmemory'], WITHIN_MS)
+    const node = nodeAt(server)
+    const contact = await observeNode(node, ['maxmemory'], WITHIN_MS)
+    node.close()
     return contact.type === 'up' ? contact.view : undefined
   }
   try {
     for (let count = 0; count < 2; count += 1) servers.push(await startRedisServer(engine, talkative(engine)))
     const [primary, replica] = servers as [RedisServer, RedisServer]
     const { nodeId } = await until('the primary', PATIENCE_MS, () => viewOf(primary))
-    await nodeAt(primary).pipeline(
-      [
-        clusterCalls.addSlots([{ first: 0, last: 16383 }]),
-        clusterCalls.meet(replica.host, replica.port, replica.busPort),
-      ],
-      WITHIN_MS,
+    await ask(
+      primary,
+      clusterCalls.addSlots([{ first: 0, last: 16383 }]),
+      clusterCalls.meet(replica.host, replica.port, replica.busPort),
     )
-    await until('the replica', PATIENCE_MS, () => nodeAt(replica).call(clusterCalls.replicate(nodeId), WITHIN_MS))
+    await until('the replica', PATIENCE_MS, async () =>
+      (await ask(replica, clusterCalls.replicate(nodeId)))[0] === 'OK' ? true : undefined,
+    )
     const view = await until('its link', PATIENCE_MS, async () => {
       const seen = await viewOf(replica)
       return seen?.linkUp === true && seen.rows.find((row) => row.nodeId === nodeId)?.slots.length === 1
@@ -56,13 +56,12 @@ test.concurrent.each(ENGINES)('%s: names, zones and flags do not get in the way'
     expect(view.rows.find((row) => row.myself)?.flags).toContain('nofailover')
     // The file has the same lines with more in them; the script that starts a server reads it.
     expect(sorted(parseClusterNodes(await readFile(join(replica.dir, 'nodes.conf'), 'utf8')))).toMatchObject(expected)
-    await nodeAt(replica).call(['SAVE'], WITHIN_MS)
+    await ask(replica, ['SAVE'])
     await Promise.all(servers.map((server) => server.kill()))
     await replica.restart()
     const alone = await until('its return', PATIENCE_MS, () => viewOf(replica))
     expect(alone).toMatchObject({ role: 'replica', linkUp: false, linkDownSeconds: NEVER_UP })
   } finally {
-    pool.close()
     await Promise.all(servers.map((server) => server.remove()))
   }
 })
