@@ -1,6 +1,6 @@
 import { until } from '@slotkeeper/testing'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
-import { openStage, type Stage } from './stage.ts'
+import { Stage } from './stage.ts'
 
 let stage: Stage
 
@@ -28,7 +28,7 @@ async function writeOne(name: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  stage = await openStage(inject('platform'), 'data-loss')
+  stage = await Stage.open(inject('platform'), 'data-loss')
   await stage.create('cache', {})
   await stage.create('kept', { storage: { size: '100Mi' } })
   await Promise.all([stage.healthy('cache'), stage.healthy('kept')])

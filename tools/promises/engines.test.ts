@@ -46,7 +46,7 @@ describe.each(CLUSTERS)('$version', ({ name, version, spec }) => {
   const pod = `${name}-0-0`
 
   beforeAll(async () => {
-    await stage.create(name, { version, replicasPerShard: 1, ...spec })
+    await stage.create(name, { version, ...spec })
     const { status } = await stage.healthy(name)
     expect(status?.version).toMatch(new RegExp(`^${version.split('-')[1]}\\.`))
     expect(status?.binding).toEqual({ name: `${name}-connection` })

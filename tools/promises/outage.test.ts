@@ -2,7 +2,7 @@ import type { Delivery } from '@slotkeeper/nats'
 import { until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { follow, storyFaults } from '../demo/tour.ts'
-import { openStage, type Stage } from './stage.ts'
+import { Stage } from './stage.ts'
 
 const story: Delivery[] = []
 const stop = new AbortController()
@@ -18,7 +18,7 @@ const toldOf = (name: string): readonly string[] =>
   story.filter(({ event }) => event.name === name).map(({ event }) => event.type)
 
 beforeAll(async () => {
-  stage = await openStage(inject('platform'), 'outage')
+  stage = await Stage.open(inject('platform'), 'outage')
   await follow(stage.platform, (told) => told.event.namespace === stage.namespace && story.push(told), stop.signal)
   await stage.create('kept', {})
   await stage.create('gone', { replicasPerShard: 0 })

@@ -1,15 +1,6 @@
-import {
-  connectKube,
-  type KubeObject,
-  type Objects,
-  objectsOf,
-  pods,
-  redisClusters,
-  type ResourceDescriptor,
-  secrets,
-} from '@slotkeeper/k8s'
+import { type KubeObject, type Objects, pods, type ResourceDescriptor, secrets } from '@slotkeeper/k8s'
 import { connectServer, type RecordingWriter, startWriter, until } from '@slotkeeper/testing'
-import { type ClusterView, isTrue } from '../demo/tour.ts'
+import { type ClusterView, isTrue, objectsIn, readCluster } from '../demo/tour.ts'
 import { attachPlatform, type Platform } from '../local/src/index.ts'
 
 const PATIENCE_MS = 120_000
@@ -32,7 +23,7 @@ export class Stage {
   private constructor(platform: Platform, namespace: string) {
     this.platform = platform
     this.namespace = namespace
-    this.#objects = objectsOf(connectKube({ kubeconfigPath: platform.kubeconfig }))
+    this.#objects = objectsIn(platform)
   }
 
   /** Makes a namespace of that name on the platform of that name. */
@@ -52,14 +43,14 @@ export class Stage {
     await this.platform.kubectl(['-n', this.namespace, 'apply', '-f', '-'], { input: JSON.stringify(object) })
   }
 
-  /** Applies a RedisCluster: three shards of little pods without replicas, and what `spec` says. */
+  /** Applies a RedisCluster: three shards of little pods, and what `spec` says. */
   create(name: string, spec: object): Promise<void> {
     const resources = { requests: { cpu: '10m', memory: '16Mi' } }
     return this.apply({
       apiVersion: 'slotkeeper.dev/v1beta1',
       kind: 'RedisCluster',
       metadata: { name },
-      spec: { version: 'valkey-9.1', shards: 3, replicasPerShard: 0, resources, ...spec },
+      spec: { version: 'valkey-9.1', shards: 3, resources, ...spec },
     })
   }
 
@@ -68,10 +59,9 @@ export class Stage {
     return this.#objects.get(resource, { namespace: this.namespace, name }, { signal: AbortSignal.timeout(CALL_MS) })
   }
 
-  async read(name: string): Promise<ClusterView> {
-    const found = await this.find(redisClusters, name)
-    if (found === null) throw new Error(`there is no cluster ${name}`)
-    return found as unknown as ClusterView
+  /** A cluster of the namespace; rejects when there is none. */
+  read(name: string): Promise<ClusterView> {
+    return readCluster(this.platform, this.namespace, name)
   }
 
   /** Waits until the cluster is as it should be; the error says how it was last. */

@@ -83,7 +83,9 @@ test.each(['auth', 'connection', 'internal'])(
     const name = `${cluster.name}-${which}`
     const content = { password: 'old', 'control-password': 'old' }
     const before = await make(name, content, 'uid-of-the-deleted')
-    expect(await readCredentials(objects, cluster, plain, Promise.resolve(false), io())).toMatchObject({ type: 'missing' })
+    expect(await readCredentials(objects, cluster, plain, Promise.resolve(false), io())).toMatchObject({
+      type: 'missing',
+    })
     expect(await createSecrets(objects, cluster, plain, io())).toBe(name)
     expect(await get(name)).toEqual(before)
     await remove(name)
@@ -99,7 +101,10 @@ test('of a cluster that has formed, Secrets that were restored by hand are read,
   const cluster = clusterOf('restored')
   await make('restored-auth', { password: 'a' })
   await make('restored-internal', { 'control-password': 'b' })
-  expect(await readCredentials(objects, cluster, plain, Promise.resolve(true), io())).toEqual({ type: 'found', control: 'b' })
+  expect(await readCredentials(objects, cluster, plain, Promise.resolve(true), io())).toEqual({
+    type: 'found',
+    control: 'b',
+  })
   expect(await readCredentials(objects, cluster, plain, Promise.resolve(false), io())).toEqual({
     type: 'missing',
     secret: 'restored-auth',
