@@ -154,14 +154,10 @@ function planForming(
   // The slots first: a primary is not ok before a delay that begins with them (cluster.c, rejoin delay).
   const commands: ClusterCommand[] = [...assignCommands(given, opId)]
   commands.push(...(apart ? [meetCommand(given, opId)] : reassignCommands(given, opId)))
-  const attachments = picture.up.flatMap((member): readonly Attachment[] => {
-    if (member.index === 0) return []
-    const primary = picture.up.find((one) => one.shard === member.shard && one.index === 0)
-    if (primary === undefined || follows(member, primary.contact.view.nodeId) || !knows(member, primary)) return []
-    // What a replica holds of a primary that is gone must not be given up for one that has nothing.
-    const owner = picture.shards[member.shard]?.primaryId
-    if (owner !== undefined && owner !== primary.contact.view.nodeId) return []
-    return [{ pod: member.pod, primary: primary.pod, primaryId: primary.contact.view.nodeId }]
+  // Before slots are heard of, the first member is followed; then their owner, whichever member it has become.
+  const attachments = picture.shards.flatMap((shard) => {
+    const first = shard.members.filter(isUp).find((one) => one.index === 0)
+    return attachmentsTo(shard, shard.primaryId === undefined ? first : ownerOf(shard))
   })
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
   // Borrowed timeouts go back last: until then the nodes gossip fast.
@@ -237,7 +233,7 @@ function planFormed(
     const meets = meetsOf(picture.up)
     if (meets.length > 0) commands.push({ type: 'MeetNodes', meets })
   }
-  const attachments = picture.shards.flatMap((shard) => attachmentsOf(shard))
+  const attachments = picture.shards.flatMap((shard) => attachmentsTo(shard, ownerOf(shard)))
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
   if (history.operation?.type !== 'FormCluster') commands.push(...settingsCommands(given))
   return commands
@@ -263,16 +259,19 @@ function operationCommands(
   return [{ type: operation.type, opId, shard: heir.shard, pod: heir.pod, nodeId: heir.contact.view.nodeId }]
 }
 
-/** Members that should follow their shard's primary and don't: empty primaries without slots, and strays. */
-function attachmentsOf(shard: ShardPicture): readonly Attachment[] {
-  const { primaryPod, primaryId } = shard
-  if (!shard.primaryUp || primaryId === undefined || primaryPod === undefined) return []
-  const primary = shard.members.filter(isUp).find((one) => one.pod === primaryPod)
+/** The member that owns the shard's slots, while it answers as a primary. */
+function ownerOf(shard: ShardPicture): UpMember | undefined {
+  return shard.primaryUp ? shard.members.filter(isUp).find((one) => one.pod === shard.primaryPod) : undefined
+}
+
+/** Members that should follow this primary of their shard and don't: empty primaries without slots, and strays. */
+function attachmentsTo(shard: ShardPicture, primary: UpMember | undefined): readonly Attachment[] {
+  if (primary === undefined) return []
+  const primaryId = primary.contact.view.nodeId
   return shard.members.filter(isUp).flatMap((member) => {
-    if (primary === undefined || member.pod === primaryPod || follows(member, primaryId) || !knows(member, primary))
-      return []
+    if (member.pod === primary.pod || follows(member, primaryId) || !knows(member, primary)) return []
     const view = member.contact.view
     const idle = view.role === 'replica' || (view.keys === 0 && (ownRow(member)?.slots.length ?? 0) === 0)
-    return idle ? [{ pod: member.pod, primary: primaryPod, primaryId }] : []
+    return idle ? [{ pod: member.pod, primary: primary.pod, primaryId }] : []
   })
 }
