@@ -32,15 +32,15 @@ const seen = (what: string, pod: Pod, holds: (one: NodeView) => boolean): Promis
     return one !== undefined && holds(one) ? one : undefined
   })
 
-/** Three primaries and one replica, of the first. Snapshots are the only thing on their volumes. */
-async function form(engine: string): Promise<readonly [Pod, Pod, Pod, Pod]> {
+/** Three primaries and one replica, of the first. */
+async function form(engine: string, persistence: 'rdb' | 'none'): Promise<readonly [Pod, Pod, Pod, Pod]> {
   const [uid, secrets] = [`uid-of-${engine}`, freshSecrets()]
   const make = () =>
     makePod({
       engine,
       ip: `${NET}.${++count}`,
       uid,
-      persistence: 'rdb',
+      persistence,
       secrets,
       nodeTimeoutMs: NODE_TIMEOUT_MS,
     })
@@ -66,6 +66,15 @@ async function form(engine: string): Promise<readonly [Pod, Pod, Pod, Pod]> {
   return [primary, second, third, replica]
 }
 
+/** By the votes of the others alone: nobody helps. Until then the port of the old primary stays closed. */
+const outcomeOf = (primary: Pod, replica: Pod): Promise<'elected' | 'served'> =>
+  until('an election, or the open port of the old primary', PATIENCE_MS, async () => {
+    const open = await takesConnections(CLIENT_PORT, primary.ip)
+    const { role } = await seen('the replica', replica, () => true)
+    if (role === 'primary') return 'elected'
+    return open ? 'served' : undefined
+  })
+
 /** Writes keys of the first shard, each confirmed by the replica. */
 async function write(pod: Pod, names: readonly string[]): Promise<void> {
   const answers = await pod.tell(...names.map((name) => ['SET', `{a0}${name}`, name]), ['WAIT', '1', '5000'])
@@ -75,7 +84,7 @@ async function write(pod: Pod, names: readonly string[]): Promise<void> {
 test.concurrent.each(ENGINES)(
   '%s: a primary with an old snapshot comes back before the election, and costs no confirmed write',
   async (engine) => {
-    const [primary, lonely, , replica] = await form(engine)
+    const [primary, lonely, , replica] = await form(engine, 'rdb')
     const [slot] = await primary.tell(['CLUSTER', 'KEYSLOT', '{a0}'])
     expect(slot).toBeLessThanOrEqual(evenRanges(SHARDS)[0]?.last ?? 0)
     const early = ['one', 'two', 'three']
@@ -85,13 +94,7 @@ test.concurrent.each(ENGINES)(
     await write(primary, late)
     await primary.kill()
     await primary.start()
-    // By the votes of the others alone: nobody helps. Until then its port stays closed.
-    const outcome = await until('an election, or the open port of the old primary', PATIENCE_MS, async () => {
-      const open = await takesConnections(CLIENT_PORT, primary.ip)
-      const { role } = await seen('the replica', replica, () => true)
-      if (role === 'primary') return 'elected'
-      return open ? 'served' : undefined
-    })
+    const outcome = await outcomeOf(primary, replica)
     await seen(
       'a primary and its replica',
       outcome === 'elected' ? primary : replica,
@@ -108,5 +111,22 @@ test.concurrent.each(ENGINES)(
     await lonely.kill()
     await lonely.start()
     await seen('its return as what it was', lonely, (one) => one.nodeId === nodeId && one.role === 'primary')
+  },
+)
+
+test.concurrent.each(ENGINES)(
+  '%s: a primary that keeps no data comes back before the election, and its replica is not emptied',
+  async (engine) => {
+    const [primary, , , replica] = await form(engine, 'none')
+    const names = Array.from({ length: 50 }, (_, number) => `key ${number}`)
+    await write(primary, names)
+    const { nodeId } = await seen('the primary', primary, () => true)
+    await primary.kill()
+    await primary.start()
+    const outcome = await outcomeOf(primary, replica)
+    // Only then it opens its port, as somebody else.
+    await seen('its return', primary, (one) => one.nodeId !== nodeId && one.keys === 0)
+    expect((await replica.tell(...names.map((name) => ['GET', `{a0}${name}`]))).flat()).toEqual(names)
+    expect(outcome).toBe('elected')
   },
 )

@@ -39,10 +39,10 @@ fi
 
 # What this node was when it stopped, by its own file: its id if it was a primary with slots, else nothing.
 was_primary() {
-  [ -f "$data/nodes.conf" ] || return 0
+  [ -f "$1" ] || return 0
   while read -r id address flags followed ping pong epoch link slots; do
     case "$flags" in *myself*) case "$flags" in *master*) [ -n "$slots" ] && echo "$id" ;; esac ;; esac
-  done < "$data/nodes.conf"
+  done < "$1"
 }
 
 # What became of us by the rows of one view: replaced, heirs (somebody may hold newer data), alone, or nothing.
@@ -66,9 +66,35 @@ judge() {
   echo alone
 }
 
+# Sends a peer a command, as the user of the probes.
+send() {
+  host=$1; shift
+  REDISCLI_AUTH=$(cat "$secrets/probe-password") timeout 1 "$cli" --no-auth-warning --user slotkeeper-probe -h "$host" -p "$port" "$@" 2>&1
+}
+
 # Asks one peer for its view.
-ask() {
-  REDISCLI_AUTH=$(cat "$secrets/probe-password") timeout 1 "$cli" --no-auth-warning --user slotkeeper-probe -h "$1" -p "$port" CLUSTER NODES 2>/dev/null | judge
+ask() { send "$1" CLUSTER NODES | judge; }
+
+# What a replica of ours is now: follows (it holds data, and would copy our emptiness), gone (it does not), or unsure.
+heir() {
+  view=$(send "$1" CLUSTER NODES)
+  case "$view" in *myself*) ;; *"onnection refused"*) echo gone; return ;; *) echo unsure; return ;; esac
+  echo "$view" | while read -r id address flags followed rest; do
+    case "$flags" in *myself*) ;; *) continue ;; esac
+    [ "$followed" = "$me" ] || { echo gone; return; }
+    case "$(send "$1" INFO keyspace)" in *db0:*) echo follows ;; *Keyspace*) echo gone ;; *) echo unsure ;; esac
+  done
+}
+
+# The worst that our replicas say, by the file of the identity that was given up.
+heirs_now() {
+  worst=gone
+  while read -r id address flags followed rest; do
+    [ "$followed" = "$me" ] || continue
+    host=${address%%@*}
+    case "$(heir "${host%:*}")" in follows) echo follows; return ;; gone) ;; *) worst=unsure ;; esac
+  done < "$data/nodes.conf.aside"
+  echo "$worst"
 }
 
 # The first peer that knows us says; when none does, our own file must do.
@@ -82,10 +108,26 @@ verdict_of_peers() {
   judge < "$data/nodes.conf"
 }
 
-me=$(was_primary)
+began=$(date +%s)
+patience=$((SLOTKEEPER_GUARD_ROUNDS / 5))
+
+# A primary without a data file comes back empty, at the address that its replicas still copy from. While one of them does,
+# and holds keys, the port stays closed: the others promote it. Of one that does not answer that is waited for a while.
+me=""
+[ "$fresh" = yes ] && me=$(was_primary "$data/nodes.conf.aside")
+while [ -n "$me" ] && [ ! -f "$clean" ]; do
+  state=$(heirs_now)
+  [ "$state" = gone ] && break
+  if [ "$patience" -ge 0 ] && [ $(($(date +%s) - began)) -ge "$patience" ]; then
+    [ "$state" = unsure ] && break
+    say "this node was a primary and kept no data, a replica still copies from it and would lose its own, and nobody promotes it: waiting with the port closed. To give its data up: create $clean in this container"
+    patience=-1
+  fi
+  sleep 0.2
+done
+
+me=$(was_primary "$data/nodes.conf")
 if [ -n "$me" ] && ! has_aof; then
-  began=$(date +%s)
-  patience=$((SLOTKEEPER_GUARD_ROUNDS / 5))
   while [ ! -f "$clean" ]; do
     case "$(verdict_of_peers)" in replaced|alone) break ;; esac
     if [ "$patience" -ge 0 ] && [ $(($(date +%s) - began)) -ge "$patience" ]; then
