@@ -27,6 +27,7 @@ const wireWords: Readonly<Record<string, string>> = {
   'libs/observability/src/logger.ts': 'redacts a directive of redis.conf',
   'libs/observability/src/metrics.ts': 'names the metric of the election as client-go does',
   'libs/testing/src/kube-apiserver.ts': 'names the group of administrators of Kubernetes',
+  'tools/promises/boot-guard.test.ts': 'reads INFO',
   'tools/local/src/inside/control-plane.ts': 'names the group of administrators of Kubernetes',
   'tools/local/src/inside/node.ts': 'calls ip link in its own words',
 }

@@ -34,6 +34,8 @@ export function connectorThrough(dial: Dial) {
   }
 }
 
+const READY_WITHIN_MS = 10_000
+
 /**
  * An ordinary ioredis client of one server, that never connects a second time.
  *
@@ -50,11 +52,15 @@ export async function connectServer(dial: Dial, address: ServerAddress): Promise
     retryStrategy: () => null,
     enableReadyCheck: false,
   })
+  const closed = new AbortController()
+  redis.once('end', () => closed.abort(new Error('the connection was closed')))
   try {
-    await once(redis, 'ready')
+    await once(redis, 'ready', { signal: AbortSignal.any([closed.signal, AbortSignal.timeout(READY_WITHIN_MS)]) })
+    // From here on each call tells of its own trouble.
+    redis.on('error', () => undefined)
     return redis
   } catch (error) {
     redis.disconnect()
-    throw error
+    throw error instanceof Error && error.name === 'AbortError' ? (error.cause ?? error) : error
   }
 }
