@@ -4,33 +4,26 @@ import { until } from '@slotkeeper/testing'
 /** Reads every server of a cluster once. */
 export type LookAtServers = () => Promise<readonly Contact[]>
 
-/** When it was so for the first time, in milliseconds since the start that was given. */
-export type Wholeness = {
-  /** Every server says `cluster_state:ok`, knows every other and an owner for every slot. */
-  readonly okMs: number
-  /** That, and every replica's link is up. */
-  readonly wholeMs: number
-}
-
 const UNUSABLE = ['handshake', 'noaddr', 'fail', 'fail?']
 const WITHIN_MS = 90_000
 
-/** Waits until the servers themselves say that their cluster is whole. `start` is of `performance.now()`. */
+/**
+ * Waits until the servers themselves say that their cluster is whole: every one is `ok`, knows every other and an owner of
+ * every slot, and every replica's link is up. Gives the milliseconds since `start`, a moment of `performance.now()`.
+ */
 export async function untilWhole(
   look: LookAtServers,
   shape: { readonly shards: number; readonly servers: number },
   start: number,
   signal: AbortSignal,
-): Promise<Wholeness> {
-  let okMs: number | undefined
+): Promise<number> {
   return until(
     'a cluster that is whole in the view of every server',
     WITHIN_MS,
     async () => {
       const views = (await look()).flatMap((contact) => (contact.type === 'up' ? [contact.view] : []))
-      if (views.length < shape.servers || !views.every((view) => isOk(view, shape.servers))) return undefined
-      okMs ??= performance.now() - start
-      return isReplicated(views, shape) ? { okMs, wholeMs: performance.now() - start } : undefined
+      const whole = views.length === shape.servers && views.every((view) => isOk(view, shape.servers))
+      return whole && isReplicated(views, shape) ? performance.now() - start : undefined
     },
     { everyMs: 10, signal },
   )

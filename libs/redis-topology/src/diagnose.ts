@@ -130,8 +130,29 @@ function diagnoseForming(given: Case): readonly ClusterFinding[] {
   } else if (!picture.viewsAgree || picture.up.some((member) => !member.contact.view.clusterOk)) {
     findings.push({ type: 'SlotsUnassigned', about: 'cluster', message: 'not every node has heard of all slots yet' })
   }
-  for (const shard of picture.shards) findings.push(...replicasMissing(shard, desired))
+  for (const shard of picture.shards) {
+    const replicas = replicasMissing(shard, desired)
+    findings.push(...(replicas.length > 0 ? replicas : replicasUnheard(shard, picture)))
+  }
   return [...findings, ...drifted(given)]
+}
+
+/**
+ * A node that has not heard whom a replica follows names it to no client and would not vote for it. The borrowed timeouts
+ * make it hear soon: with those of the spec it may take seconds.
+ */
+function replicasUnheard(shard: ShardPicture, { up }: Picture): readonly ClusterFinding[] {
+  const unheard = up.filter((member) => {
+    const { nodeId } = member.contact.view
+    const heard = (one: UpMember): boolean =>
+      one.contact.view.rows.some((row) => row.nodeId === nodeId && row.primaryId === shard.primaryId)
+    return shard.attached.includes(member.pod) && !up.every(heard)
+  })
+  if (unheard.length === 0) return []
+  const about = `shard ${shard.shard}`
+  const pods = unheard.map((member) => member.pod).join(', ')
+  const message = `${about}: not every node has heard of its replicas ${pods} yet`
+  return [{ type: 'ReplicasMissing', about, shard: shard.shard, message }]
 }
 
 function diagnoseFormed(given: Case): readonly ClusterFinding[] {

@@ -1,121 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { caseOf, desired, idOf, kube, noHistory, remembered, snapshot, types } from '../test/six-members.ts'
 import { assess } from './assess.ts'
-import type { NodeRow } from './cluster-nodes.ts'
 import { type Case, diagnose, driftOf, everFormed } from './diagnose.ts'
 import { intentFor, plan } from './plan.ts'
-import { evenRanges } from './slots.ts'
 import {
   type Contact,
   type Desired,
   type History,
   isUp,
   type Member,
-  type NodeView,
   type PodView,
   type Snapshot,
   type UpMember,
 } from './snapshot.ts'
 
-const desired: Desired = {
-  shards: 3,
-  membersPerShard: 2,
-  nodeTimeoutMs: 5000,
-  settings: {},
-  mayStartEmpty: [],
-  consented: [],
-}
-const noHistory: History = { unreadyMs: 0, nodes: {}, slots: {}, attached: [], incarnations: {} }
-const idOf = (shard: number, index: number): string => `${shard}${index}`.padEnd(40, '0')
-const kube: PodView = {
-  uid: 'u',
-  ip: '10.0.0.1',
-  deleting: false,
-  ready: true,
-  running: true,
-  containerId: 'containerd://aaaaaaaaaaaaffff',
-  terminated: [],
-  restarts: 0,
-}
-
-type Shape = { readonly formed: boolean; readonly epochs?: boolean }
-
-function rowsFor(me: string, { formed }: Shape): readonly NodeRow[] {
-  return [0, 1, 2].flatMap((shard) =>
-    [0, 1].map((index): NodeRow => {
-      const nodeId = idOf(shard, index)
-      const replica = formed && index === 1
-      return {
-        nodeId,
-        address: '10.0.0.1',
-        port: 6379,
-        myself: nodeId === me,
-        role: replica ? 'replica' : 'primary',
-        ...(replica ? { primaryId: idOf(shard, 0) } : {}),
-        flags: [],
-        configEpoch: formed ? shard + 1 : 0,
-        connected: true,
-        slots: formed && index === 0 ? [evenRanges(3)[shard] ?? { first: 0, last: 0 }] : [],
-        open: [],
-      }
-    }),
-  )
-}
-
-function view(shard: number, index: number, shape: Shape): NodeView {
-  const nodeId = idOf(shard, index)
-  return {
-    nodeId,
-    version: '9.1.2',
-    role: shape.formed && index === 1 ? 'replica' : 'primary',
-    loading: false,
-    linkUp: true,
-    linkDownSeconds: 0,
-    syncing: false,
-    offset: 100,
-    keys: 0,
-    currentEpoch: shape.formed ? 3 : 0,
-    clusterOk: shape.formed,
-    rows: rowsFor(nodeId, shape),
-    settings: { 'cluster-node-timeout': '5000', 'cluster-replica-no-failover': 'no' },
-  }
-}
-
-function snapshot(
-  shape: Shape,
-  change: (member: Member) => Member = (member) => member,
-  inboundLinks: Snapshot['inboundLinks'] = {},
-): Snapshot {
-  const members = [0, 1, 2].flatMap((shard) =>
-    [0, 1].map((index): Member =>
-      change({
-        pod: `c-${shard}-${index}`,
-        shard,
-        index,
-        kube,
-        contact: { type: 'up', view: view(shard, index, shape) },
-      }),
-    ),
-  )
-  return { members, inboundLinks }
-}
-
-const remembered: History = {
-  formedAt: '2026-01-01T00:00:00Z',
-  unreadyMs: 0,
-  nodes: Object.fromEntries(
-    [0, 1, 2].flatMap((shard) => [0, 1].map((index) => [`c-${shard}-${index}`, idOf(shard, index)])),
-  ),
-  slots: { 0: '0-5460', 1: '5461-10922', 2: '10923-16383' },
-  attached: ['c-0-1', 'c-1-1', 'c-2-1'],
-  incarnations: { 'c-0-0': 'aaaaaaaaaaaa', 'c-1-0': 'aaaaaaaaaaaa' },
-}
-
-function caseOf(snap: Snapshot, history: History): Case {
-  return { desired, snapshot: snap, history, picture: assess(desired, snap, history) }
-}
-
-const types = (given: Case): readonly string[] => diagnose(given).map((finding) => finding.type)
 const down =
   (contact: Contact, pods: Partial<PodView> = {}) =>
   (member: Member): Member => {
@@ -124,85 +23,6 @@ const down =
     return { ...member, contact: { type: 'up', view: { ...member.contact.view, linkUp: false } } }
   }
 const unlinked = { 'c-1-0': [], 'c-2-0': [] }
-
-describe('forming', () => {
-  /** Servers that know nobody, the primaries with slots where it is said. */
-  const strangers = (assigned: (shard: number) => boolean): Snapshot =>
-    snapshot({ formed: false }, (member) => {
-      if (member.contact.type !== 'up') return member
-      const { shard, index, contact } = member
-      const slots = index === 0 && assigned(shard) ? [evenRanges(3)[shard] ?? { first: 0, last: 0 }] : []
-      const rows = contact.view.rows.filter((row) => row.myself).map((row) => ({ ...row, slots }))
-      return { ...member, contact: { type: 'up', view: { ...contact.view, rows } } }
-    })
-
-  test('empty servers that know nobody are met, with the timeout lowered and distinct epochs, and get their slots', () => {
-    const given = caseOf(
-      strangers(() => false),
-      noHistory,
-    )
-    expect(everFormed(given)).toBe(false)
-    expect(types(given)).toEqual(Array.from({ length: 6 }, () => 'NodesIsolated'))
-    expect(intentFor(given, diagnose(given), false)).toEqual({ type: 'FormCluster', target: 'cluster' })
-    expect(plan(given, diagnose(given), false, undefined)).toEqual([])
-    const [assign, meet, ...rest] = plan(given, diagnose(given), false, '1:2')
-    expect(rest).toEqual([])
-    expect(meet).toMatchObject({ type: 'MeetNodes', opId: '1:2' })
-    expect(meet?.type === 'MeetNodes' && meet.meets.flatMap((one) => one.peers)).toHaveLength(15)
-    expect(meet?.type === 'MeetNodes' && meet.forming?.map((one) => one.epoch)).toEqual([1, 4, 2, 5, 3, 6])
-    expect(assign).toMatchObject({ type: 'AssignSlots', opId: '1:2' })
-    expect(assign?.type === 'AssignSlots' && assign.assignments).toEqual(
-      evenRanges(3).map((range, shard) => ({ pod: `c-${shard}-0`, nodeId: idOf(shard, 0), ranges: [range] })),
-    )
-  })
-
-  test('while they are being met, only those without slots are given theirs', () => {
-    const operation = { id: '1:2', type: 'FormCluster', target: 'cluster', since: '' }
-    const commandsAfter = (assigned: (shard: number) => boolean) => {
-      const given = caseOf(strangers(assigned), { ...noHistory, operation })
-      return plan(given, diagnose(given), everFormed(given), '1:2')
-    }
-    const [assign] = commandsAfter((shard) => shard !== 1)
-    expect(assign?.type === 'AssignSlots' && assign.assignments.map((one) => one.pod)).toEqual(['c-1-0'])
-    expect(commandsAfter(() => true).map((command) => command.type)).toEqual(['MeetNodes'])
-  })
-
-  test('servers that know each other get all slots, once, and replicas', () => {
-    const given = caseOf(snapshot({ formed: false }), noHistory)
-    const commands = plan(given, diagnose(given), false, '1:2')
-    expect(commands.map((command) => command.type)).toEqual(['AssignSlots', 'AttachReplicas'])
-  })
-
-  test('one trace of a history forbids a second formation', () => {
-    const traces: readonly [Snapshot, History][] = [
-      [snapshot({ formed: false }), { ...noHistory, formedAt: 'then' }],
-      [{ ...snapshot({ formed: false }), recordedFormedAt: 'then' }, noHistory],
-      [
-        snapshot({ formed: false }, (member) =>
-          member.contact.type === 'up' && member.pod === 'c-2-1'
-            ? { ...member, contact: { type: 'up', view: { ...member.contact.view, keys: 1 } } }
-            : member,
-        ),
-        noHistory,
-      ],
-      [
-        snapshot({ formed: false }, (member) =>
-          member.contact.type === 'up' && member.pod === 'c-2-1'
-            ? { ...member, contact: { type: 'up', view: { ...member.contact.view, currentEpoch: 1 } } }
-            : member,
-        ),
-        noHistory,
-      ],
-    ]
-    for (const [snap, history] of traces) {
-      const given = caseOf(snap, history)
-      expect(everFormed(given)).toBe(true)
-      const findings = diagnose(given)
-      expect(['DataMissing', 'HistoryDisputed']).toContain(findings[0]?.type)
-      expect(plan(given, findings, true, '1:2').map((command) => command.type)).not.toContain('AssignSlots')
-    }
-  })
-})
 
 describe('formed', () => {
   test('a sound cluster has no finding and no command', () => {

@@ -51,7 +51,7 @@ async function createOnce(stage: Stage, name: string, signal: AbortSignal): Prom
   try {
     const start = performance.now()
     await applyCluster(stage, name, SPEC, signal)
-    const { wholeMs } = await untilWhole(servers.look, SHAPE, start, signal)
+    const wholeMs = await untilWhole(servers.look, SHAPE, start, signal)
     const [running, ready] = await until(
       `${name} Ready`,
       60_000,
