@@ -70,6 +70,8 @@ beforeAll(async () => {
   await Promise.all(names.map((name) => stage.healthy(name)))
 })
 
+afterAll(() => stage.close())
+
 describe('a primary dies while there is no controller, and comes back before anybody was elected', () => {
   beforeAll(() => stage.controller(false))
   afterAll(() => stage.controller(true))

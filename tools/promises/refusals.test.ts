@@ -1,6 +1,6 @@
 import { configMaps, type KubeObject, type ResourceDescriptor, secrets, services, statefulSets } from '@slotkeeper/k8s'
 import { until } from '@slotkeeper/testing'
-import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { ClusterView } from '../demo/tour.ts'
 import { Stage } from './stage.ts'
 
@@ -9,6 +9,8 @@ let stage: Stage
 beforeAll(async () => {
   stage = await Stage.open(inject('platform'), 'refusals')
 })
+
+afterAll(() => stage.close())
 
 /** Prints a hash of every file on the volume of a claim, in a pod that does nothing else. */
 async function hashesOn(claim: string): Promise<() => Promise<string>> {
@@ -40,7 +42,7 @@ const reasonOf = (one: ClusterView, type: string): string | undefined =>
   one.status?.conditions?.find((condition) => condition.type === type)?.reason
 const forget = (name: string): Promise<string> => stage.kubectl('delete', 'rdc', name, '--wait=false')
 
-describe('volumes of another cluster', () => {
+describe.concurrent('volumes of another cluster', () => {
   test('a cluster made anew over retained volumes neither serves nor touches them, and says what to do', async () => {
     await stage.create('kept', { replicasPerShard: 0, storage: { size: '100Mi' } })
     await stage.healthy('kept')
@@ -114,7 +116,7 @@ const FOREIGN: readonly { readonly as: string; readonly resource: ResourceDescri
   },
 ]
 
-describe('names that are taken', () => {
+describe.concurrent('names that are taken', () => {
   test.each(FOREIGN)(
     '$as: it says by what, leaves it alone, and goes on once it is gone',
     async ({ as, resource, object }) => {
@@ -134,7 +136,7 @@ describe('names that are taken', () => {
   )
 })
 
-describe('settings that servers refuse', () => {
+describe.concurrent('settings that servers refuse', () => {
   test('at the first start, and later: it says which and why, harms no server, and goes on once they are put right', async () => {
     // The Service of clients comes last of all; its name is taken as well.
     await stage.apply({

@@ -33,6 +33,11 @@ export class Stage {
     return new Stage(platform, namespace)
   }
 
+  /** Deletes the namespace with all that is in it; what comes next need not wait for that. */
+  async close(): Promise<void> {
+    await this.platform.kubectl(['delete', 'namespace', this.namespace, '--wait=false'])
+  }
+
   /** kubectl in the namespace. */
   kubectl(...args: readonly string[]): Promise<string> {
     return this.platform.kubectl(['-n', this.namespace, ...args], { deadline: PATIENCE_MS })
