@@ -2,6 +2,8 @@ import { busPort, CLIENT_PORT } from '@slotkeeper/api'
 import { clusterCalls, observeNode } from '@slotkeeper/redis-client'
 import { evenRanges, type NodeView, type SlotRange } from '@slotkeeper/redis-topology'
 import { ENGINES, takesConnections, until } from '@slotkeeper/testing'
+import { appendFile, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { freshSecrets, makePod, type Pod } from './pod.ts'
 
@@ -33,7 +35,7 @@ const seen = (what: string, pod: Pod, holds: (one: NodeView) => boolean): Promis
   })
 
 /** Three primaries and one replica, of the first. */
-async function form(engine: string, persistence: 'rdb' | 'none'): Promise<readonly [Pod, Pod, Pod, Pod]> {
+async function form(engine: string, persistence: 'aof' | 'rdb' | 'none'): Promise<readonly [Pod, Pod, Pod, Pod]> {
   const [uid, secrets] = [`uid-of-${engine}`, freshSecrets()]
   const make = () =>
     makePod({
@@ -130,3 +132,31 @@ test.concurrent.each(ENGINES)(
     expect(outcome).toBe('elected')
   },
 )
+
+test.concurrent('aof: what came by a sync and is not yet in the append-only file is not lost by a restart in place', async () => {
+  const [primary, second, , replica] = await form('redis-8.0', 'aof')
+  const uid = 'uid-of-redis-8.0'
+  const names = Array.from({ length: 50 }, (_, number) => `key ${number}`)
+  await write(primary, names)
+  // The replica comes back on a new volume, and is given the role while its file is still being written.
+  await replica.kill()
+  for (const name of await readdir(replica.data)) await rm(join(replica.data, name), { recursive: true })
+  await appendFile(join(replica.data, '../slotkeeper/config/redis.conf'), 'rdb-key-save-delay 1000000\n')
+  await replica.start()
+  const { nodeId } = await seen('the primary', primary, () => true)
+  await replica.tell(clusterCalls.meet(second.ip, CLIENT_PORT, busPort(uid)))
+  await seen('its introduction', replica, (one) => one.rows.some((row) => row.nodeId === nodeId && row.connected))
+  await replica.tell(clusterCalls.replicate(nodeId), clusterCalls.set('cluster-replica-no-failover', 'no'))
+  await seen('a full copy', replica, (one) => one.linkUp && !one.syncing && one.keys === names.length)
+  await until('the hand-over', PATIENCE_MS, async () => {
+    await replica.tell(clusterCalls.handOver())
+    return (await view(replica))?.role === 'primary' || undefined
+  })
+  // What the controller does after the first sync.
+  await primary.tell(clusterCalls.set('cluster-replica-no-failover', 'no'))
+  await seen('the other to follow', primary, (one) => one.role === 'replica' && one.linkUp && !one.syncing)
+  await replica.kill()
+  await replica.start()
+  expect(await outcomeOf(replica, primary)).toBe('elected')
+  expect((await primary.tell(...names.map((name) => ['GET', `{a0}${name}`]))).flat()).toEqual(names)
+})

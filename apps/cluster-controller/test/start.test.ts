@@ -48,6 +48,8 @@ beforeAll(async () => {
       await pod.start()
       const [id] = await pod.tell(['CLUSTER', 'MYID'], ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
       await set(pod, 'k')
+      // As the probe does.
+      await rm(file(pod, 'slotkeeper.unwritten'), { force: true })
       if (persistence === 'rdb') await pod.tell(['SAVE'])
       await pod.kill()
       volumes[persistence] = { data: pod.data, id: String(id) }

@@ -14,7 +14,13 @@ cli=$(command -v valkey-cli || command -v redis-cli)
 trap 'exit 143' TERM INT
 
 say() { echo "slotkeeper: $*"; echo "$*" > /dev/termination-log 2>/dev/null || true; }
-has_aof() { [ -s "$data/appendonlydir/appendonly.aof.manifest" ]; }
+manifest=$data/appendonlydir/appendonly.aof.manifest
+has_aof() { [ -s "$manifest" ]; }
+# After a full sync the old append-only file stays until it was written anew in the background (aof.c, startAppendOnly).
+# A sync by way of the disk leaves a dump.rdb that is younger; the first one, from the wire, is told by a mark that the
+# probe takes away once the file is whole.
+unwritten=$data/slotkeeper.unwritten
+whole_aof() { has_aof && [ ! -f "$unwritten" ] && ! [ "$data/dump.rdb" -nt "$manifest" ]; }
 has_rdb() { [ -s "$data/dump.rdb" ]; }
 refuse() { say "VolumeHasOtherData: $*; nothing was touched"; exit 78; }
 
@@ -52,18 +58,19 @@ judge() {
     if [ "$id" = "$me" ]; then
       seen=owner
       case "$flags" in *slave*) seen=replaced ;; esac
-      [ -z "$slots" ] && seen=replaced
+      [ -z "$slots" ] && [ "$seen" = owner ] && seen=slotless
     fi
     [ -n "$slots" ] && owners="$owners$id "
     case "$flags" in *slave*) sources="$sources $followed" ;; esac
   done
-  case "$seen" in owner) ;; *) echo "$seen"; return ;; esac
+  case "$seen" in owner|slotless) ;; *) echo "$seen"; return ;; esac
   for one in $sources; do
     # Who follows a node without slots has not heard yet that we took them over: its data may be newer than ours.
     case "$owners" in *" $one "*) [ "$one" = "$me" ] || continue ;; esac
     echo heirs; return
   done
-  echo alone
+  # Without slots and without replicas it was replaced, or is known by hearsay only: nobody copies from it.
+  [ "$seen" = slotless ] && echo replaced || echo alone
 }
 
 # Sends a peer a command, as the user of the probes.
@@ -127,7 +134,7 @@ while [ -n "$me" ] && [ ! -f "$clean" ]; do
 done
 
 me=$(was_primary "$data/nodes.conf")
-if [ -n "$me" ] && ! has_aof; then
+if [ -n "$me" ] && ! whole_aof; then
   while [ ! -f "$clean" ]; do
     case "$(verdict_of_peers)" in replaced|alone) break ;; esac
     if [ "$patience" -ge 0 ] && [ $(($(date +%s) - began)) -ge "$patience" ]; then
@@ -139,6 +146,9 @@ if [ -n "$me" ] && ! has_aof; then
 fi
 
 rm -f "$clean"
+while read -r name value; do
+  [ "$fresh$name$value" = yesappendonlyyes ] && : > "$unwritten"
+done < "$conf"
 set -- "$conf" --cluster-announce-ip "$SLOTKEEPER_POD_IP"
 # A replica that never finished a sync must not be elected; the controller lifts this after the first one.
 [ "$fresh" = yes ] && set -- "$@" --cluster-replica-no-failover yes
