@@ -9,6 +9,8 @@ export type Facts = {
   /** Name and value, in the order of the page. */
   readonly machine: readonly (readonly [string, string])[]
   readonly versions: readonly (readonly [string, string])[]
+  /** Something else was at work on the machine when the run began. */
+  readonly busy: boolean
 }
 
 /** Reads the facts of this machine and of the programs that the bench runs. */
@@ -23,6 +25,7 @@ export async function factsOf(signal: AbortSignal): Promise<Facts> {
   const nats = await say(await requireTool('natsServer'), '--version')
   const servers = Object.entries(toolchain.servers).map(([name, { version: full }]) => `${name.split('-')[0]} ${full}`)
   return {
+    busy: (loadavg()[0] ?? 0) > processors.length / 2,
     date: new Date().toISOString().slice(0, 10),
     machine: [
       ['processor', `${processors.length} x ${processors[0]?.model ?? 'unknown'}`],

@@ -3,7 +3,7 @@ import { figureTable } from './figure-table.ts'
 import type { Result } from './scenario.ts'
 
 /** The page of a whole run. */
-export function renderPage({ date, machine, versions }: Facts, results: readonly Result[]): string {
+export function renderPage({ date, machine, versions, busy }: Facts, results: readonly Result[]): string {
   const rows = [...machine, ...versions].map(([name, value]) => `| ${name} | ${value} |`)
   return [
     '# Benchmarks',
@@ -12,6 +12,7 @@ export function renderPage({ date, machine, versions }: Facts, results: readonly
     'what to carry elsewhere. "To reach" is what the project asks of itself; nothing fails when it is missed, and nothing',
     'is left out.',
     '',
+    ...(busy ? [BUSY, ''] : []),
     '| | |',
     '|---|---|',
     ...rows,
@@ -29,6 +30,7 @@ export function renderPage({ date, machine, versions }: Facts, results: readonly
   ].join('\n')
 }
 
+const BUSY = '**Other work was under way on the machine: all but the ratios is slower than it would be.**'
 const WIDTH = 125
 
 /** Breaks a text into lines, as the other pages are. */
