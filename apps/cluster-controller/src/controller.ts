@@ -43,6 +43,8 @@ export function clusterController(
     async observe(object, io) {
       if (caches === undefined) throw new Error('observed before the watches were started')
       await caches.synced(io.signal)
+      const living = new Set(caches.pods.list().map((pod) => pod.uid))
+      pool.keepOnly((podUid) => living.has(podUid))
       return observe({ caches, objects, pool, access }, object, io)
     },
     decide: (input) => decide(input, settings),

@@ -109,8 +109,10 @@ describe('what only a person can end', () => {
     expect(decision.commands).toEqual([])
   })
 
-  test('other failures are no conditions', () => {
+  test('other failures are no conditions, unless the API server goes on refusing', () => {
     expect(decided(cluster(formed), {}, [failure('Timeout')]).why).toBeUndefined()
+    expect(decided(cluster(formed), {}, [failure('Forbidden')]).why).toBeUndefined()
+    expect(decided(cluster(formed), {}, [{ ...failure('Forbidden'), count: 4 }]).why).toBe('ConfigRefused')
   })
 
   test('the Secret of a cluster that has formed is never made anew', () => {
@@ -162,5 +164,7 @@ describe('deletion', () => {
     expect(decided(leaving(waiting, '2026-01-01T00:09:00Z')).commands).toMatchObject([
       { type: 'RemoveFinalizer', anyway: true },
     ])
+    // Not even what could not be committed, because the outbox is full and cannot be spilled.
+    expect(types(leaving({ ...formed, outbox: [entry] }, '2026-01-01T00:09:00Z'))).toEqual(['RemoveFinalizer'])
   })
 })

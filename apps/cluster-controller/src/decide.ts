@@ -1,5 +1,5 @@
 import { hash } from '@slotkeeper/annotation-hash'
-import { ANNOTATION, defined, FINALIZER } from '@slotkeeper/api'
+import { ANNOTATION, type Condition, defined, FINALIZER } from '@slotkeeper/api'
 import type { Decision, Input, Key } from '@slotkeeper/controller'
 import { type ChangeContext, changes, type ClusterEvent, type ClusterStatus, withOperationId } from '@slotkeeper/events'
 import {
@@ -45,6 +45,9 @@ export type DecideSettings = PodSettings & {
 
 /** Failures that only a person can end. */
 const STALLING_FAILURES: readonly string[] = ['NameTaken', 'ConfigRefused', 'InvariantBroken']
+/** Answers of the API server that do not change by themselves, and how often they are taken for a passing trouble. */
+const LASTING_FAILURES: readonly string[] = ['Invalid', 'Forbidden', 'TooLarge']
+const PATIENCE_WITH_FAILURES = 3
 
 /** The same words at every look: they stand in a condition. */
 const UNTIL = '<time, at most an hour ahead, like 2026-01-31T12:00:00Z>'
@@ -71,7 +74,7 @@ export function decide(
   const sound = findings.every((one) => one.type === 'Blocked')
   const formed = formedBefore || sound
   const state = nextState(object.status?.state ?? '', formedBefore, gravest)
-  const operation = nextOperation(given, findings, formedBefore, now)
+  const operation = nextOperation(given, findings, { formed: formedBefore, paused: object.spec.paused === true, now })
   const started = givenUpShards(object, operation, given)
   const members = observed.snapshot.members
   const conditions = conditionsOf({
@@ -120,7 +123,7 @@ export function decide(
     status,
     events,
     commands: commands.filter((command) => allows(state, command.type)),
-    lookAgainInMs: lookAgain(state, findings, commands.length),
+    lookAgainInMs: lookAgain(state, findings, commands.length, conditions),
   }
 }
 
@@ -179,6 +182,8 @@ function blockedBy(
   for (const failure of failures) {
     if (STALLING_FAILURES.includes(failure.reason))
       findings.push({ type: 'Blocked', reason: failure.reason, about: failure.command.type, message: failure.message })
+    else if (LASTING_FAILURES.includes(failure.reason) && failure.count > PATIENCE_WITH_FAILURES)
+      findings.push({ type: 'Blocked', reason: 'ConfigRefused', about: failure.command.type, message: failure.message })
   }
   const stuck = observed.snapshot.members.find((member) => member.kube?.blocked !== undefined && !isUp(member))
   if (stuck?.kube?.blocked !== undefined)
@@ -193,7 +198,11 @@ function blockedBy(
 
 type NextOperation = { readonly next?: Operation; readonly abandoned?: string }
 
-function nextOperation(given: Case, findings: readonly ClusterFinding[], formed: boolean, now: number): NextOperation {
+function nextOperation(
+  given: Case,
+  findings: readonly ClusterFinding[],
+  { formed, paused, now }: { readonly formed: boolean; readonly paused: boolean; readonly now: number },
+): NextOperation {
   const current = given.history.operation
   if (current !== undefined && !isFinished(given, findings, formed)) {
     const why = outlived(given, findings)
@@ -203,7 +212,7 @@ function nextOperation(given: Case, findings: readonly ClusterFinding[], formed:
     return { abandoned: `its end was not seen within ${OPERATION_PATIENCE_MS / 1000} s` }
   }
   if (current !== undefined) return {}
-  const intent = intentFor(given, findings, formed)
+  const intent = paused ? null : intentFor(given, findings, formed)
   return intent === null ? {} : { next: { id: '', since: new Date(now).toISOString(), ...intent } }
 }
 
@@ -284,8 +293,17 @@ function labelCommands(
   return Object.keys(roles).length === 0 ? [] : [complete({ type: 'LabelPods', roles })]
 }
 
-function lookAgain(state: ClusterState, findings: readonly ClusterFinding[], commandCount: number): number {
-  if (findings.length === 0) return commandCount > 0 ? 1_000 : 60_000
+function lookAgain(
+  state: ClusterState,
+  findings: readonly ClusterFinding[],
+  commandCount: number,
+  conditions: readonly Condition[],
+): number {
+  if (findings.length === 0) {
+    // Nothing to do, but the servers do not agree yet: nobody wakes us when they do.
+    const ready = conditions.some((one) => one.type === 'Ready' && one.status === 'True')
+    return !ready ? 250 : commandCount > 0 ? 1_000 : 60_000
+  }
   if (state === 'Meeting' || state === 'Slotting') return 50
   if (findings.some((one) => one.type === 'PrimaryDown' || one.type === 'PrimaryLeaving')) return 100
   if (state === 'Creating') return 500
@@ -313,20 +331,25 @@ function decideDeletion({
     ...(before?.operation === undefined ? {} : { abandoned: 'the cluster is being deleted' }),
   }
   const events = changes(before, status, context)
-  const told = (before as { readonly deleted?: boolean } | null)?.deleted === true
-  // The last events are given a moment to leave by themselves; then they are spilled, which holds it up for 30 s at most.
-  const waitedMs = now - Date.parse(object.metadata.deletionTimestamp ?? '')
-  const ready = (before?.outbox.length ?? 0) === 0 || waitedMs > 2_000
-  const release = told && ready && finalizersOf(object).includes(FINALIZER)
-  const { namespace, name, uid } = object.metadata
-  const commands: AppCommand[] = release
-    ? [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {}, anyway: waitedMs > 30_000 }]
-    : []
+  const commands = releaseOf(object, now)
   return {
-    findings: [{ type: 'DeletionRequested', about: name, message: 'deletion was requested' }],
+    findings: [{ type: 'DeletionRequested', about: object.metadata.name, message: 'deletion was requested' }],
     status,
     events,
     commands,
     lookAgainInMs: 200,
   }
+}
+
+/** The finalizer goes when all is told, and what is told is on its way or spilled. */
+function releaseOf(object: ClusterObject, now: number): readonly AppCommand[] {
+  const { status, metadata } = object
+  const told = (status as { readonly deleted?: boolean } | null)?.deleted === true
+  // The last events are given a moment to leave by themselves; then they are spilled. Nothing holds it up beyond 30 s.
+  const waitedMs = now - Date.parse(metadata.deletionTimestamp ?? '')
+  const ready = (status?.outbox.length ?? 0) === 0 || waitedMs > 2_000
+  const anyway = waitedMs > 30_000
+  if (!finalizersOf(object).includes(FINALIZER) || !(anyway || (told && ready))) return []
+  const { namespace, name, uid } = metadata
+  return [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {}, anyway }]
 }

@@ -69,7 +69,12 @@ const storage = z
     size: quantity
       .describe('Size of the volume of each pod.')
       .meta({ 'x-kubernetes-validations': [fixed('spec.storage.size')] }),
-    storageClassName: z.string().max(253).optional().describe("StorageClass; absent: the cluster's default."),
+    storageClassName: z
+      .string()
+      .max(253)
+      .optional()
+      .describe("StorageClass; absent: the cluster's default.")
+      .meta({ 'x-kubernetes-validations': [fixed('spec.storage.storageClassName')] }),
     persistence: z
       .enum(['aof', 'rdb', 'none'])
       .default('aof')
@@ -191,6 +196,11 @@ export const redisClusterSpec = z
       {
         rule: 'has(self.storage) == has(oldSelf.storage)',
         message: 'spec.storage cannot be changed yet: create a new cluster with the storage that you want',
+      },
+      {
+        rule: '!has(self.storage) || !has(oldSelf.storage) || has(self.storage.storageClassName) == has(oldSelf.storage.storageClassName)',
+        message:
+          'spec.storage.storageClassName cannot be changed yet: create a new cluster with the class that you want',
       },
       {
         rule: 'has(self.auth) == has(oldSelf.auth)',

@@ -62,6 +62,7 @@ type Ending = {
   readonly lookAgainInMs: number | null
   readonly committed: boolean
   readonly commands: readonly string[]
+  readonly error?: unknown
 }
 
 /** Looks at one object once: get, observe, decide, commit, relay, act. Never rejects. */
@@ -122,7 +123,14 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
       : await withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, status, io))
   if (waitingIn(current.status, 0).length > 0) ports.relay.offer(current)
 
-  const acted = await actInOrder(setup, { key, current, commands, jumpsBefore, signal })
+  const acted = await actInOrder(setup, {
+    key,
+    current,
+    commands,
+    lookAgainInMs: decision.lookAgainInMs,
+    jumpsBefore,
+    signal,
+  })
   const result = withheld && acted.result === 'Done' ? 'Withheld' : acted.result
   const lookAgainInMs = acted.lookAgainInMs ?? within(withheld ? withheldLookAgainMs : decision.lookAgainInMs)
   return { ...acted, result, lookAgainInMs, committed: status !== 'same' }
@@ -226,6 +234,8 @@ async function actInOrder<Spec, S extends Remembered, Observed, C extends Comman
     readonly key: Key
     readonly current: Obj<Spec, S>
     readonly commands: readonly C[]
+    /** What the decision asked for. */
+    readonly lookAgainInMs: number
     readonly jumpsBefore: number
     readonly signal: AbortSignal
   },
@@ -248,7 +258,9 @@ async function actInOrder<Spec, S extends Remembered, Observed, C extends Comman
     if (outcome.result === 'failed') {
       const { reason, message } = outcome
       setup.failures.add(work.key, { command, reason, message }, ports.clock.now())
-      return { result: 'CommandFailed', lookAgainInMs: setup.backoff.next(work.key), commands }
+      // What went wrong must not slow down what else is to be done: a silent primary is still looked at.
+      const lookAgainInMs = Math.min(setup.backoff.next(work.key), Math.max(1_000, work.lookAgainInMs))
+      return { result: 'CommandFailed', lookAgainInMs, commands, error: new Error(`${reason}: ${message}`) }
     }
   }
   setup.failures.clear(work.key)

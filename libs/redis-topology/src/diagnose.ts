@@ -1,8 +1,8 @@
 import { follows, listing, ownRow, type Picture, type ShardPicture } from './assess.ts'
-import { majorityAnswers, unprovenMissing } from './failover.ts'
+import { bestHeir, majorityAnswers, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
 import { sameSetting } from './same-setting.ts'
-import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
+import { formatRanges, slotCount, SLOT_COUNT, type SlotRange } from './slots.ts'
 import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
 
 /** What a diagnosis rests on. */
@@ -164,7 +164,7 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
     ...staleNodes(given),
   ]
   for (const shard of picture.shards)
-    findings.push(...shardFindings(shard, desired), ...replicasMissing(shard, desired))
+    findings.push(...shardFindings(shard, desired, picture.unowned), ...replicasMissing(shard, desired))
   findings.push(...majorityUnproven(given))
   if (picture.open.length > 0)
     findings.push({
@@ -184,6 +184,18 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
   return findings
 }
 
+/** All are proven dead, and in none of their shards is there a replica that may take over. */
+function heirless({
+  desired,
+  history,
+  picture,
+}: Pick<Case, 'desired' | 'history' | 'picture'>): readonly ClusterFinding[] {
+  const down = picture.shards.filter((shard) => shard.ranges.length > 0 && !shard.primaryUp)
+  if (down.some((shard) => bestHeir(shard, desired, history) !== null)) return []
+  const message = 'most primaries are dead, and no replica of theirs was in sync when they died'
+  return [{ type: 'MajorityUnproven', about: 'cluster', message }]
+}
+
 /** How long a lost majority may come back by itself before a person is called. */
 export const MAJORITY_PATIENCE_MS = 30_000
 
@@ -191,7 +203,7 @@ export const MAJORITY_PATIENCE_MS = 30_000
 function majorityUnproven({ desired, snapshot, history, picture }: Case): readonly ClusterFinding[] {
   if (majorityAnswers(picture) || history.unreadyMs < MAJORITY_PATIENCE_MS) return []
   const missing = unprovenMissing(picture, snapshot, history, desired)
-  if (missing.length === 0) return []
+  if (missing.length === 0) return heirless({ desired, history, picture })
   const names = missing.slice(0, 5).map((shard) => `${shard.primaryPod ?? '(no pod)'} of shard ${shard.shard}`)
   return [
     {
@@ -202,13 +214,19 @@ function majorityUnproven({ desired, snapshot, history, picture }: Case): readon
   ]
 }
 
-function shardFindings(shard: ShardPicture, desired: Desired): readonly ClusterFinding[] {
+function shardFindings(
+  shard: ShardPicture,
+  desired: Desired,
+  unowned: readonly SlotRange[],
+): readonly ClusterFinding[] {
   const about = `shard ${shard.shard}`
   const up = shard.members.filter(isUp)
   const base = { about, shard: shard.shard }
   if (shard.primaryId === undefined) {
     if (up.length < shard.members.length)
       return [{ ...base, type: 'PrimaryDown', message: `${about}: no member that answers owns its slots` }]
+    // Somebody moved all its slots to other shards: nothing is missing.
+    if (unowned.length === 0) return []
     return [dataGone(shard, desired, 'all members answer and none owns its slots: the data that was there is gone')]
   }
   const pod = shard.primaryPod ?? shard.primaryId.slice(0, 8)

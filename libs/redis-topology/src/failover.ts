@@ -96,9 +96,21 @@ export function bestReplica(picture: ShardPicture, desired: Desired, history: Hi
   return furthest(picture.members.filter(isUp).filter((one) => isFit(one, picture, desired, history)))
 }
 
-/** The replica to promote where no majority can elect one, however long ago the primary died. */
-export function bestHeir(picture: ShardPicture, history: History): UpMember | null {
-  return furthest(picture.members.filter(isUp).filter((one) => isHeir(one, picture, history)))
+/** A link that broke this long before the trouble was seen may still have broken by it. */
+const SEEN_LATE_MS = 15_000
+
+/**
+ * Whether a replica may take over without votes: it is an heir, and its link broke no earlier than the cluster did, for
+ * before that its primary may have served without it. A person's consent covers that as well.
+ */
+export function mayInherit(one: UpMember, picture: ShardPicture, desired: Desired, history: History): boolean {
+  const young = one.contact.view.linkDownSeconds * 1000 <= history.unreadyMs + SEEN_LATE_MS
+  return isHeir(one, picture, history) && (young || desired.consented.includes(picture.shard))
+}
+
+/** The replica to promote where no majority can elect one. Null when none may. */
+export function bestHeir(picture: ShardPicture, desired: Desired, history: History): UpMember | null {
+  return furthest(picture.members.filter(isUp).filter((one) => mayInherit(one, picture, desired, history)))
 }
 
 /**

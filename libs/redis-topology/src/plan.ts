@@ -6,8 +6,8 @@ import {
   bestReplica,
   bestSuccessor,
   isFit,
-  isHeir,
   majorityAnswers,
+  mayInherit,
   provenDead,
   unprovenMissing,
 } from './failover.ts'
@@ -42,7 +42,10 @@ function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly ty
   if (finding.type === 'PrimaryDown' && shard !== undefined) {
     const type = promotionFor(given, shard)
     if (type === null) return null
-    const heir = type === 'TakeOver' ? bestHeir(shard, given.history) : bestReplica(shard, given.desired, given.history)
+    const heir =
+      type === 'TakeOver'
+        ? bestHeir(shard, given.desired, given.history)
+        : bestReplica(shard, given.desired, given.history)
     return heir === null ? null : { type, target: heir.pod }
   }
   if (finding.type === 'PrimaryLeaving' && shard !== undefined) {
@@ -125,7 +128,7 @@ function isFitFor(
   { desired, history }: Pick<Case, 'desired' | 'history'>,
 ): boolean {
   if (type === 'FailOver') return isFit(heir, shard, desired, history)
-  if (type === 'TakeOver') return isHeir(heir, shard, history)
+  if (type === 'TakeOver') return mayInherit(heir, shard, desired, history)
   return type !== 'HandOver' || shard.attached.includes(heir.pod)
 }
 

@@ -7,6 +7,7 @@ const UNITS: Readonly<Record<string, number>> = {
   G: 1e9,
   T: 1e12,
   P: 1e15,
+  m: 1 / 1000,
   Ki: 2 ** 10,
   Mi: 2 ** 20,
   Gi: 2 ** 30,
