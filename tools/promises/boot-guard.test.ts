@@ -49,11 +49,12 @@ async function expectAll(name: Name, pod: string): Promise<void> {
   expect(values, pod).toEqual(keys)
 }
 
-/** The pods of the first shard, and the id of its primary. */
-async function firstShard(
+/** The pods of a shard, and the id of its primary. */
+async function shardOf(
   name: Name,
+  number: number,
 ): Promise<{ readonly primary: string; readonly heir: string; readonly id: string }> {
-  const shard = (await stage.read(name)).status?.topology?.[0]
+  const shard = (await stage.read(name)).status?.topology?.[number]
   const [primary = '', heir = ''] = [shard?.primary, shard?.attached?.[0]]
   return { primary, heir, id: await idOf(name, primary) }
 }
@@ -78,7 +79,7 @@ describe('a primary dies while there is no controller, and comes back before any
 
   test('with an old snapshot it waits for its heir and follows it; nothing confirmed is lost', async () => {
     const name = 'snapshots'
-    const { primary, heir, id } = await firstShard(name)
+    const { primary, heir, id } = await shardOf(name, 0)
     await ask(name, primary, 'writes', async (client) => {
       await write(client, early)
       await client.save()
@@ -93,12 +94,21 @@ describe('a primary dies while there is no controller, and comes back before any
 
   test('with nothing it comes back as nobody; its replica is elected with all it confirmed', async () => {
     const name = 'nothing'
-    const { primary, heir, id } = await firstShard(name)
+    const { primary, heir, id } = await shardOf(name, 0)
     await ask(name, primary, 'writes', (client) => write(client, [...early, ...late]))
     await stage.crash(primary)
     await says(name, heir, 'role:master')
     expect(await idOf(name, primary)).not.toBe(id)
     await expectAll(name, heir)
+  })
+
+  test('a primary whose pod is deleted asks its replica to take over before it stops', async () => {
+    const name = 'snapshots'
+    const { primary, heir } = await shardOf(name, 1)
+    await stage.kubectl('delete', 'pod', primary, '--wait=true', '--timeout=90s')
+    await says(name, heir, 'role:master')
+    // By request, and not by the election that comes when a primary is missed.
+    expect(await stage.kubectl('logs', heir)).toMatch(/Manual failover user request accepted/i)
   })
 })
 

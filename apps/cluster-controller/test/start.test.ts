@@ -130,6 +130,17 @@ test.concurrent('aof: a killed primary with replicas starts at once, with all it
   expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
 })
 
+test.concurrent('aof: one that was promoted before it had written its first file waits, and starts anew from there', async () => {
+  const { pod, id } = await killedPrimary('aof', 'mine', 1_000)
+  const underway = file(pod, 'appendonlydir/temp-appendonly.aof.incr')
+  await writeFile(underway, '')
+  await pod.start()
+  await waits(pod)
+  await writeFile(file(pod, 'slotkeeper.clean'), '')
+  expect(await pod.tell(['CLUSTER', 'MYID'])).toEqual([id])
+  expect(existsSync(underway)).toBe(false)
+})
+
 test.concurrent('rdb: a killed primary that nobody replicates starts at once', async () => {
   const { pod, id } = await killedPrimary('rdb', null)
   await pod.start()

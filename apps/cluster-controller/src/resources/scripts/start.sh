@@ -17,10 +17,12 @@ say() { echo "slotkeeper: $*"; echo "$*" > /dev/termination-log 2>/dev/null || t
 manifest=$data/appendonlydir/appendonly.aof.manifest
 has_aof() { [ -s "$manifest" ]; }
 # After a full sync the old append-only file stays until it was written anew in the background (aof.c, startAppendOnly).
-# A sync by way of the disk leaves a dump.rdb that is younger; the first one, from the wire, is told by a mark that the
-# probe takes away once the file is whole.
+# While that is under way the server keeps a file of its own for what comes in meanwhile. When it failed and waits to be
+# tried again, a sync by way of the disk leaves a dump.rdb that is younger, and the first one, from the wire, is told by a
+# mark that the probe takes away once the file is whole.
+underway=$data/appendonlydir/temp-appendonly.aof.incr
 unwritten=$data/slotkeeper.unwritten
-whole_aof() { has_aof && [ ! -f "$unwritten" ] && ! [ "$data/dump.rdb" -nt "$manifest" ]; }
+whole_aof() { has_aof && [ ! -e "$underway" ] && [ ! -f "$unwritten" ] && ! [ "$data/dump.rdb" -nt "$manifest" ]; }
 has_rdb() { [ -s "$data/dump.rdb" ]; }
 refuse() { say "VolumeHasOtherData: $*; nothing was touched"; exit 78; }
 
@@ -145,7 +147,7 @@ if [ -n "$me" ] && ! whole_aof; then
   done
 fi
 
-rm -f "$clean"
+rm -f "$clean" "$underway"
 while read -r name value; do
   [ "$fresh$name$value" = yesappendonlyyes ] && : > "$unwritten"
 done < "$conf"
