@@ -66,6 +66,8 @@ function carryOut(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome
   switch (command.type) {
     case 'ApplyObject':
       return applyObject(ports, command, io)
+    case 'DeleteObject':
+      return deleteObject(ports, command, io)
     case 'LabelPods':
       return labelPods(ports, command, io)
     case 'EnsureFinalizer':
@@ -121,6 +123,14 @@ async function applyObject(ports: ActPorts, command: Of<'ApplyObject'>, io: Io):
 
 function nameTaken(what: string): Outcome {
   return { result: 'failed', reason: 'NameTaken', message: `${what} exists and is not ours: delete or rename it` }
+}
+
+async function deleteObject(ports: ActPorts, command: Of<'DeleteObject'>, io: Io): Promise<Outcome> {
+  const resource = RESOURCES[command.kind]
+  if (resource === undefined) throw new Error(`no way to delete a ${command.kind}`)
+  const key = { namespace: command.cluster.namespace, name: command.name }
+  await ports.objects.delete(resource, key, { uid: command.uid }, io)
+  return ACCEPTED
 }
 
 async function labelPods(ports: ActPorts, command: Of<'LabelPods'>, io: Io): Promise<Outcome> {

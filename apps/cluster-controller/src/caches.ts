@@ -20,6 +20,7 @@ export type OwnedView = {
   readonly kind: string
   readonly namespace: string
   readonly name: string
+  readonly uid: string
   readonly cluster: string
   readonly ownerUid?: string
   readonly specHash?: string
@@ -126,6 +127,7 @@ function projectOwned(kind: string, object: KubeObject): OwnedView {
     kind,
     namespace: metadata.namespace ?? '',
     name: metadata.name,
+    uid: metadata.uid ?? '',
     cluster: metadata.labels?.[LABEL.cluster] ?? '',
     ownerUid: owner?.uid,
     specHash,

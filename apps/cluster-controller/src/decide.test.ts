@@ -87,9 +87,32 @@ describe('a new cluster', () => {
   })
 })
 
+test('a disruption budget of another mode is deleted before the new one is made; that of somebody else is not', () => {
+  const budget = { kind: 'PodDisruptionBudget', namespace: 'shop', uid: 'b', cluster: 'orders', ownerUid: 'ours' }
+  const owned = {
+    'PodDisruptionBudget/orders-0': { ...budget, name: 'orders-0' },
+    'PodDisruptionBudget/theirs': { ...budget, name: 'theirs', ownerUid: 'theirs' },
+  }
+  const { commands } = decided(cluster(null, { podDisruptionBudget: { mode: 'Cluster' } }), { owned })
+  const told = commands.flatMap((one) =>
+    'kind' in one && one.kind === 'PodDisruptionBudget' ? [[one.type, one.name]] : [],
+  )
+  expect(told).toEqual([
+    ['DeleteObject', 'orders-0'],
+    ['ApplyObject', 'orders'],
+  ])
+})
+
 describe('what only a person can end', () => {
   test('an object of our name that is not ours is named and left alone', () => {
-    const theirs = { kind: 'Service', namespace: 'shop', name: 'orders', cluster: 'orders', ownerUid: 'theirs' }
+    const theirs = {
+      kind: 'Service',
+      namespace: 'shop',
+      name: 'orders',
+      uid: 's',
+      cluster: 'orders',
+      ownerUid: 'theirs',
+    }
     const decision = decided(cluster(null), { owned: { 'Service/orders': theirs } })
     expect(decision.why).toBe('NameTaken')
     expect(decision.words).toContain('Service orders')

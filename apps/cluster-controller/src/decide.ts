@@ -227,7 +227,7 @@ type Commanding = {
 }
 
 function commandsFor(input: Commanding): readonly AppCommand[] {
-  const { object, observed, status, settings, given, findings, formed } = input
+  const { object, observed, status, given, findings, formed } = input
   const { namespace, name, uid } = object.metadata
   const ips = Object.fromEntries(
     observed.snapshot.members.flatMap((member) =>
@@ -253,7 +253,27 @@ function commandsFor(input: Commanding): readonly AppCommand[] {
   // Labels are many requests, and nothing waits for them while the cluster is being formed.
   const settled = formed || findings.every((one) => one.type === 'SettingsDrifted')
   if (settled) commands.push(...labelCommands(given, observed.behind, complete))
-  for (const wanted of wantedObjects(cluster, object.spec, membersRecord(status), settings)) {
+  commands.push(...objectCommands(input, complete))
+  return commands
+}
+
+/** Objects that are to be made, put right, or taken away. */
+function objectCommands(
+  { object, observed, status, settings }: Commanding,
+  complete: (command: ClusterCommand) => AppCommand,
+): readonly AppCommand[] {
+  const { namespace, name, uid } = object.metadata
+  const commands: AppCommand[] = []
+  const wantedNow = wantedObjects({ namespace, name, uid }, object.spec, membersRecord(status), settings)
+  // Two budgets over one pod would block every eviction. Other kinds hold data or addresses: they are never deleted here.
+  for (const one of Object.values(observed.owned))
+    if (
+      one.kind === 'PodDisruptionBudget' &&
+      one.ownerUid === uid &&
+      !wantedNow.some((its) => its.metadata.name === one.name && its.kind === one.kind)
+    )
+      commands.push(complete({ type: 'DeleteObject', kind: one.kind, name: one.name, uid: one.uid }))
+  for (const wanted of wantedNow) {
     const found = observed.owned[`${wanted.kind}/${wanted.metadata.name}`]
     if (found !== undefined && found.ownerUid !== uid) continue
     // Written a moment ago, and the watch has not shown it yet.

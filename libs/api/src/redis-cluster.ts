@@ -184,6 +184,11 @@ export const redisClusterSpec = z
   .meta({
     'x-kubernetes-validations': [
       {
+        rule: 'self.shards * (self.replicasPerShard + 1) <= 200',
+        message:
+          'spec: shards times (1 + replicasPerShard) may be 200 at most: take fewer shards or replicas, with more memory each',
+      },
+      {
         rule: 'has(self.version) != has(self.image)',
         message:
           'spec: set exactly one of version (for example valkey-9.1) and image (for example docker.io/valkey/valkey:9.1)',

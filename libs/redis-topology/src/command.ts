@@ -3,6 +3,7 @@ import type { SlotRange } from './slots.ts'
 /** Everything that may be done to a cluster. Each is idempotent, or goes out only with a committed intent (`opId`). */
 export type ClusterCommand =
   | { readonly type: 'ApplyObject'; readonly kind: string; readonly name: string }
+  | { readonly type: 'DeleteObject'; readonly kind: string; readonly name: string; readonly uid: string }
   | { readonly type: 'LabelPods'; readonly roles: Readonly<Record<string, 'primary' | 'replica'>> }
   | { readonly type: 'EnsureFinalizer' }
   | { readonly type: 'RemoveFinalizer' }

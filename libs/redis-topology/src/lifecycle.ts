@@ -5,7 +5,7 @@ import type { FindingType } from './finding.ts'
 /** What each leaf state says of itself: a sentence for people, and the commands that are legal there. */
 export type StateMeta = { readonly sentence: string; readonly allows: readonly CommandType[] }
 
-const KEEP: readonly CommandType[] = ['ApplyObject', 'LabelPods', 'EnsureFinalizer']
+const KEEP: readonly CommandType[] = ['ApplyObject', 'DeleteObject', 'LabelPods', 'EnsureFinalizer']
 const HEAL: readonly CommandType[] = [...KEEP, 'MeetNodes', 'AttachReplicas', 'ConfigureNodes', 'FailOver', 'HandOver']
 
 const creating: StateMeta = { sentence: 'The objects are applied; pods are starting.', allows: KEEP }
