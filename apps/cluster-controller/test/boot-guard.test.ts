@@ -160,37 +160,3 @@ test.concurrent('aof: what came by a sync and is not yet in the append-only file
   expect(await outcomeOf(replica, primary)).toBe('elected')
   expect((await primary.tell(...names.map((name) => ['GET', `{a0}${name}`]))).flat()).toEqual(names)
 })
-
-test.concurrent.each(ENGINES)(
-  '%s: aof: nor is what a later sync brought from the wire to a server that was empty',
-  async (engine) => {
-    const [former, , , promoted] = await form(engine, 'aof')
-    await Promise.all([former, promoted].map((pod) => pod.tell(clusterCalls.set('cluster-replica-no-failover', 'no'))))
-    // As the probe does: nothing was written yet, and the files say so.
-    for (const pod of [former, promoted]) await rm(join(pod.data, 'slotkeeper.unwritten'))
-    const [early, late] = ['early', 'late'].map((word) =>
-      Array.from({ length: 25 }, (_, number) => `${word} ${number}`),
-    )
-    const all = [...(early ?? []), ...(late ?? [])]
-    await promoted.kill()
-    const answers = await former.tell(...(early ?? []).map((name) => ['SET', `{a0}${name}`, name]))
-    expect(answers).toEqual((early ?? []).map(() => 'OK'))
-    // Under another replication id, so that the replica must copy everything; a second for each key of its new file.
-    await former.kill()
-    await former.start()
-    await appendFile(join(promoted.data, '../slotkeeper/config/redis.conf'), 'rdb-key-save-delay 1000000\n')
-    await promoted.start()
-    await seen('a full copy', promoted, (one) => one.linkUp && !one.syncing && one.keys === early?.length)
-    await until('the hand-over', PATIENCE_MS, async () => {
-      await promoted.tell(clusterCalls.handOver())
-      return (await view(promoted))?.role === 'primary' || undefined
-    })
-    await seen('the other to follow', former, (one) => one.role === 'replica' && one.linkUp && !one.syncing)
-    await until('writes', PATIENCE_MS, async () => (await view(promoted))?.clusterOk || undefined)
-    await write(promoted, late ?? [])
-    await promoted.kill()
-    await promoted.start()
-    expect(await outcomeOf(promoted, former)).toBe('elected')
-    expect((await former.tell(...all.map((name) => ['GET', `{a0}${name}`]))).flat()).toEqual(all)
-  },
-)
