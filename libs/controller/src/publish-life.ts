@@ -87,13 +87,15 @@ async function publishOlder(writing: Writing, end: EventId | null): Promise<Trou
   const { options, life } = writing
   const own = lifecycleOf(life.object.status)?.life ?? 0
   const older = (await spillsOf(options, life)).filter((one) => !isOfLife(one, life) && one.life < own)
+  let told = end
   for (const spill of older) {
-    const told = end !== null && end.uid === spill.uid && end.life === spill.life ? end.seq : 0
-    // The history is past this life: too late to tell it in order.
-    const late = end !== null && end.life > spill.life
-    for (const entry of late ? [] : spill.entries.filter(({ seq }) => seq > told)) {
+    // Spills may overlap, where a commit behind one was refused; and what the history is past can't be told in order.
+    const late = told !== null && told.life > spill.life
+    for (const entry of late ? [] : spill.entries) {
+      if (told?.uid === spill.uid && told.life === spill.life && entry.seq <= told.seq) continue
       const trouble = await append(writing, asObject(spill), entry)
       if (trouble !== null) return trouble
+      told = { uid: spill.uid, life: spill.life, seq: entry.seq }
     }
     await removeSpill(options, spill)
   }

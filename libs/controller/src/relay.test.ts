@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createBackoff } from './backoff.ts'
-import type { AppendResult, Committed } from './contract.ts'
+import type { AppendResult, Committed, Spill } from './contract.ts'
 import { parseEventId } from './parse-event-id.ts'
 import { createRelay } from './relay.ts'
 
@@ -17,7 +17,11 @@ const anObject = (from: number, to: number, { life = 100, uid = 'u', published =
 })
 
 /** A relay with a store that answers as told. */
-function aRelay(answer: (id: string) => AppendResult | null = () => null, latest: Committed | null = null) {
+function aRelay(
+  answer: (id: string) => AppendResult | null = () => null,
+  latest: Committed | null = null,
+  spilled: readonly Spill[] = [],
+) {
   let now = 0
   let timers: { at: number; run: () => void }[] = []
   const stream: string[] = []
@@ -55,6 +59,7 @@ function aRelay(answer: (id: string) => AppendResult | null = () => null, latest
       msgId: `${object.metadata.uid}:${object.status?.lifecycle.life}:${entry.seq}`,
     }),
     get: async () => latest,
+    spills: { write: async () => undefined, list: async () => spilled, remove: async () => undefined },
     trim: (_object, publishedSeq) => void trims.push(publishedSeq),
     trimAfterMs: 5_000,
     backoff: createBackoff({ baseMs: 100, maxMs: 30_000, jitter: () => 1 }),
@@ -172,4 +177,18 @@ test.each([
   ['', null],
 ])('the id %s', (id, parts) => {
   expect(parseEventId(id)).toEqual(parts)
+})
+
+test('overlapping spills of an older life are told once, before the newer life speaks', async () => {
+  const spill = (from: number, to: number): Spill => ({
+    key: { namespace: 'shop', name: 'orders' },
+    uid: 'old',
+    life: 50,
+    entries: anObject(from, to).status?.outbox ?? [],
+  })
+  const object = anObject(1, 1)
+  const { relay, pass, stream } = aRelay(undefined, object, [spill(1, 3), spill(1, 4), spill(3, 5)])
+  relay.offer(object)
+  await pass(0)
+  expect(stream).toEqual(['old:50:1', 'old:50:2', 'old:50:3', 'old:50:4', 'old:50:5', 'u:100:1'])
 })
