@@ -46,7 +46,9 @@ function evidenceOf({ history, snapshot, picture }: Case): Readonly<Record<strin
     if (shard.primaryUp || shard.primaryPod === undefined) continue
     const proof = provenDead(shard, snapshot, history)
     const contact = shard.members.find((member) => member.pod === shard.primaryPod)?.contact.type
-    out[shard.primaryPod] = proof?.evidence ?? [`its server: ${contact ?? 'absent'}`]
+    // A server that answers here is not the one that owned the slots.
+    const seen = contact === 'up' ? 'came back as another node' : (contact ?? 'absent')
+    out[shard.primaryPod] = proof?.evidence ?? [`its server: ${seen}`]
   }
   return out
 }

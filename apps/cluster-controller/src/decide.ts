@@ -131,7 +131,7 @@ export function decide(
 function givenUpShards(object: ClusterObject, operation: NextOperation, { picture }: Case): readonly number[] {
   const before = object.status?.operation
   if (before === undefined || operation.next !== undefined || operation.abandoned !== undefined) return []
-  if (before.type !== 'StartEmpty' && before.type !== 'TakeOver') return []
+  if (!['StartEmpty', 'TakeOver', 'FailOver'].includes(before.type)) return []
   return picture.shards
     .filter((one) => `shard ${one.shard}` === before.target || one.primaryPod === before.target)
     .map((one) => one.shard)

@@ -155,9 +155,27 @@ function followedOutsider(members: readonly Member[], known: Known): string | un
   return undefined
 }
 
+type Rows = { readonly own: NodeRow | undefined; readonly byId: ReadonlyMap<string, NodeRow> }
+
+/** Every node is looked up in every view: without this, time would grow with the third power of the nodes. */
+const indexes = new WeakMap<readonly NodeRow[], Rows>()
+
+function indexOf(rows: readonly NodeRow[]): Rows {
+  const known = indexes.get(rows)
+  if (known !== undefined) return known
+  const index = { own: rows.find((row) => row.myself), byId: new Map(rows.map((row) => [row.nodeId, row])) }
+  indexes.set(rows, index)
+  return index
+}
+
 /** The row in which a node tells of itself. */
 export function ownRow(member: UpMember): NodeRow | undefined {
-  return member.contact.view.rows.find((row) => row.myself)
+  return indexOf(member.contact.view.rows).own
+}
+
+/** The row in which `member` tells of a node. */
+export function rowOf(member: UpMember, nodeId: string): NodeRow | undefined {
+  return indexOf(member.contact.view.rows).byId.get(nodeId)
 }
 
 /** Whether a server is a replica of that node. */
@@ -167,7 +185,7 @@ export function follows(member: UpMember, primaryId: string | undefined): boolea
 
 /** How `member` lists `other`: not at all or not as a full member, at another address than it has now, or well. */
 export function listing(member: UpMember, other: UpMember): 'Unknown' | 'Stale' | 'Known' {
-  const row = member.contact.view.rows.find((one) => one.nodeId === other.contact.view.nodeId)
+  const row = rowOf(member, other.contact.view.nodeId)
   if (row === undefined || row.flags.includes('handshake') || row.flags.includes('noaddr')) return 'Unknown'
   return row.connected || other.kube?.ip === undefined || row.address === other.kube.ip ? 'Known' : 'Stale'
 }

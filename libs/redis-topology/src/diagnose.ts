@@ -1,8 +1,9 @@
-import { follows, listing, ownRow, type Picture, type ShardPicture } from './assess.ts'
-import { bestHeir, majorityAnswers, unprovenMissing } from './failover.ts'
+import { listing, ownRow, rowOf, type Picture, type ShardPicture } from './assess.ts'
+import { bestHeir, majorityAnswers, mayInherit, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
+import { isOrphaned, survivorsOf } from './orphan.ts'
 import { sameSetting } from './same-setting.ts'
-import { formatRanges, slotCount, SLOT_COUNT, type SlotRange } from './slots.ts'
+import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
 import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
 
 /** What a diagnosis rests on. */
@@ -144,8 +145,7 @@ function diagnoseForming(given: Case): readonly ClusterFinding[] {
 function replicasUnheard(shard: ShardPicture, { up }: Picture): readonly ClusterFinding[] {
   const unheard = up.filter((member) => {
     const { nodeId } = member.contact.view
-    const heard = (one: UpMember): boolean =>
-      one.contact.view.rows.some((row) => row.nodeId === nodeId && row.primaryId === shard.primaryId)
+    const heard = (one: UpMember): boolean => rowOf(one, nodeId)?.primaryId === shard.primaryId
     return shard.attached.includes(member.pod) && !up.every(heard)
   })
   if (unheard.length === 0) return []
@@ -163,8 +163,7 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
     ...drifted(given),
     ...staleNodes(given),
   ]
-  for (const shard of picture.shards)
-    findings.push(...shardFindings(shard, desired, picture.unowned), ...replicasMissing(shard, desired))
+  for (const shard of picture.shards) findings.push(...shardFindings(shard, given), ...replicasMissing(shard, desired))
   findings.push(...majorityUnproven(given))
   if (picture.open.length > 0)
     findings.push({
@@ -216,8 +215,7 @@ function majorityUnproven({ desired, snapshot, history, picture }: Case): readon
 
 function shardFindings(
   shard: ShardPicture,
-  desired: Desired,
-  unowned: readonly SlotRange[],
+  { desired, history, picture: { unowned } }: Case,
 ): readonly ClusterFinding[] {
   const about = `shard ${shard.shard}`
   const up = shard.members.filter(isUp)
@@ -231,14 +229,8 @@ function shardFindings(
   }
   const pod = shard.primaryPod ?? shard.primaryId.slice(0, 8)
   if (!shard.primaryUp) {
-    const heirs = up.filter((one) => follows(one, shard.primaryId))
-    const comesBack = shard.members.some((one) => !isUp(one))
-    if (heirs.length === 0 && !comesBack) {
-      const slots = formatRanges(shard.ranges)
-      return [
-        dataGone(shard, desired, `the primary ${pod} came back empty and no replica holds its data (slots ${slots})`),
-      ]
-    }
+    if (isOrphaned(shard, desired) && !up.some((one) => mayInherit(one, shard, desired, history)))
+      return [dataGone(shard, desired, howLost(shard, desired, pod))]
     return [{ ...base, type: 'PrimaryDown', pod, message: `${about}: the primary ${pod} does not answer` }]
   }
   const member = shard.members.find((one) => one.pod === shard.primaryPod)
@@ -247,6 +239,13 @@ function shardFindings(
       { ...base, type: 'PrimaryLeaving', pod, message: `${about}: the pod of the primary ${pod} is being deleted` },
     ]
   return []
+}
+
+function howLost(shard: ShardPicture, desired: Desired, pod: string): string {
+  const slots = formatRanges(shard.ranges)
+  const old = survivorsOf(shard, desired).map((one) => `${one.pod} (${one.contact.view.keys} keys)`)
+  if (old.length === 0) return `the primary ${pod} came back empty and no replica holds its data (slots ${slots})`
+  return `the primary ${pod} came back empty, and ${old.join(', ')} may lack its latest writes (slots ${slots})`
 }
 
 /** Data that is gone waits for a person, or is given up where that was asked for and no member holds a key. */

@@ -1,5 +1,6 @@
 import { follows, type Picture, type ShardPicture } from './assess.ts'
 import { NEVER_UP } from './info.ts'
+import { isOrphaned, survivorsOf } from './orphan.ts'
 import { isUp, type Desired, type History, type Snapshot, type UpMember } from './snapshot.ts'
 
 /** What proves that a primary is dead, in words for its event; null when nothing does (SAFETY 3). */
@@ -28,6 +29,9 @@ export function provenDead(picture: ShardPicture, snapshot: Snapshot, history: H
     }
   }
   if (member.contact.type !== 'refused' || member.kube === null || member.kube.deleting) return null
+  // The address must be that of the very container: another pod of this name says nothing of the one before.
+  const present = member.kube.containerId
+  if (token === undefined || present === undefined || containerToken(present) !== token) return null
   return refusedByAll(picture, snapshot)
 }
 
@@ -69,9 +73,10 @@ export function majorityAnswers(picture: Picture): boolean {
 
 /**
  * Whether a replica may be promoted by election: it is an heir, its link down for less than the node timeout (later the
- * election of the engine is under way).
+ * election of the engine is under way), or for so long that the engine has given up.
  */
 export function isFit(one: UpMember, picture: ShardPicture, desired: Desired, history: History): boolean {
+  if (isOrphaned(picture, desired)) return mayInherit(one, picture, desired, history)
   return isHeir(one, picture, history) && one.contact.view.linkDownSeconds * 1000 < desired.nodeTimeoutMs
 }
 
@@ -101,9 +106,11 @@ const SEEN_LATE_MS = 15_000
 
 /**
  * Whether a replica may take over without votes: it is an heir, and its link broke no earlier than the cluster did, for
- * before that its primary may have served without it. A person's consent covers that as well.
+ * before that its primary may have served without it. A person's consent covers that as well, and where nothing better
+ * is left, a copy that is older still.
  */
 export function mayInherit(one: UpMember, picture: ShardPicture, desired: Desired, history: History): boolean {
+  if (desired.mayStartEmpty.includes(picture.shard) && survivorsOf(picture, desired).includes(one)) return true
   const young = one.contact.view.linkDownSeconds * 1000 <= history.unreadyMs + SEEN_LATE_MS
   return isHeir(one, picture, history) && (young || desired.consented.includes(picture.shard))
 }
@@ -152,5 +159,9 @@ export function bestSuccessor(picture: ShardPicture): UpMember | null {
 }
 
 function furthest(fit: readonly UpMember[]): UpMember | null {
-  return fit.toSorted((a, b) => b.contact.view.offset - a.contact.view.offset || a.index - b.index)[0] ?? null
+  const [first] = fit.toSorted((one, other) => {
+    const [a, b] = [one.contact.view, other.contact.view]
+    return b.offset - a.offset || b.keys - a.keys || one.index - other.index
+  })
+  return first ?? null
 }

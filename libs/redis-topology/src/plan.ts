@@ -13,6 +13,7 @@ import {
 } from './failover.ts'
 import type { ClusterFinding, FindingType } from './finding.ts'
 import { allows, nextState } from './lifecycle.ts'
+import { isOrphaned } from './orphan.ts'
 import { startEmptyCommands } from './start-empty.ts'
 import { evenRanges } from './slots.ts'
 import { isUp, type UpMember } from './snapshot.ts'
@@ -52,18 +53,23 @@ function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly ty
     const heir = bestSuccessor(shard)
     return heir === null ? null : { type: 'HandOver', target: heir.pod }
   }
-  if (finding.type === 'DataGivenUp') return { type: 'StartEmpty', target: finding.about }
+  // Begun only when it can go on: no member may be fit for it yet.
+  if (finding.type === 'DataGivenUp')
+    return startEmptyCommands(given, finding.about, '').length === 0
+      ? null
+      : { type: 'StartEmpty', target: finding.about }
   if (finding.type === 'NodesStale') return { type: 'ForgetNode', target: finding.about }
   return null
 }
 
 /**
- * How a replica of a shard whose primary is down may be promoted now: by the votes of the others while a majority lives;
- * without one only when each missing primary is proven dead by kubelet, or was given up by a person (SAFETY 2).
+ * How a replica of a shard whose primary is down may be promoted now: by the votes of the others while a majority lives,
+ * if the primary is proven dead or gone for good; without one only when each missing primary is proven dead by kubelet, or was given up by a person (SAFETY 2).
  */
 function promotionFor(given: Case, shard: ShardPicture): 'FailOver' | 'TakeOver' | null {
   const { picture, snapshot, history, desired } = given
-  if (majorityAnswers(picture)) return provenDead(shard, snapshot, history) === null ? null : 'FailOver'
+  if (majorityAnswers(picture))
+    return isOrphaned(shard, desired) || provenDead(shard, snapshot, history) !== null ? 'FailOver' : null
   return unprovenMissing(picture, snapshot, history, desired).length === 0 ? 'TakeOver' : null
 }
 

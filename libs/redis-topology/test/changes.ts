@@ -35,6 +35,11 @@ export const CHANGES: Readonly<Record<string, Change>> = {
     startContainer(place)
     startEmptyServer(world, place)
   }),
+  /** A new pod whose container runs and has not opened its port. */
+  hold: each((place) => {
+    startContainer(place)
+    place.contact = 'refused'
+  }),
   /** The process is gone, and nobody but its peers has noticed. */
   die: each(die),
   /** Kubelet reports that the container ended: exit code. */

@@ -1,4 +1,4 @@
-import { knows, ownRow } from '../src/assess.ts'
+import { knows, ownRow, type ShardPicture } from '../src/assess.ts'
 import type { ClusterCommand, CommandType } from '../src/command.ts'
 import { provenDead } from '../src/failover.ts'
 import { allows } from '../src/lifecycle.ts'
@@ -81,7 +81,31 @@ function attached({ pod, primaryId }: { pod: string; primaryId: string }, { give
   ]
 }
 
-function failedOver(command: ClusterCommand & { type: 'FailOver' }, { given }: Pass): readonly string[] {
+/** Every member answers, none of them owns the slots, and no replica has heard the owner for longer than Redis allows. */
+function isGoneForGood({ members, primaryId }: ShardPicture, nodeTimeoutMs: number): boolean {
+  return members.every((one) => {
+    if (!isUp(one) || one.contact.view.nodeId === primaryId) return false
+    const { linkUp, linkDownSeconds } = one.contact.view
+    const waits = ownRow(one)?.primaryId === primaryId
+    return !waits || (!linkUp && linkDownSeconds * 1_000 > nodeTimeoutMs * 10 + 10_000)
+  })
+}
+
+/** A copy that was in sync when the trouble began; an older one only where a person, or the spec, gave up the newer. */
+function inherits(
+  { type, pod, shard }: ClusterCommand & { type: 'FailOver' | 'TakeOver' },
+  { given }: Pass,
+): readonly string[] {
+  const { history, desired, picture } = given
+  const view = picture.up.find((one) => one.pod === pod)?.contact.view
+  if (desired.mayStartEmpty.includes(shard))
+    return (view?.keys ?? 0) > 0 || history.attached.includes(pod) ? [] : [`${type} of ${pod}, which holds nothing`]
+  const late = (view?.linkDownSeconds ?? Infinity) * 1_000 > history.unreadyMs + 15_000
+  return history.attached.includes(pod) && !late ? [] : [`${type} of ${pod}, whose copy nobody accepted`]
+}
+
+function failedOver(command: ClusterCommand & { type: 'FailOver' }, now: Pass): readonly string[] {
+  const { given } = now
   const { picture, snapshot, history, desired } = given
   const shard = picture.shards[command.shard]
   const heir = picture.up.find((one) => one.pod === command.pod)
@@ -89,17 +113,20 @@ function failedOver(command: ClusterCommand & { type: 'FailOver' }, { given }: P
   const view = heir.contact.view
   const owners = picture.shards.filter((one) => one.ranges.length > 0)
   const living = owners.filter((one) => one.primaryUp)
+  const majority = living.length * 2 > owners.length ? [] : ['FailOver without a majority']
+  if (isGoneForGood(shard, desired.nodeTimeoutMs)) return [...majority, ...inherits(command, now)]
   return [
+    ...majority,
     ...(shard.primaryUp ? ['FailOver although the primary answers'] : []),
     ...(provenDead(shard, snapshot, history) !== null ? [] : ['FailOver without proof']),
     ...(history.attached.includes(command.pod) ? [] : [`FailOver to ${command.pod}, which was not in sync`]),
     ...(view.linkUp || view.syncing ? [`FailOver to ${command.pod}, whose link is up`] : []),
     ...(view.linkDownSeconds * 1_000 < desired.nodeTimeoutMs ? [] : ['FailOver in the time of the engine']),
-    ...(living.length * 2 > owners.length ? [] : ['FailOver without a majority']),
   ]
 }
 
-function takenOver(command: ClusterCommand & { type: 'TakeOver' }, { given }: Pass): readonly string[] {
+function takenOver(command: ClusterCommand & { type: 'TakeOver' }, now: Pass): readonly string[] {
+  const { given } = now
   const { picture, snapshot, history, desired } = given
   const shard = picture.shards[command.shard]
   const view = picture.up.find((one) => one.pod === command.pod)?.contact.view
@@ -113,7 +140,9 @@ function takenOver(command: ClusterCommand & { type: 'TakeOver' }, { given }: Pa
     ...(shard.primaryUp ? ['TakeOver although the primary answers'] : []),
     ...(missing.length * 2 >= owners.length ? [] : ['TakeOver although a majority lives']),
     ...unproven.map((one) => `TakeOver although nothing proves shard ${one.shard} dead`),
-    ...(history.attached.includes(command.pod) ? [] : [`TakeOver by ${command.pod}, which was not in sync`]),
+    ...(history.attached.includes(command.pod) || isGoneForGood(shard, desired.nodeTimeoutMs)
+      ? inherits(command, now)
+      : [`TakeOver by ${command.pod}, which was not in sync`]),
     ...(view.linkUp || view.syncing ? [`TakeOver by ${command.pod}, whose link is up`] : []),
   ]
 }
