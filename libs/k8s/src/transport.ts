@@ -93,14 +93,20 @@ type RotatingAgent = { use(credentials: Credentials): Dispatcher; close(): Promi
 function rotatingAgent(connections: number | null): RotatingAgent {
   let agent: Agent | undefined
   let madeOf: Credentials['tls'] = {}
+  let closed = false
   return {
     use({ tls }) {
+      // A call may have been reading its credentials when everything was closed: it must not open connections anew.
+      if (closed) throw new KubeError('Unavailable', 0, 'the connections to the API server are closed')
       if (agent === undefined || !isSameTls(tls, madeOf)) {
         // Ends by itself once its last request has.
         void agent?.close().catch(() => {})
         agent = new Agent({
           connections,
           pipelining: 1,
+          // Over HTTP/2 all calls would share one connection, watches too: none of the limits here would hold, one
+          // lost connection would be everyone's, and its end at the destruction of the agent is nobody's to catch.
+          allowH2: false,
           keepAliveTimeout: KEEP_IDLE_MS,
           connect: { ...tls, timeout: 5_000, keepAlive: true, keepAliveInitialDelay: PROBE_AFTER_MS },
         })
@@ -109,6 +115,7 @@ function rotatingAgent(connections: number | null): RotatingAgent {
       return agent
     },
     async close() {
+      closed = true
       await agent?.destroy()
     },
   }
