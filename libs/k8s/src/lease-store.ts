@@ -64,11 +64,6 @@ export function leaseStore(objects: Objects, key: ObjectKey, holder: string, dur
   }
 }
 
-/** Who holds a Lease; nobody when there is none. */
-export function currentLease(lease: LeaseRecord | null): Pick<LeaseRecord, 'holder'> {
-  return lease ?? { holder: '' }
-}
-
 /** Kubernetes' MicroTime: six digits after the second. */
 export function microTime(at = Date.now()): string {
   return new Date(at).toISOString().replace(/Z$/, '000Z')

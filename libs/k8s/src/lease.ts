@@ -1,8 +1,20 @@
 import { isKubeError } from './errors.ts'
-import { currentLease, type LeaseRecord, type LeaseStore, leaseStore } from './lease-store.ts'
+import { type LeaseRecord, type LeaseStore, leaseStore } from './lease-store.ts'
 import type { Objects } from './objects.ts'
 import type { ObjectKey } from './resource.ts'
 import { type CallIo, pause } from './time-limit.ts'
+
+/**
+ * The times of an election, as parts of the Lease's duration D (15 s unless said otherwise). A renewal each D/2 costs 8
+ * requests a minute and leaves half of D when nothing fails. What fails is repeated at once until 4/5 of D are over;
+ * then the leadership ends, and what runs has the last fifth, 3 s, to stop in before anybody else can lead.
+ */
+const RENEW_AT = 1 / 2
+const GIVE_UP_AT = 4 / 5
+/** How long the first try of a renewal may take; each further one twice as long, for a server that is only slow. */
+const FIRST_TRY = 1 / 15
+/** How often the others look. */
+const LOOK_EACH = 1 / 5
 
 /** How one process stands for election. */
 export type LeaseOptions = {
@@ -72,23 +84,23 @@ type Context = {
   readonly state: State
 }
 
+/** A Lease as it was when we last saw it change. */
+type Seen = { readonly version: string; readonly at: number; readonly lastsMs: number }
+
 /** Tries until the Lease is ours; undefined when the signal came first. */
 async function campaign(context: Context, signal: AbortSignal): Promise<LeaseRecord | undefined> {
   const { options, store, durationMs, state } = context
   const random = options.random ?? Math.random
-  // Another's clock is not ours: what counts is how long WE have not seen its Lease change.
-  let seen: { readonly version: string; readonly at: number; readonly lastsMs: number } | undefined
+  let seen: Seen | undefined
   while (!signal.aborted) {
     try {
       const sent = moment()
       const io = { signal, deadline: Date.now() + durationMs / 3 }
       const found = await store.read(io)
-      const current = currentLease(found)
       if (found !== null && seen?.version !== found.version) {
         seen = { version: found.version, at: performance.now(), lastsMs: found.durationMs }
       }
-      const expired = seen !== undefined && performance.now() - seen.at > seen.lastsMs
-      if (current.holder === '' || current.holder === options.holder || expired) {
+      if (isFree(found, seen, options.holder)) {
         const lease = found === null ? await store.create(io) : await store.take(found, io)
         state.renewed = sent
         return lease
@@ -98,9 +110,23 @@ async function campaign(context: Context, signal: AbortSignal): Promise<LeaseRec
       // Another candidate was faster.
       if (!isKubeError(error, 'Conflict', 'AlreadyExists')) options.onProblem(error)
     }
-    await pause((durationMs / 5) * (0.75 + 0.5 * random()), signal)
+    const restMs = durationMs * LOOK_EACH * (0.75 + 0.5 * random())
+    // The end of a Lease is not slept through.
+    const leftMs = leftOf(seen) > 0 ? leftOf(seen) + 10 : restMs
+    await pause(Math.min(restMs, leftMs), signal)
   }
   return undefined
+}
+
+function isFree(found: LeaseRecord | null, seen: Seen | undefined, holder: string): boolean {
+  if (found !== null && (found.holder === '' || found.holder === holder)) return true
+  // The leader of a Lease that was deleted learns of it by its next renewal: until it has run out it counts as held.
+  return (found === null && seen === undefined) || leftOf(seen) < 0
+}
+
+/** Another's clock is not ours: what counts is how long WE have not seen its Lease change. */
+function leftOf(seen: Seen | undefined): number {
+  return seen === undefined ? 0 : seen.at + seen.lastsMs - performance.now()
 }
 
 /** Renews until the signal, or until the Lease is lost; `work` starts once the epoch is in the Lease. */
@@ -160,31 +186,32 @@ async function renewUntilStopped(
   const { options, store, durationMs, state } = context
   const io = (): { signal: AbortSignal; deadline: number } => ({
     signal: leading.signal,
-    deadline: Date.now() + durationMs / 3,
+    // A connection that has died in silence must leave time for a try on another one.
+    deadline: Date.now() + durationMs * FIRST_TRY * 2 ** Math.min(failures, 5),
   })
   let drawn: number | undefined
   let started = false
-  let failed = false
+  let failures = 0
   let lease: LeaseRecord = taken
   void epoch.then((value) => (drawn = value))
   while (!leading.signal.aborted) {
     // A failed renewal is repeated at once; before the start, the epoch wakes us up.
-    const rest = failed ? undefined : pause(durationMs / 5, leading.signal)
+    const rest = failures > 0 ? undefined : pause(untilRenewal(context), leading.signal)
     await (drawn === undefined && rest !== undefined ? Promise.race([rest, epoch]) : started ? rest : undefined)
-    failed = false
     if (leading.signal.aborted) break
     try {
       const sent = moment()
       lease = await store.renew(lease, drawn ?? lease.epoch, io())
       if (isTooOld(context)) leading.abort()
       else state.renewed = sent
+      failures = 0
       if (drawn !== undefined && !started && !leading.signal.aborted) {
         started = true
         start(drawn)
       }
     } catch (error) {
       if (leading.signal.aborted) break
-      failed = true
+      failures++
       options.onProblem(error)
       const now = await stillOurs(context, lease, error, io())
       if (now === undefined) {
@@ -228,9 +255,13 @@ async function drawEpoch(options: LeaseOptions, counter: number, signal: AbortSi
   return undefined
 }
 
+/** Counted from when the last one was sent: its way there and back does not put off the next. */
+function untilRenewal({ state, durationMs }: Context): number {
+  return state.renewed === undefined ? 0 : Math.max(0, durationMs * RENEW_AT - age(state.renewed))
+}
+
 function isTooOld({ state, durationMs }: Context): boolean {
-  // Two thirds: what runs has the last third to stop in before anybody else can lead.
-  return state.renewed === undefined || age(state.renewed) > (durationMs * 2) / 3
+  return state.renewed === undefined || age(state.renewed) > durationMs * GIVE_UP_AT
 }
 
 function moment(): Moment {
