@@ -1,4 +1,4 @@
-import { until } from '@slotkeeper/testing'
+import { type RecordingWriter, until } from '@slotkeeper/testing'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { Stage } from './stage.ts'
 
@@ -16,15 +16,36 @@ async function sequenceOf(name: string): Promise<number> {
   return (await stage.read(name)).status?.lifecycle?.seq ?? 0
 }
 
-async function writeOne(name: string): Promise<void> {
+/** Writes to every shard, and finds it there; gives a way to look again, and to end. */
+async function writeAll(name: string): Promise<RecordingWriter> {
   const writer = await stage.write(name, 100)
   await until('a write to every shard', 60_000, async () =>
     writer.record().acknowledged.size > 100 ? true : undefined,
   )
-  const record = await writer.finish()
+  await writer.finish()
   expect((await writer.missing()).acknowledged).toEqual([])
-  expect(record.acknowledged.size).toBeGreaterThan(100)
-  writer.close()
+  return writer
+}
+
+async function writeOne(name: string): Promise<void> {
+  ;(await writeAll(name)).close()
+}
+
+async function giveUp(name: string, shard: number): Promise<void> {
+  const until30 = new Date(Date.now() + 30 * 60_000).toISOString()
+  await stage.kubectl('annotate', 'rdc', name, '--overwrite', `slotkeeper.dev/accept-data-loss=${shard}@${until30}`)
+}
+
+async function told(reason: string): Promise<void> {
+  await until(`the event ${reason}`, 90_000, async () => {
+    const events = await stage.kubectl('get', 'events', '--field-selector', `reason=${reason}`, '-o', 'name')
+    return events === '' ? undefined : true
+  })
+}
+
+async function primaryOf(name: string, shard: number): Promise<string> {
+  const { status } = await stage.read(name)
+  return status?.topology?.find((one) => one.shard === shard)?.primary ?? ''
 }
 
 beforeAll(async () => {
@@ -37,10 +58,7 @@ beforeAll(async () => {
 describe('all data of a shard is gone', () => {
   test('a cache serves its slots empty, without being asked', async () => {
     await lose('cache', 0)
-    await until('the empty start', 90_000, async () => {
-      const told = await stage.kubectl('get', 'events', '--field-selector', 'reason=PrimaryLost', '-o', 'name')
-      return told === '' ? undefined : true
-    })
+    await told('PrimaryLost')
     await stage.healthy('cache')
     await writeOne('cache')
   })
@@ -56,11 +74,35 @@ describe('all data of a shard is gone', () => {
       (await stage.stalled('kept', 'DataMissing')).includes('is not accepted') ? true : undefined,
     )
     expect(await sequenceOf('kept')).toBe(before)
-    const until30 = new Date(Date.now() + 30 * 60_000).toISOString()
-    const value = `slotkeeper.dev/accept-data-loss=1@${until30}`
-    await stage.kubectl('annotate', 'rdc', 'kept', '--overwrite', value)
+    await giveUp('kept', 1)
     await stage.healthy('kept')
     await writeOne('kept')
+  })
+
+  test('a primary without its volume and a replica that was started again: the replica is named, and takes over when a person says so', async () => {
+    const writer = await writeAll('kept')
+    const [lost, left] = (await primaryOf('kept', 0)) === 'kept-0-0' ? ['0-0', '0-1'] : ['0-1', '0-0']
+    await stage.kubectl('delete', 'pvc', `data-kept-${lost}`, '--wait=false')
+    await stage.kubectl('delete', 'pod', 'kept-0-0', 'kept-0-1', '--grace-period=0', '--force')
+    expect(await stage.stalled('kept', 'DataMissing')).toMatch(
+      new RegExp(`the primary kept-${lost} came back empty, and kept-${left} \\(\\d+ keys\\) may lack`),
+    )
+    await giveUp('kept', 0)
+    await stage.healthy('kept')
+    expect((await writer.missing()).acknowledged).toEqual([])
+    writer.close()
+  })
+
+  test('slots that somebody took away go back to their shard, with their keys', async () => {
+    const writer = await writeAll('kept')
+    const { 'control-password': password = '' } = await stage.secret('kept-internal')
+    const client = await stage.connect(await primaryOf('kept', 2), { username: 'slotkeeper', password })
+    await client.call('CLUSTER', 'DELSLOTSRANGE', '12000', '12999')
+    await told('SlotsUncovered')
+    await stage.healthy('kept')
+    expect((await writer.missing()).acknowledged).toEqual([])
+    client.disconnect()
+    writer.close()
   })
 
   test('a consent is used once: the next loss stalls again, though the annotation still stands there', async () => {

@@ -88,6 +88,8 @@ function carryOut(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome
       return failOver(ports, command, clusterCalls.takeOver())
     case 'HandOver':
       return failOver(ports, command, clusterCalls.handOver())
+    case 'CoverSlots':
+      return coverSlots(ports, command)
     case 'StartEmpty':
       return startEmpty(ports, command)
     case 'ForgetNode':
@@ -277,6 +279,15 @@ async function startEmpty(ports: ActPorts, command: Of<'StartEmpty'>): Promise<O
   const answers = await node.pipeline(clusterCalls.takeSlots(command.ranges, command.release), CALL_MS)
   const refusal = answers.find((answer) => answer instanceof RedisError)
   if (refusal !== undefined) throw refusal
+  return ACCEPTED
+}
+
+async function coverSlots(ports: ActPorts, command: Of<'CoverSlots'>): Promise<Outcome> {
+  const node = connection(ports, command, command.pod)
+  if ((await node.call(['CLUSTER', 'MYID'], CALL_MS)) !== command.nodeId)
+    return { result: 'failed', reason: 'Answered', message: `${command.pod} is another node now` }
+  // A slot that the node has heard an owner of meanwhile is refused, and with it all.
+  await node.call(clusterCalls.addSlots(command.ranges), CALL_MS)
   return ACCEPTED
 }
 

@@ -161,6 +161,27 @@ describe('formation', () => {
   })
 })
 
+describe('slots taken away by hand', () => {
+  test.concurrent.each(ENGINES)(
+    '%s: the others go on listing them, and they come back with their keys',
+    async (engine) => {
+      const [owner, ...others] = placesOf(engine) as [Place, ...Place[]]
+      const key = 'taken50' // Its slot is 1010, of the first shard.
+      await order(owner.server, ['SET', key, 'kept'])
+      const taken = [{ first: 1000, last: 1999 }]
+      await order(owner.server, ['CLUSTER', 'DELSLOTSRANGE', '1000', '1999'], ['CLUSTER', 'BUMPEPOCH'])
+      const epoch = rowOf(await view(owner.server), owner.id)?.configEpoch
+      // The new epoch and the map without these slots travel in one message.
+      const views = await seen(`${engine}: the epoch`, others, (one) => rowOf(one, owner.id)?.configEpoch === epoch)
+      for (const one of views) expect(rowOf(one, owner.id)?.slots).toEqual(evenRanges(SHARDS).slice(0, 1))
+      expect(rowOf(await view(owner.server), owner.id)?.slots).toHaveLength(2)
+      await order(owner.server, clusterCalls.addSlots(taken))
+      await seen(`${engine}: ok everywhere`, placesOf(engine), (one) => one.clusterOk && slotsOf(one) === 16384)
+      expect(await ask(owner.server, ['GET', key])).toEqual(['kept'])
+    },
+  )
+})
+
 describe('hand-over', () => {
   test.concurrent.each(ENGINES)('%s: the role moves, and every view shows it', async (engine) => {
     const places = placesOf(engine)

@@ -47,6 +47,14 @@ export type ClusterCommand =
       /** Of these the node still believes that a node that is gone owns them. */
       readonly release: readonly SlotRange[]
     }
+  | {
+      readonly type: 'CoverSlots'
+      readonly opId: string
+      readonly shard: number
+      readonly pod: string
+      readonly nodeId: string
+      readonly ranges: readonly SlotRange[]
+    }
   | { readonly type: 'ForgetNode'; readonly opId: string; readonly nodeId: string; readonly pods: readonly string[] }
 
 /** A pod's node is introduced to others. The ids are verified on the spot: addresses are reused. */

@@ -1,4 +1,5 @@
 import { listing, ownRow, rowOf, type Picture, type ShardPicture } from './assess.ts'
+import { slotsWithoutOwner } from './cover-slots.ts'
 import { bestHeir, majorityAnswers, mayInherit, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
 import { isOrphaned, survivorsOf } from './orphan.ts'
@@ -172,6 +173,7 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
       message: `slots are half moved: ${picture.open.slice(0, 4).join(' ')}`,
     })
   const recorded = history.formedAt ?? snapshot.recordedFormedAt
+  if (recorded !== undefined) findings.push(...slotsWithoutOwner(picture))
   if (recorded === undefined && picture.unowned.length > 0 && findings.every((one) => one.type !== 'PodsMissing')) {
     findings.push({
       type: 'HistoryDisputed',

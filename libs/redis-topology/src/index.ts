@@ -1,6 +1,7 @@
 export * from './assess.ts'
 export * from './cluster-nodes.ts'
 export * from './command.ts'
+export * from './cover-slots.ts'
 export * from './diagnose.ts'
 export * from './failover.ts'
 export * from './finding.ts'

@@ -20,7 +20,7 @@ const slotting: StateMeta = {
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
 const healing: StateMeta = {
   sentence: 'Something was lost and is being put right.',
-  allows: [...HEAL, 'TakeOver', 'ForgetNode', 'StartEmpty'],
+  allows: [...HEAL, 'TakeOver', 'ForgetNode', 'StartEmpty', 'CoverSlots'],
 }
 // StartEmpty is planned only for a shard whose data was given up by name; another shard that waits must not hold it up.
 const stalled: StateMeta = {

@@ -1,5 +1,6 @@
 import { follows, knows, ownRow, type ShardPicture } from './assess.ts'
 import type { Attachment, ClusterCommand, CommandType, Meet } from './command.ts'
+import { coverSlotsCommands, takenFrom } from './cover-slots.ts'
 import { driftOf, type Case } from './diagnose.ts'
 import {
   bestHeir,
@@ -23,7 +24,7 @@ export const FORMING_NODE_TIMEOUT_MS = 500
 
 /** What should be under way now, by the findings: the intent to commit before its commands go out. */
 export type Intent = {
-  readonly type: 'FormCluster' | 'FailOver' | 'TakeOver' | 'HandOver' | 'StartEmpty' | 'ForgetNode'
+  readonly type: 'FormCluster' | 'FailOver' | 'TakeOver' | 'HandOver' | 'StartEmpty' | 'CoverSlots' | 'ForgetNode'
   readonly target: string
 }
 
@@ -58,6 +59,7 @@ function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly ty
     return startEmptyCommands(given, finding.about, '').length === 0
       ? null
       : { type: 'StartEmpty', target: finding.about }
+  if (finding.type === 'SlotsUnassigned') return { type: 'CoverSlots', target: finding.about }
   if (finding.type === 'NodesStale') return { type: 'ForgetNode', target: finding.about }
   return null
 }
@@ -93,6 +95,10 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
       return given.picture.shards.some((shard) => shard.primaryPod === operation.target && shard.primaryUp)
     case 'StartEmpty':
       return given.picture.shards.some((shard) => `shard ${shard.shard}` === operation.target && shard.primaryUp)
+    case 'CoverSlots':
+      return given.picture.shards.some(
+        (shard) => `shard ${shard.shard}` === operation.target && takenFrom(given.picture, shard).length === 0,
+      )
     case 'ForgetNode':
       return given.picture.up.every((one) => one.contact.view.rows.every((row) => row.nodeId !== operation.target))
     default:
@@ -106,6 +112,7 @@ const CALLED_BY: Readonly<Record<string, FindingType>> = {
   TakeOver: 'PrimaryDown',
   HandOver: 'PrimaryLeaving',
   StartEmpty: 'DataGivenUp',
+  CoverSlots: 'SlotsUnassigned',
   ForgetNode: 'NodesStale',
 }
 
@@ -259,6 +266,7 @@ function operationCommands(
   if (operation.type === 'ForgetNode')
     return [{ type: 'ForgetNode', opId, nodeId: operation.target, pods: picture.up.map((member) => member.pod) }]
   if (operation.type === 'StartEmpty') return startEmptyCommands(given, operation.target, opId)
+  if (operation.type === 'CoverSlots') return coverSlotsCommands(picture, operation.target, opId)
   if (operation.type !== 'FailOver' && operation.type !== 'TakeOver' && operation.type !== 'HandOver') return []
   const heir = picture.up.find((member) => member.pod === operation.target)
   const shard = heir === undefined ? undefined : picture.shards[heir.shard]

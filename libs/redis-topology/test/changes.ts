@@ -1,5 +1,5 @@
 import { NEVER_UP } from '../src/info.ts'
-import { parseRanges } from '../src/slots.ts'
+import { common, parseRanges, uncovered } from '../src/slots.ts'
 import {
   follow,
   introduce,
@@ -99,6 +99,11 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   slots: each(
     (place, _world, [ranges]) => void (place.node.slots = ranges === 'none' ? [] : parseRanges(ranges ?? '')),
   ),
+  /** Somebody takes slots away from their owner, which the others do not believe. */
+  drop: each(({ node }, _world, [ranges]) => {
+    node.believed ??= node.slots
+    node.slots = common(node.slots, uncovered(parseRanges(ranges ?? '')))
+  }),
   set: each((place, _world, [name, value]) => void (place.settings[name ?? ''] = value ?? '')),
   /** A slot is half moved: number and the pod that it was to go to. */
   open: each((place, world, [slot, to]) => void (place.open = [`[${slot}->-${placeNamed(world, to ?? '').node.id}]`])),

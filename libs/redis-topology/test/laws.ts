@@ -39,6 +39,8 @@ function brokenBy(command: ClusterCommand, now: Pass): readonly string[] {
       return takenOver(command, now)
     case 'StartEmpty':
       return startedEmpty(command, now)
+    case 'CoverSlots':
+      return covered(command, now)
     case 'ForgetNode':
       return forgotten(command, now)
     default:
@@ -157,6 +159,20 @@ function startedEmpty(command: ClusterCommand & { type: 'StartEmpty' }, { given,
       ? []
       : ['StartEmpty over data, or over silence']),
     ...(common(served, command.ranges).length === 0 ? [] : ['StartEmpty of slots that are served']),
+  ]
+}
+
+function covered(command: ClusterCommand & { type: 'CoverSlots' }, { given }: Pass): readonly string[] {
+  const { picture } = given
+  const rows = picture.up.flatMap((one) => one.contact.view.rows)
+  const claimed = rows.filter((row) => row.myself || row.nodeId !== command.nodeId).flatMap((row) => row.slots)
+  const owner = picture.shards[command.shard]
+  return [
+    ...(common(claimed, command.ranges).length === 0 ? [] : ['CoverSlots of slots that somebody believes owned']),
+    ...(owner?.primaryUp === true && owner.primaryPod === command.pod
+      ? []
+      : ['CoverSlots by a server that is no primary']),
+    ...(picture.shards.every((one) => one.primaryUp) ? [] : ['CoverSlots although a primary is missing']),
   ]
 }
 

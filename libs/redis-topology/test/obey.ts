@@ -1,5 +1,5 @@
 import type { ClusterCommand } from '../src/command.ts'
-import { common } from '../src/slots.ts'
+import { common, normalise } from '../src/slots.ts'
 import { follow, highestEpoch, introduce, placeNamed, placeOfNode, promote, type World } from './world.ts'
 
 /** Does to a world what a command says, all of it and at once. */
@@ -29,6 +29,12 @@ export function obey(world: World, command: ClusterCommand): void {
       return
     case 'StartEmpty':
       return startOver(world, command)
+    case 'CoverSlots': {
+      const { node } = placeNamed(world, command.pod)
+      node.slots = normalise([...node.slots, ...command.ranges])
+      delete node.believed
+      return
+    }
     case 'ForgetNode':
       for (const pod of command.pods) placeNamed(world, pod).lists.delete(command.nodeId)
       return

@@ -30,7 +30,15 @@ const TO_ANY = [
   'load',
   'answer',
 ]
-const TO_SERVERS = ['keys $ 0', 'keys $ 7', 'set $ cluster-node-timeout 500', 'cut $', 'heal $', 'report $ 137']
+const TO_SERVERS = [
+  'keys $ 0',
+  'keys $ 7',
+  'drop $ 100-6000',
+  'set $ cluster-node-timeout 500',
+  'cut $',
+  'heal $',
+  'report $ 137',
+]
 const TO_REPLICAS = ['unlink $ 0', 'unlink $ 7', 'sync $', 'promote $', 'offset $ 5']
 const TO_ALL = ['look', 'wait 3 s', 'wait 20 s', 'erase status', 'erase record', 'give up shard 0', 'give up shard 1']
 

@@ -152,6 +152,8 @@ function commandLines(command: ClusterCommand): readonly string[] {
       return [`${words.join()} to ${command.nodeId}`]
     case 'StartEmpty':
       return [`${words.join()} ${command.nodeId} gets ${formatRanges(command.ranges)}`]
+    case 'CoverSlots':
+      return [`${words.join()} ${command.nodeId} gets ${formatRanges(command.ranges)} back`]
     case 'ForgetNode':
       return [`${words.join()} ${command.nodeId} at ${command.pods.join(' ')}`]
     default:

@@ -70,7 +70,7 @@ function rowOf(world: World, viewer: Place, id: string): NodeRow {
     // A replica is listed with the epoch of its primary.
     configEpoch: nodeAsHeard(world, viewer, primaryId ?? id).epoch,
     connected,
-    slots: told.slots,
+    slots: myself ? told.slots : (told.believed ?? told.slots),
     open: myself ? viewer.open : [],
   }
 }

@@ -10,6 +10,8 @@ export type Node = {
   primaryId?: string
   epoch: number
   slots: readonly SlotRange[]
+  /** What the others go on believing that it owns, after it let go of some. */
+  believed?: readonly SlotRange[]
 }
 
 /** One place of the cluster: its pod and the server in it. */
@@ -204,7 +206,8 @@ export function promote(world: World, heir: Place): void {
   const old = world.nodes.get(heir.node.primaryId ?? '')
   if (old === undefined) throw new Error(`${heir.pod} follows nobody`)
   delete heir.node.primaryId
-  heir.node.slots = old.slots
+  heir.node.slots = old.believed ?? old.slots
+  delete old.believed
   heir.node.epoch = highestEpoch(world) + 1
   Object.assign(heir, { linkUp: true, linkDownSeconds: 0 })
   old.slots = []
