@@ -11,12 +11,7 @@ export function obey(world: World, command: ClusterCommand): void {
       for (const { pod, ranges } of command.assignments) placeNamed(world, pod).node.slots = ranges
       return
     case 'AttachReplicas':
-      for (const { pod, primaryId } of command.attachments) {
-        const primary = placeOfNode(world, primaryId)
-        if (primary === undefined) throw new Error(`${pod} is to follow a node that is not there`)
-        follow(placeNamed(world, pod), primary)
-      }
-      return
+      return attachAll(world, command)
     case 'ConfigureNodes':
       for (const [pod, settings] of Object.entries(command.settings))
         Object.assign(placeNamed(world, pod).settings, settings)
@@ -51,6 +46,14 @@ function meetAll(world: World, command: ClusterCommand & { type: 'MeetNodes' }):
     if (place.lists.size === 0) place.node.epoch = epoch
   }
   for (const { pod, peers } of command.meets) for (const peer of peers) meet(world, pod, peer.pod, peer.nodeId)
+}
+
+function attachAll(world: World, { attachments }: ClusterCommand & { type: 'AttachReplicas' }): void {
+  for (const { pod, primaryId } of attachments) {
+    const primary = placeOfNode(world, primaryId)
+    if (primary === undefined) throw new Error(`${pod} is to follow a node that is not there`)
+    follow(placeNamed(world, pod), primary)
+  }
 }
 
 function startOver(world: World, { pod, ranges }: ClusterCommand & { type: 'StartEmpty' }): void {
