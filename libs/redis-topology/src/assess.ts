@@ -27,6 +27,8 @@ export type Picture = {
   readonly shards: readonly ShardPicture[]
   /** Slots that nobody owns. */
   readonly unowned: readonly SlotRange[]
+  /** Slots of nodes that are no pod's and that nobody follows: their owners are gone, and nobody knows of which shard. */
+  readonly orphaned: readonly SlotRange[]
   /** Every server that answers has the same map of slots, and it is this one. */
   readonly viewsAgree: boolean
   readonly open: readonly string[]
@@ -61,6 +63,9 @@ export function assess(desired: Desired, snapshot: Snapshot, history: History): 
     podOf,
     shards,
     unowned: uncovered([...owned.values()].flat()),
+    orphaned: [...owned]
+      .filter(([id]) => podOf[id] === undefined && shards.every((shard) => shard.primaryId !== id))
+      .flatMap(([, ranges]) => ranges),
     viewsAgree:
       new Set([
         signature([...owned].map(([nodeId, ranges]) => ({ nodeId, ranges }))),

@@ -164,7 +164,8 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
     ...drifted(given),
     ...staleNodes(given),
   ]
-  for (const shard of picture.shards) findings.push(...shardFindings(shard, given), ...replicasMissing(shard, desired))
+  for (const shard of picture.shards)
+    findings.push(...shardFindings(shard, given), ...replicasMissing(shard, desired), ...strayData(shard))
   findings.push(...majorityUnproven(given))
   if (picture.open.length > 0)
     findings.push({
@@ -217,7 +218,7 @@ function majorityUnproven({ desired, snapshot, history, picture }: Case): readon
 
 function shardFindings(
   shard: ShardPicture,
-  { desired, history, picture: { unowned } }: Case,
+  { desired, history, picture: { unowned, orphaned } }: Case,
 ): readonly ClusterFinding[] {
   const about = `shard ${shard.shard}`
   const up = shard.members.filter(isUp)
@@ -226,7 +227,7 @@ function shardFindings(
     if (up.length < shard.members.length)
       return [{ ...base, type: 'PrimaryDown', message: `${about}: no member that answers owns its slots` }]
     // Somebody moved all its slots to other shards: nothing is missing.
-    if (unowned.length === 0) return []
+    if (unowned.length === 0 && orphaned.length === 0) return []
     return [dataGone(shard, desired, 'all members answer and none owns its slots: the data that was there is gone')]
   }
   const pod = shard.primaryPod ?? shard.primaryId.slice(0, 8)
@@ -261,6 +262,21 @@ function dataGone({ shard, members }: ShardPicture, desired: Desired, how: strin
     shard,
     message: `${about}: ${how}${givenUp ? '; it starts empty' : ''}`,
   }
+}
+
+/** A server that would be emptied if it were made a replica: nobody but a person may say that its keys are of no use. */
+function strayData(shard: ShardPicture): readonly ClusterFinding[] {
+  if (!shard.primaryUp) return []
+  return shard.members
+    .filter(isUp)
+    .filter((one) => one.pod !== shard.primaryPod && one.contact.view.role === 'primary')
+    .filter((one) => one.contact.view.keys > 0 && (ownRow(one)?.slots.length ?? 0) === 0)
+    .map(({ pod, contact: { view } }) => ({
+      type: 'Blocked',
+      reason: 'HistoryDisputed',
+      about: pod,
+      message: `${pod} holds ${view.keys} keys, owns no slots and follows nobody: save what is of use, then empty it with FLUSHALL`,
+    }))
 }
 
 function replicasMissing(shard: ShardPicture, desired: Desired): readonly ClusterFinding[] {

@@ -11,11 +11,11 @@ const HEAL: readonly CommandType[] = [...KEEP, 'MeetNodes', 'AttachReplicas', 'C
 const creating: StateMeta = { sentence: 'The objects are applied; pods are starting.', allows: KEEP }
 const meeting: StateMeta = {
   sentence: 'All servers answer and are being introduced to each other; the primaries get their slots.',
-  allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'AttachReplicas', 'ConfigureNodes'],
+  allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'CoverSlots', 'AttachReplicas', 'ConfigureNodes'],
 }
 const slotting: StateMeta = {
   sentence: 'The servers know each other; replicas are attached, and every server hears of every slot.',
-  allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'StartEmpty', 'AttachReplicas', 'ConfigureNodes'],
+  allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'StartEmpty', 'CoverSlots', 'AttachReplicas', 'ConfigureNodes'],
 }
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
 const healing: StateMeta = {

@@ -170,6 +170,7 @@ function planForming(
   // The slots first: a primary is not ok before a delay that begins with them (cluster.c, rejoin delay).
   const commands: ClusterCommand[] = [...assignCommands(given, opId)]
   commands.push(...(apart ? [meetCommand(given, opId)] : reassignCommands(given, opId)))
+  for (const { shard } of picture.shards) commands.push(...coverSlotsCommands(picture, `shard ${shard}`, opId))
   // Before slots are heard of, the first member is followed; then their owner, whichever member it has become.
   const attachments = picture.shards.flatMap((shard) => {
     const first = shard.members.filter(isUp).find((one) => one.index === 0)

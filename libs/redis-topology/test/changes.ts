@@ -3,6 +3,7 @@ import { common, parseRanges, uncovered } from '../src/slots.ts'
 import {
   follow,
   introduce,
+  own,
   type Place,
   placeNamed,
   placeOfNode,
@@ -96,9 +97,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   keys: each((place, _world, [count]) => void (place.keys = Number(count))),
   offset: each((place, _world, [bytes]) => void (place.offset = Number(bytes))),
   epoch: each((place, _world, [epoch]) => void (place.node.epoch = Number(epoch))),
-  slots: each(
-    (place, _world, [ranges]) => void (place.node.slots = ranges === 'none' ? [] : parseRanges(ranges ?? '')),
-  ),
+  slots: each((place, _world, [ranges]) => own(place.node, ranges === 'none' ? [] : parseRanges(ranges ?? ''))),
   /** Somebody takes slots away from their owner, which the others do not believe. */
   drop: each(({ node }, _world, [ranges]) => {
     node.believed ??= node.slots
@@ -179,6 +178,10 @@ function comeBack(place: Place, world: World): void {
   Object.assign(place, { contact: 'up', alive: true, syncing: false })
   const successor = world.places.find((one) => one.shard === place.shard && one.node.slots.length > 0 && one !== place)
   if (successor !== undefined && successor.alive) follow(place, successor)
+  else if (place.node.successorId !== undefined && place.node.slots.length === 0) {
+    place.node.primaryId ??= place.node.successorId
+    Object.assign(place, { linkUp: false, linkDownSeconds: NEVER_UP })
+  }
   const primary = placeOfNode(world, place.node.primaryId)
   if (primary !== undefined) relink(place, primary)
   for (const one of world.places) if (one.alive && one.node.primaryId === place.node.id) relink(one, place)

@@ -162,7 +162,7 @@ function startedEmpty(command: ClusterCommand & { type: 'StartEmpty' }, { given,
   ]
 }
 
-function covered(command: ClusterCommand & { type: 'CoverSlots' }, { given }: Pass): readonly string[] {
+function covered(command: ClusterCommand & { type: 'CoverSlots' }, { given, formed }: Pass): readonly string[] {
   const { picture } = given
   const rows = picture.up.flatMap((one) => one.contact.view.rows)
   const claimed = rows.filter((row) => row.myself || row.nodeId !== command.nodeId).flatMap((row) => row.slots)
@@ -172,7 +172,7 @@ function covered(command: ClusterCommand & { type: 'CoverSlots' }, { given }: Pa
     ...(owner?.primaryUp === true && owner.primaryPod === command.pod
       ? []
       : ['CoverSlots by a server that is no primary']),
-    ...(picture.shards.every((one) => one.primaryUp) ? [] : ['CoverSlots although a primary is missing']),
+    ...(!formed || picture.shards.every((one) => one.primaryUp) ? [] : ['CoverSlots although a primary is missing']),
   ]
 }
 

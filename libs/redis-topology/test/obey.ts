@@ -1,6 +1,6 @@
 import type { ClusterCommand } from '../src/command.ts'
 import { common, normalise } from '../src/slots.ts'
-import { follow, highestEpoch, introduce, placeNamed, placeOfNode, promote, type World } from './world.ts'
+import { follow, highestEpoch, introduce, own, placeNamed, placeOfNode, promote, type World } from './world.ts'
 
 /** Does to a world what a command says, all of it and at once. */
 export function obey(world: World, command: ClusterCommand): void {
@@ -8,7 +8,7 @@ export function obey(world: World, command: ClusterCommand): void {
     case 'MeetNodes':
       return meetAll(world, command)
     case 'AssignSlots':
-      for (const { pod, ranges } of command.assignments) placeNamed(world, pod).node.slots = ranges
+      for (const { pod, ranges } of command.assignments) own(placeNamed(world, pod).node, ranges)
       return
     case 'AttachReplicas':
       return attachAll(world, command)
@@ -26,8 +26,7 @@ export function obey(world: World, command: ClusterCommand): void {
       return startOver(world, command)
     case 'CoverSlots': {
       const { node } = placeNamed(world, command.pod)
-      node.slots = normalise([...node.slots, ...command.ranges])
-      delete node.believed
+      own(node, normalise([...node.slots, ...command.ranges]))
       return
     }
     case 'ForgetNode':
@@ -58,9 +57,9 @@ function attachAll(world: World, { attachments }: ClusterCommand & { type: 'Atta
 
 function startOver(world: World, { pod, ranges }: ClusterCommand & { type: 'StartEmpty' }): void {
   const { node } = placeNamed(world, pod)
-  for (const other of world.nodes.values()) if (common(other.slots, ranges).length > 0) other.slots = []
+  for (const other of world.nodes.values()) if (common(other.slots, ranges).length > 0) own(other, [])
   node.epoch = highestEpoch(world) + 1
-  node.slots = ranges
+  own(node, ranges)
 }
 
 function meet(world: World, pod: string, otherPod: string, otherId: string): void {

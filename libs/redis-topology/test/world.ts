@@ -8,6 +8,8 @@ export type Node = {
   /** `orders-0-0`, and `orders-0-0/2` for the second identity in that pod. */
   readonly name: string
   primaryId?: string
+  /** Who took its slots over while it was away: it follows that one when it is back, and hears of it from anybody. */
+  successorId?: string
   epoch: number
   slots: readonly SlotRange[]
   /** What the others go on believing that it owns, after it let go of some. */
@@ -194,11 +196,17 @@ export function relink(place: Place, primary: Place): void {
 /** The server follows that node, its copy is complete. */
 export function follow(place: Place, primary: Place): void {
   place.node.primaryId = primary.node.id
-  place.node.slots = []
+  own(place.node, [])
   place.keys = primary.keys
   place.offset = primary.offset
   place.syncing = false
   relink(place, primary)
+}
+
+/** The node owns these slots, and everybody has heard so. */
+export function own(node: Node, slots: readonly SlotRange[]): void {
+  node.slots = slots
+  delete node.believed
 }
 
 /** A replica takes over the slots of its primary, as after an election; who followed the old one follows it. */
@@ -206,11 +214,11 @@ export function promote(world: World, heir: Place): void {
   const old = world.nodes.get(heir.node.primaryId ?? '')
   if (old === undefined) throw new Error(`${heir.pod} follows nobody`)
   delete heir.node.primaryId
-  heir.node.slots = old.believed ?? old.slots
-  delete old.believed
+  own(heir.node, old.believed ?? old.slots)
   heir.node.epoch = highestEpoch(world) + 1
   Object.assign(heir, { linkUp: true, linkDownSeconds: 0 })
-  old.slots = []
+  own(old, [])
+  old.successorId = heir.node.id
   for (const place of world.places) {
     const concerned = place.node.primaryId === old.id || place.node === old
     if (place.alive && place.heardLast === undefined && concerned) follow(place, heir)
