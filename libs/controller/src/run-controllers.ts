@@ -14,8 +14,6 @@ import type {
 } from './contract.ts'
 import type { Objects, OutboxEntry, Remembered, Spills, Timers } from './contract.ts'
 import { createFailures } from './failures.ts'
-import { watchLoop } from './loop-watch.ts'
-import type { LoopWatch } from './loop-watch.ts'
 import { createQueue, nameOf } from './queue.ts'
 import { createRelay, type RunningRelay } from './relay.ts'
 import type { OutboxBounds } from './outbox.ts'
@@ -69,8 +67,6 @@ export type RunningController<O> = {
   readonly stopped: Promise<void>
 }
 
-type Shared = Required<RunOptions> & { readonly loop: LoopWatch }
-
 /** Runs one controller: its wake-ups fill a queue, the queue runs passes, and the passes feed a relay. */
 export function runController<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
   setup: ControllerSetup<Spec, S, Observed, C, E>,
@@ -108,7 +104,7 @@ export function runController<Spec, S extends Remembered, Observed, C extends Co
   const work = async (key: Key): Promise<number | null> => {
     const trim = trims.delete(nameOf(key))
     const trimDue = (metadata: Metadata): boolean => trim || metadata.deletionTimestamp !== undefined
-    const pass = { controller: setup.controller, ports, timers, failures, backoff, loop: shared.loop, trimDue }
+    const pass = { controller: setup.controller, ports, timers, failures, backoff, trimDue }
     const report = await runPass({ ...pass, ...limits }, key, signal)
     if (report.result === 'Failed' && trim) trims.add(nameOf(key))
     if (report.result === 'Gone') relay.forget(key)
@@ -144,11 +140,10 @@ function adoptSpills(spills: Spills, relay: RunningRelay, limits: Limits): void 
   again()
 }
 
-function withDefaults(options: RunOptions): Shared {
+function withDefaults(options: RunOptions): Required<RunOptions> {
   const clock = options.clock ?? systemTime.clock
   const timers = options.timers ?? systemTime.timers
-  const loop = watchLoop(clock, timers, options.signal)
-  return { concurrency: 8, jitter: Math.random, ...options, clock, timers, loop }
+  return { concurrency: 8, jitter: Math.random, ...options, clock, timers }
 }
 
 function whenAborted(signal: AbortSignal): Promise<void> {

@@ -51,13 +51,13 @@ type Case = {
 async function pass(given: Case, failures = createFailures()) {
   const log: string[] = []
   const commits: (Thing['status'] & object)[] = []
-  let jumps = 0
+  let now = 5_000
   let conflicts = given.conflicts ?? 0
   const controller: Controller<null, Status, number, Act, EventBody> = {
     kind: { group: 'g', version: 'v1', plural: 'things' },
     wakes: () => undefined,
     observe: async (_object, io) => {
-      if (given.jumpDuringObserve === true) jumps += 1
+      if (given.jumpDuringObserve === true) now += 2_000
       return given.observe === undefined ? 1 : given.observe(io)
     },
     decide: () => ({
@@ -103,7 +103,7 @@ async function pass(given: Case, failures = createFailures()) {
           spilled: () => void log.push('spilled'),
           published: () => given.published ?? 0,
         },
-        clock: { now: () => 5_000 },
+        clock: { now: () => now },
         ...(spills === undefined ? {} : { spills }),
       },
       timers: {
@@ -114,7 +114,6 @@ async function pass(given: Case, failures = createFailures()) {
       },
       failures,
       backoff: createBackoff({ baseMs: 200, maxMs: 60_000, jitter: () => 1 }),
-      loop: { jumps: () => jumps },
       trimDue: () => given.trimDue ?? false,
     },
     key,

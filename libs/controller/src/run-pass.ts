@@ -3,7 +3,7 @@ import type { Command, Controller, Decision, EventBody, Key, Metadata, Obj, Port
 import type { StatusOf, Timers } from './contract.ts'
 import { InvariantError, isConflict, messageOf, reasonOf } from './errors.ts'
 import type { Failures } from './failures.ts'
-import type { LoopWatch } from './loop-watch.ts'
+import { type LoopWatch, watchLoop } from './loop-watch.ts'
 import { lifecycleOf, nextRuntimeStatus, type OutboxBounds, sameStatus, waitingIn } from './outbox.ts'
 import { type Limits, withDeadline } from './with-deadline.ts'
 
@@ -22,7 +22,6 @@ export type PassSetup<Spec, S extends Remembered, Observed, C extends Command, E
   readonly timers: Timers
   readonly failures: Failures
   readonly backoff: Backoff
-  readonly loop: LoopWatch
   /** Whether the outbox should be trimmed by a write of its own. */
   readonly trimDue: (metadata: Metadata) => boolean
   readonly observeMs?: number
@@ -74,8 +73,9 @@ export async function runPass<Spec, S extends Remembered, Observed, C extends Co
   const startedAt = setup.ports.clock.now()
   const took = (): number => setup.ports.clock.now() - startedAt
   for (let rounds = 1; ; rounds += 1) {
+    const loop = watchLoop(setup.ports.clock, setup.timers)
     try {
-      return { key, rounds, ...(await oneRound(setup, key, signal)), durationMs: took() }
+      return { key, rounds, ...(await oneRound(setup, key, loop, signal)), durationMs: took() }
     } catch (error) {
       // The only place that catches: everything below throws what it cannot put into a value.
       if (!signal.aborted && isConflict(error) && rounds < passLimits.rounds) continue
@@ -84,6 +84,8 @@ export async function runPass<Spec, S extends Remembered, Observed, C extends Co
       const setback = { command: { type: 'RunPass' }, reason: reasonOf(error), message: messageOf(error) }
       setup.failures.add(key, setback, setup.ports.clock.now())
       return { ...nothing, result: 'Failed', lookAgainInMs: setup.backoff.next(key) }
+    } finally {
+      loop.stop()
     }
   }
 }
@@ -91,11 +93,11 @@ export async function runPass<Spec, S extends Remembered, Observed, C extends Co
 async function oneRound<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
   setup: PassSetup<Spec, S, Observed, C, E>,
   key: Key,
+  loop: LoopWatch,
   signal: AbortSignal,
 ): Promise<Ending> {
   const { controller, ports, timers, failures } = setup
   const limits = { clock: ports.clock, timers, signal }
-  const jumpsBefore = setup.loop.jumps()
 
   const object = await withDeadline(limits, passLimits.getMs, (io) => ports.objects.get(key, io))
   if (object === null) {
@@ -128,7 +130,7 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
     current,
     commands,
     lookAgainInMs: decision.lookAgainInMs,
-    jumpsBefore,
+    loop,
     signal,
   })
   const result = withheld && acted.result === 'Done' ? 'Withheld' : acted.result
@@ -236,7 +238,7 @@ async function actInOrder<Spec, S extends Remembered, Observed, C extends Comman
     readonly commands: readonly C[]
     /** What the decision asked for. */
     readonly lookAgainInMs: number
-    readonly jumpsBefore: number
+    readonly loop: LoopWatch
     readonly signal: AbortSignal
   },
 ): Promise<Omit<Ending, 'committed'>> {
@@ -244,8 +246,7 @@ async function actInOrder<Spec, S extends Remembered, Observed, C extends Comman
   const commands: string[] = []
   for (const command of work.commands) {
     work.signal.throwIfAborted()
-    if (setup.loop.jumps() !== work.jumpsBefore)
-      return { result: 'LoopJumped', lookAgainInMs: lookAgainMs.least, commands }
+    if (work.loop.jumped()) return { result: 'LoopJumped', lookAgainInMs: lookAgainMs.least, commands }
     if (!ports.lease.held(leaseMarginMs)) return { result: 'LeaseEnding', lookAgainInMs: 1_000, commands }
     commands.push(command.type)
     const limits = { clock: ports.clock, timers, signal: work.signal }

@@ -139,14 +139,13 @@ async function lead(context: Context, taken: LeaseRecord, work: LeaseWork, signa
   if (signal.aborted) stop()
   let working: Promise<unknown> | undefined
   const epoch = drawEpoch(options, taken.epoch, leading.signal)
-  // A pause of the process ends here too: the timer fires late, and finds the Lease too old.
-  const watchdog = setInterval(() => isTooOld(context) && stop(), Math.min(250, durationMs / 20))
+  const watchdog = watchAge(context, stop)
   const last = await renewUntilStopped(context, taken, epoch, leading, (drawn) => {
     state.epoch = drawn
     state.leading = true
     working = Promise.resolve(work.onStarted(drawn, leading.signal)).catch(options.onProblem)
   })
-  clearInterval(watchdog)
+  watchdog.stop()
   signal.removeEventListener('abort', stop)
   const releasable = signal.aborted && last !== undefined && !isTooOld(context)
   const renewed = state.renewed
@@ -258,6 +257,22 @@ async function drawEpoch(options: LeaseOptions, counter: number, signal: AbortSi
 /** Counted from when the last one was sent: its way there and back does not put off the next. */
 function untilRenewal({ state, durationMs }: Context): number {
   return state.renewed === undefined ? 0 : Math.max(0, durationMs * RENEW_AT - age(state.renewed))
+}
+
+/**
+ * Calls `stop` when the Lease has become too old: at that moment, and not by looking all the time. A pause of the
+ * process ends here too: the timer fires late. A machine that slept shows only in wall time, hence a look now and then.
+ */
+function watchAge(context: Context, stop: () => void): { stop(): void } {
+  const { state, durationMs } = context
+  const leftMs = (): number => durationMs * GIVE_UP_AT - (state.renewed === undefined ? 0 : age(state.renewed))
+  let timer: NodeJS.Timeout
+  const look = (): void => {
+    if (isTooOld(context)) return stop()
+    timer = setTimeout(look, Math.min(durationMs * LOOK_EACH, Math.max(0, leftMs()) + 1))
+  }
+  look()
+  return { stop: () => clearTimeout(timer) }
 }
 
 function isTooOld({ state, durationMs }: Context): boolean {

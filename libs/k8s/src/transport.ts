@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
 import { Agent, type Dispatcher, request as send } from 'undici'
 import { type Credentials, type CredentialSource, credentialSource } from './credentials.ts'
@@ -180,9 +181,10 @@ async function openStream(
       dispatcher: agent.use(credentials),
       signal: call.signal,
       headersTimeout: timeoutMs,
-      bodyTimeout: call.inactivityMs,
+      // Its timer would tick twice a second for as long as a watch is open.
+      bodyTimeout: 0,
     })
-    if (answer.statusCode < 300) return pieces(answer.body, name, call.signal)
+    if (answer.statusCode < 300) return pieces(answer.body, name, call)
     if (answer.statusCode === 401) source.refused()
     const text = await answer.body.text()
     throw errorOfAnswer(name, answer.statusCode, parseOrNothing(text), retryAfter(answer.headers['retry-after']))
@@ -191,11 +193,22 @@ async function openStream(
   }
 }
 
-async function* pieces(body: AsyncIterable<Uint8Array>, name: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+async function* pieces(
+  body: Readable,
+  name: string,
+  { signal, inactivityMs }: KubeStreamRequest,
+): AsyncIterable<Uint8Array> {
+  const silence = new KubeError('Timeout', 0, `${name}: silent for ${inactivityMs} ms`)
+  const timer = setTimeout(() => body.destroy(silence), inactivityMs)
   try {
-    yield* body
+    for await (const piece of body) {
+      yield piece as Uint8Array
+      timer.refresh()
+    }
   } catch (error) {
     throw asKubeError(error, name, signal)
+  } finally {
+    clearTimeout(timer)
   }
 }
 
@@ -203,7 +216,7 @@ function asKubeError(error: unknown, name: string, signal: AbortSignal): unknown
   if (error instanceof KubeError) return error
   if (signal.aborted) return signal.reason
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  const silent = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT'
+  const silent = code === 'UND_ERR_HEADERS_TIMEOUT'
   const why = error instanceof Error ? error.message : String(error)
   return new KubeError(silent ? 'Timeout' : 'Unavailable', 0, `${name}: ${code} ${why}`.trim())
 }
