@@ -9,7 +9,7 @@ VITEST := $(RUN) node node_modules/vitest/vitest.mjs run
 NAME ?= default
 STAMP := node_modules/.installed
 
-.PHONY: help demo up down doctor test check types lint format formatted boundaries core transcripts adapters promises bench toolchain bundle generate events lock clean
+.PHONY: help demo up down doctor test check types lint format formatted boundaries core transcripts adapters promises faults sample bench toolchain bundle generate events lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -70,10 +70,16 @@ promises: toolchain bundle ## the local platform, then the apps on it
 	@$(VITEST) --project platform
 	@$(VITEST) --project promises
 
+faults: toolchain bundle ## everything that may break, broken under a writer; SIZE=sample, SEED=1, ONLY=primary-killed/rdb
+	@$(RUN) node tools/faults/main.ts
+
+sample: toolchain bundle ## the part of `make faults` that belongs to `make test`
+	@SIZE=sample $(RUN) node tools/faults/main.ts
+
 bench: toolchain bundle ## figures into docs/benchmarks.md; ONLY=formation RUNS=5 for a part, printed only
 	@$(RUN) node tools/bench/main.ts
 
-test: check core adapters promises demo ## everything that must hold, the demo included
+test: check core adapters promises sample demo ## everything that must hold, the demo included
 
 lock: $(STAMP) ## complete package-lock.json after `npm install`
 	@$(RUN) node tools/complete-lock-file.ts

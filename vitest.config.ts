@@ -14,7 +14,7 @@ export default defineConfig({
           include: [
             'libs/*/src/**/*.test.ts',
             'libs/redis-topology/test/*.test.ts',
-            'tools/{,bench/}*.test.ts',
+            'tools/{,bench/,faults/}*.test.ts',
             'apps/*/src/**/*.test.ts',
           ],
           testTimeout: 30_000,

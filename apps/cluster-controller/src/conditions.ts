@@ -74,25 +74,24 @@ function ready({ formed, picture, findings, members }: ConditionInput): Say {
   const denied = members.find((member) => member.contact.type === 'denied')
   if (denied?.contact.type === 'denied') return said('False', 'AuthFailed', `${denied.pod}: ${denied.contact.message}`)
   if (!formed) return said('False', 'Forming', findings[0]?.message ?? 'the cluster is being formed')
-  const down = picture.shards.filter((shard) => !shard.primaryUp)
-  if (down.length > 0)
-    return said(
-      'False',
-      'PrimaryDown',
-      `no primary answers for ${down
-        .slice(0, 5)
-        .map((shard) => `shard ${shard.shard}`)
-        .join(', ')}`,
-    )
+  const down = withoutPrimary(picture)
+  if (down !== null) return said('False', 'PrimaryDown', down)
   if (picture.unowned.length > 0) return said('False', 'SlotsUncovered', 'some slots have no owner')
   if (!picture.viewsAgree || picture.up.some((member) => !member.contact.view.clusterOk))
     return said('False', 'ViewsDiffer', 'the servers do not agree yet on who owns what')
   return said('True', 'AllSlotsServed', 'all slots are served')
 }
 
+/** Says which shards have no primary that answers, five of them by name; null when all have one. */
+function withoutPrimary({ shards }: Picture): string | null {
+  const down = shards.filter((shard) => !shard.primaryUp).map((shard) => `shard ${shard.shard}`)
+  if (down.length === 0) return null
+  return `no primary answers for ${down.slice(0, 5).join(', ')}${down.length > 5 ? `, and ${down.length - 5} more` : ''}`
+}
+
 function degraded({ object, formed, picture, findings }: ConditionInput): Say {
-  const down = picture.shards.find((shard) => !shard.primaryUp)
-  if (formed && down !== undefined) return said('True', 'ShardDown', `shard ${down.shard} has no primary that answers`)
+  const down = withoutPrimary(picture)
+  if (formed && down !== null) return said('True', 'ShardDown', down)
   if (object.spec.replicasPerShard === 0)
     return said('True', 'NoReplicas', 'replicasPerShard is 0: a lost pod is a lost shard')
   const missing = findings.find((finding) => finding.type === 'ReplicasMissing')

@@ -146,6 +146,14 @@ describe('what only a person can end', () => {
   })
 })
 
+test('every shard without a primary is named, in Ready and in Degraded', () => {
+  const { conditions = [] } = decided(cluster(formed)).status
+  for (const type of ['Ready', 'Degraded'])
+    expect(conditions.find((one) => one.type === type)?.message).toBe(
+      'no primary answers for shard 0, shard 1, shard 2',
+    )
+})
+
 test('an operation that has become pointless is given up at once, and says why', () => {
   const operation = { id: '1:2', type: 'FailOver', target: 'orders-0-1', since: new Date(now).toISOString() }
   const decision = decided(cluster({ ...formed, operation }))

@@ -52,12 +52,12 @@ export async function connectServer(dial: Dial, address: ServerAddress): Promise
     retryStrategy: () => null,
     enableReadyCheck: false,
   })
+  // Each call tells of its own trouble.
+  redis.on('error', () => undefined)
   const closed = new AbortController()
   redis.once('end', () => closed.abort(new Error('the connection was closed')))
   try {
     await once(redis, 'ready', { signal: AbortSignal.any([closed.signal, AbortSignal.timeout(READY_WITHIN_MS)]) })
-    // From here on each call tells of its own trouble.
-    redis.on('error', () => undefined)
     return redis
   } catch (error) {
     redis.disconnect()

@@ -2,6 +2,14 @@ export { connectServer, type Dial, type ServerAddress } from './connect-server.t
 export { hasEnded } from './end-process.ts'
 export { ENGINES } from './engines.ts'
 export { type KubeApiServer, startKubeApiServer } from './kube-apiserver.ts'
+export {
+  type Entry,
+  type EntryKind,
+  type LedgerWriter,
+  type Outcome,
+  type ReadBack,
+  startLedgerWriter,
+} from './ledger-writer.ts'
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts'
 export { type RedisConfig, type RedisServer, startRedisServer } from './redis-server.ts'
 export {

@@ -1,4 +1,4 @@
-import { Cluster } from 'ioredis'
+import { Cluster, type ClusterOptions } from 'ioredis'
 import { connectorThrough, type Dial } from './connect-server.ts'
 
 /** What a writer remembers: what it may claim to have written. */
@@ -31,10 +31,18 @@ export type RecordingWriter = {
   close(): void
 }
 
-/** Makes an ordinary ioredis Cluster client that opens its connections through `dial`. */
-export function connectCluster({ dial, startAt, password }: Omit<WriterOptions, 'perSecond'>): Cluster {
+/**
+ * Makes an ordinary ioredis Cluster client that opens its connections through `dial`.
+ *
+ * @param options of ioredis, where the defaults are not what an application would take
+ */
+export function connectCluster(
+  { dial, startAt, password }: Omit<WriterOptions, 'perSecond'>,
+  options: Pick<ClusterOptions, 'retryDelayOnFailover'> = {},
+): Cluster {
   const redisOptions = { password, Connector: connectorThrough(dial) as never, connectTimeout: 1_000 }
   const cluster = new Cluster([...startAt], {
+    ...options,
     redisOptions,
     clusterRetryStrategy: () => 50,
     slotsRefreshTimeout: 1_000,

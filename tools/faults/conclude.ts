@@ -1,0 +1,106 @@
+import { conditionStatus } from '@slotkeeper/events'
+import { until } from '@slotkeeper/testing'
+import { judge, secondFailureAt, type Verdict } from './contract.ts'
+import { operationFaults, ownerFaults, replayFaults, type SeenStatus, statusFaults } from './invariants.ts'
+import type { Trial } from './trial.ts'
+
+const PATIENCE_MS = 60_000
+/** What no controller ever has a reason to send to a server that holds data. */
+const NEVER = [
+  'flushall',
+  'flushdb',
+  'cluster|reset',
+  'cluster|flushslots',
+  'cluster|delslots',
+  'cluster|delslotsrange',
+]
+
+/** Mends what is cut, waits until the cluster is whole again, and compares the books. */
+export async function conclude(trial: Trial): Promise<Verdict> {
+  await trial.heal()
+  await trial.stage.healthy(trial.name)
+  await trial.writesGoOn(20)
+  const entries = await trial.writer.finish()
+  // Quiet from here: what is told now is what is there.
+  await trial.stage.healthy(trial.name)
+  const verdict = judge(entries, await trial.writer.readBack(), trial.allowance, { firstAt: trial.faultAt })
+  const status = await allTold(trial)
+  const faults = [
+    ...verdict.faults,
+    ...statusFaults(trial.watch.statuses()),
+    ...ownerFaults(trial.watch.claims()),
+    ...operationFaults(trial.told()),
+    ...replayFaults(trial.told(), status),
+    ...honestyFaults(trial),
+    ...bystanderFaults(trial),
+    ...(await commandFaults(trial)),
+  ]
+  return { ...verdict, faults }
+}
+
+/** Waits until every event of the cluster has been heard; gives the status that they are to lead to. */
+async function allTold(trial: Trial): Promise<SeenStatus['status']> {
+  return until('the end of the story', PATIENCE_MS, async () => {
+    const status = (await trial.stage.read(trial.name)).status as SeenStatus['status'] | undefined
+    const last = trial.told().at(-1)?.event
+    return last?.life === status?.lifecycle?.life && last?.sequence === status?.lifecycle?.seq ? status : undefined
+  })
+}
+
+/**
+ * A status tells before it hurts twice: when two calls in a row failed in a shard, Ready had gone by then, and Degraded
+ * named the shard.
+ */
+function honestyFaults({ watch, writer, faultAt, honest }: Trial): readonly string[] {
+  if (!honest) return []
+  const after = watch.statuses().filter(({ at }) => at > faultAt)
+  return [0, 1, 2].flatMap((shard) => {
+    const hurtAt = secondFailureAt(writer.entries(), shard, faultAt)
+    if (hurtAt === undefined) return []
+    const saidAt = after.find(({ status }) => conditionStatus(status, 'Ready') !== 'True')?.at ?? Infinity
+    const named = after.some(({ status }) =>
+      status.conditions?.some(
+        (one) => one.type === 'Degraded' && one.status === 'True' && one.message.includes(`shard ${shard}`),
+      ),
+    )
+    return [
+      ...(saidAt <= hurtAt
+        ? []
+        : [`two writes in a row to shard ${shard} failed before the status said that it is not Ready`]),
+      ...(named ? [] : [`writes to shard ${shard} failed, and Degraded never named it`]),
+    ]
+  })
+}
+
+/** Pods and primaries that nobody attacked stay as they are. */
+function bystanderFaults(trial: Trial): readonly string[] {
+  const pods = trial.watch.disturbed().filter((pod) => !trial.expected.has(pod))
+  const moved = trial
+    .told()
+    .filter(({ event }) => event.type === 'PrimaryChanged' && event.sequence > trial.toldBefore)
+    .map(({ event }) => event.cloudEvent.data)
+    .filter(({ shard }) => !trial.attacked.has(Number(shard)))
+  return [
+    ...pods.map((pod) => `${pod} was restarted or made anew, and nobody had attacked it`),
+    ...moved.map(({ message }) => `nobody had attacked that shard: ${String(message)}`),
+  ]
+}
+
+async function commandFaults(trial: Trial): Promise<readonly string[]> {
+  const counts = await Promise.all(
+    trial.watch.pods().map(async ({ name }) => ({ name, calls: await commandsOf(trial, name) })),
+  )
+  return counts.flatMap(({ name, calls }) =>
+    NEVER.filter((command) => (calls.get(command) ?? 0) > 0 && !trial.ownCommands.has(command)).map(
+      (command) => `${name} was sent ${command}`,
+    ),
+  )
+}
+
+/** How often each command was called on a pod's server since it started, by its name in lower case. */
+export async function commandsOf(trial: Trial, pod: string): Promise<ReadonlyMap<string, number>> {
+  const text = await trial.control(pod, (client) => client.info('commandstats'))
+  return new Map(
+    Array.from(text.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm), ([, name = '', calls]) => [name, Number(calls)]),
+  )
+}

@@ -1,0 +1,258 @@
+import { CLIENT_PORT } from '@slotkeeper/api'
+import type { Kube } from '@slotkeeper/k8s'
+import type { Delivery } from '@slotkeeper/nats'
+import { evenRanges } from '@slotkeeper/redis-topology'
+import { type LedgerWriter, startLedgerWriter, until } from '@slotkeeper/testing'
+import type { CutMode, PodSignal } from '../local/src/index.ts'
+import type { Stage } from '../promises/stage.ts'
+import type { Allowance } from './contract.ts'
+import type { SeenStatus } from './invariants.ts'
+import type { Random } from './random.ts'
+import type { Persistence, Shape } from './scenario.ts'
+import { type SeenPod, startWatch, type Watch } from './watch.ts'
+
+const PATIENCE_MS = 120_000
+const SHARDS = 3
+const PER_SECOND = 200
+const SYSTEM = 'slotkeeper-system'
+
+/** What a trial takes place on: the platform with Slotkeeper, and the story of all clusters as it is told. */
+export type Ground = {
+  readonly stage: Stage
+  readonly kube: Kube
+  readonly story: readonly Delivery[]
+}
+
+type Client = Awaited<ReturnType<Stage['connect']>>
+
+/** A member that is attacked, and what it is at that time. */
+export type ShardNow = { readonly shard: number; readonly primary: string; readonly replicas: readonly string[] }
+
+/** One cluster under the writer, watched, and the means to break it. */
+export class Trial {
+  readonly name: string
+  readonly random: Random
+  readonly ground: Ground
+  readonly persistence: Persistence
+  readonly writer: LedgerWriter
+  readonly watch: Watch
+  readonly uid: string
+  /** How much was told of it when the trial began. */
+  readonly toldBefore: number
+  /** What may be lost. A scenario that attacks no primary leaves it: nothing. */
+  allowance: Allowance = { unconfirmed: false, emptied: [] }
+  /** When the first fault began. */
+  faultAt = Infinity
+  /** Shards whose primaries a scenario attacks: only these may get another. */
+  readonly attacked = new Set<number>()
+  /** Pods that a scenario attacks: only these may be made anew or restarted. */
+  readonly expected = new Set<string>()
+  /** Whether somebody is there to write a status. */
+  honest = true
+  /** Commands that a scenario itself sends to servers, though no controller ever may. */
+  readonly ownCommands = new Set<string>()
+
+  private constructor(
+    ground: Ground,
+    given: Pick<Trial, 'name' | 'random' | 'persistence' | 'writer' | 'watch' | 'uid' | 'toldBefore'>,
+  ) {
+    this.ground = ground
+    this.name = given.name
+    this.random = given.random
+    this.persistence = given.persistence
+    this.writer = given.writer
+    this.watch = given.watch
+    this.uid = given.uid
+    this.toldBefore = given.toldBefore
+  }
+
+  /** Forms a cluster, starts to watch it and to write to it. */
+  static async begin(
+    ground: Ground,
+    {
+      name,
+      random,
+      persistence,
+      shape = {},
+    }: { name: string; random: Random; persistence: Persistence; shape?: Shape },
+  ): Promise<Trial> {
+    const { stage, kube } = ground
+    const { replicasPerShard = 1, nodeTimeoutMs = 3000, spec } = shape
+    const storage = persistence === 'none' ? {} : { storage: { size: '100Mi', persistence, retain: false } }
+    await stage.create(name, { shards: SHARDS, replicasPerShard, nodeTimeoutMs, ...storage, ...spec })
+    const { metadata, status } = await stage.healthy(name)
+    const [control, auth] = await Promise.all([stage.secret(`${name}-internal`), stage.secret(`${name}-auth`)])
+    const dial = (host: string, port: number) => stage.platform.dial(host, port)
+    const watch = await startWatch({
+      kube,
+      dial,
+      namespace: stage.namespace,
+      name,
+      control: { username: 'slotkeeper', password: control['control-password'] ?? '' },
+    })
+    // By name, as applications do: addresses change.
+    const startAt = watch.pods().map((pod) => ({
+      host: `${pod.name}.${name}-nodes.${stage.namespace}.svc.cluster.local`,
+      port: CLIENT_PORT,
+    }))
+    const tags = await tagsOf(
+      await stage.connect(`${name}-0-0`, { username: 'default', password: auth['password'] ?? '' }),
+    )
+    const writer = startLedgerWriter({ dial, startAt, password: auth['password'] ?? '', perSecond: PER_SECOND, tags })
+    const trial = new Trial(ground, {
+      name,
+      random,
+      persistence,
+      writer,
+      watch,
+      uid: metadata.uid,
+      toldBefore: status?.lifecycle?.seq ?? 0,
+    })
+    await trial.writesGoOn(20)
+    return trial
+  }
+
+  get stage(): Stage {
+    return this.ground.stage
+  }
+
+  /** Waits for that many more acknowledged keys in every shard, or in these. */
+  async writesGoOn(more: number, shards: readonly number[] = [0, 1, 2]): Promise<void> {
+    const count = (): readonly number[] =>
+      shards.map(
+        (shard) => this.writer.entries().filter((one) => one.lane === shard && one.outcome !== 'failed').length,
+      )
+    const before = count()
+    await until(`${more} more writes to each of the shards ${shards.join(', ')}`, PATIENCE_MS, async () =>
+      count().every((now, index) => now >= (before[index] ?? 0) + more) ? true : undefined,
+    )
+  }
+
+  /** A shard as the status has it. */
+  async shard(shard: number): Promise<ShardNow> {
+    const { status } = await this.stage.read(this.name)
+    const found = status?.topology?.[shard]
+    return { shard, primary: found?.primary ?? '', replicas: found?.attached ?? [] }
+  }
+
+  /** All shards as the status has them. */
+  shards(): Promise<readonly ShardNow[]> {
+    return Promise.all([0, 1, 2].map((shard) => this.shard(shard)))
+  }
+
+  /**
+   * Says what is about to be broken, and breaks it: members of these shards may lose their role, and these pods may be
+   * restarted or made anew; writes that no replica had may be lost.
+   */
+  async fault<T>(
+    what: { readonly shards?: readonly number[]; readonly pods?: readonly string[]; readonly loses?: boolean },
+    run: () => Promise<T>,
+  ): Promise<T> {
+    what.shards?.forEach((shard) => this.attacked.add(shard))
+    what.pods?.forEach((pod) => this.expected.add(pod))
+    if (what.loses ?? (what.shards ?? []).length > 0) this.allowance = { ...this.allowance, unconfirmed: true }
+    this.faultAt = Math.min(this.faultAt, performance.now())
+    return run()
+  }
+
+  /** Sends a signal to a pod's server. */
+  async signal(pod: string, signal: PodSignal): Promise<void> {
+    await this.stage.platform.switchboard.killInPod(this.stage.namespace, pod, signal)
+  }
+
+  /** A pod as the watch has it; throws when there is none. */
+  pod(name: string): SeenPod {
+    const found = this.watch.pods().find((one) => one.name === name)
+    if (found === undefined) throw new Error(`there is no pod ${name}`)
+    return found
+  }
+
+  /** Addresses of the controller's pods. */
+  async controllerPods(): Promise<readonly { readonly name: string; readonly ip: string; readonly node: string }[]> {
+    const text = await this.stage.platform.kubectl([
+      '-n',
+      SYSTEM,
+      'get',
+      'pods',
+      '-l',
+      'app.kubernetes.io/component=cluster-controller',
+      '-o',
+      'json',
+    ])
+    type Pod = { metadata: { name: string }; spec: { nodeName?: string }; status: { podIP?: string } }
+    return (JSON.parse(text) as { items: Pod[] }).items.map((one) => ({
+      name: one.metadata.name,
+      ip: one.status.podIP ?? '',
+      node: one.spec.nodeName ?? '',
+    }))
+  }
+
+  /** Cuts these pods off from all other pods of the cluster and from the controller, in both directions. */
+  async isolate(pods: readonly string[], mode: CutMode): Promise<void> {
+    const inside = pods.map((name) => this.pod(name).ip)
+    const outside = [
+      ...this.watch
+        .pods()
+        .map(({ ip }) => ip)
+        .filter((ip) => !inside.includes(ip)),
+      ...(await this.controllerPods()).map(({ ip }) => ip),
+    ].filter((ip) => ip !== '')
+    const { cut } = this.stage.platform.switchboard
+    await Promise.all(
+      inside.flatMap((one) => outside.flatMap((other) => [cut(one, other, mode), cut(other, one, mode)])),
+    )
+  }
+
+  /** Mends all cuts. */
+  async heal(): Promise<void> {
+    await this.stage.platform.switchboard.heal()
+  }
+
+  /** Waits until the cluster is as it should be. */
+  sees(what: string, holds: (status: SeenStatus['status']) => boolean): Promise<unknown> {
+    return this.stage.sees(this.name, what, ({ status }) => holds((status ?? { state: '' }) as SeenStatus['status']))
+  }
+
+  /** Waits until a shard has another primary than that pod. */
+  moved(shard: number, from: string): Promise<unknown> {
+    return this.sees(`another primary of shard ${shard} than ${from}`, ({ topology }) => {
+      const now = topology?.[shard]
+      return now?.primary !== undefined && now.primary !== from && now.primaryDown !== true
+    })
+  }
+
+  /** The events of this cluster so far. */
+  told(): readonly Delivery[] {
+    return this.ground.story.filter(({ event }) => event.uid === this.uid)
+  }
+
+  /** The control client of a pod's server. */
+  async control<T>(pod: string, ask: (client: Client) => Promise<T>): Promise<T> {
+    const { 'control-password': password = '' } = await this.stage.secret(`${this.name}-internal`)
+    const client = await this.stage.connect(pod, { username: 'slotkeeper', password })
+    try {
+      return await ask(client)
+    } finally {
+      client.disconnect()
+    }
+  }
+
+  /** Ends writing and watching, and has the cluster deleted with its volumes; what comes next need not wait for that. */
+  async end(): Promise<void> {
+    this.writer.close()
+    await this.watch.stop()
+    await this.stage.kubectl('delete', 'rdc', this.name, '--wait=false')
+  }
+}
+
+/** A tag for each shard, under which keys are its own. */
+async function tagsOf(client: Client): Promise<readonly string[]> {
+  const letters = [...'abcdefghijklmnopqrstuvwxyz']
+  const slots = await Promise.all(letters.map(async (letter) => Number(await client.cluster('KEYSLOT', letter))))
+  client.disconnect()
+  return evenRanges(SHARDS).map(({ first, last }) => {
+    const found = letters.find((_, index) => (slots[index] ?? -1) >= first && (slots[index] ?? -1) <= last)
+    if (found === undefined) throw new Error(`no letter is a tag of the slots from ${first} to ${last}`)
+    return found
+  })
+}
