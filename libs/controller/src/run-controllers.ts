@@ -20,6 +20,7 @@ import type { OutboxBounds } from './outbox.ts'
 import type { Trouble } from './publish-life.ts'
 import { runPass } from './run-pass.ts'
 import type { PassReport } from './run-pass.ts'
+import { createStandstill } from './standstill.ts'
 import { systemTime } from './system-time.ts'
 import { type Limits, withDeadline } from './with-deadline.ts'
 
@@ -77,6 +78,7 @@ export function runController<Spec, S extends Remembered, Observed, C extends Co
   const trims = new Set<string>()
   const relayStop = new AbortController()
   const failures = createFailures()
+  const standstill = createStandstill()
   const spills = setup.spills === undefined ? {} : { spills: setup.spills }
   const backoff = createBackoff({ ...passBackoff, jitter })
 
@@ -104,7 +106,7 @@ export function runController<Spec, S extends Remembered, Observed, C extends Co
   const work = async (key: Key): Promise<number | null> => {
     const trim = trims.delete(nameOf(key))
     const trimDue = (metadata: Metadata): boolean => trim || metadata.deletionTimestamp !== undefined
-    const pass = { controller: setup.controller, ports, timers, failures, backoff, trimDue }
+    const pass = { controller: setup.controller, ports, timers, failures, backoff, standstill, trimDue }
     const report = await runPass({ ...pass, ...limits }, key, signal)
     if (report.result === 'Failed' && trim) trims.add(nameOf(key))
     if (report.result === 'Gone') relay.forget(key)

@@ -5,6 +5,7 @@ import { createFailures } from './failures.ts'
 import { outboxBounds } from './outbox.ts'
 import { runPass } from './run-pass.ts'
 import type { PassReport } from './run-pass.ts'
+import { createStandstill, type Standstill } from './standstill.ts'
 
 type Status = {
   readonly state: string
@@ -46,12 +47,14 @@ type Case = {
   /** Absent: there is nowhere to spill to. */
   readonly spill?: () => Promise<void>
   readonly ends?: 'WhenSpilled' | 'Anyway'
+  readonly now?: number
+  readonly standstill?: Standstill
 }
 
 async function pass(given: Case, failures = createFailures()) {
   const log: string[] = []
   const commits: (Thing['status'] & object)[] = []
-  let now = 5_000
+  let now = given.now ?? 5_000
   let conflicts = given.conflicts ?? 0
   const controller: Controller<null, Status, number, Act, EventBody> = {
     kind: { group: 'g', version: 'v1', plural: 'things' },
@@ -114,6 +117,7 @@ async function pass(given: Case, failures = createFailures()) {
       },
       failures,
       backoff: createBackoff({ baseMs: 200, maxMs: 60_000, jitter: () => 1 }),
+      standstill: given.standstill ?? createStandstill(),
       trimDue: () => given.trimDue ?? false,
     },
     key,
@@ -306,5 +310,46 @@ describe('how it ends', () => {
     const observe = (io: Io) =>
       new Promise<number>((_resolve, reject) => io.signal.addEventListener('abort', () => reject(io.signal.reason)))
     expect((await pass({ observe })).report).toMatchObject({ result: 'Failed' })
+  })
+})
+
+describe('what lasts', () => {
+  const trouble = { type: 'PrimaryDown', about: 'shard 0', message: 'silent' }
+  const decision = { findings: [trouble], lookAgainInMs: 250 }
+
+  async function lookFor(ms: number, given: Partial<Case> = {}) {
+    const standstill = createStandstill()
+    const looks: number[] = []
+    for (let now = 0; now < ms; now += looks.at(-1) ?? 1) {
+      const { report } = await pass({ decision, now, standstill, ...given })
+      looks.push(report.lookAgainInMs ?? 60_000)
+    }
+    return { looks, standstill }
+  }
+
+  test('is looked at less and less often, at least each 5 s', async () => {
+    const { looks } = await lookFor(3_600_000)
+    expect(looks.slice(0, 20)).toEqual(looks.slice(0, 20).map(() => 250))
+    expect(looks.toSorted((a, b) => a - b)).toEqual(looks)
+    expect(looks.at(-1)).toBe(5_000)
+    expect(looks.length).toBeLessThan(900)
+  })
+
+  test('also when each look sends a command that does not help, or is answered with "later"', async () => {
+    const commands = [{ type: 'MeetNode' }]
+    expect((await lookFor(600_000, { decision: { ...decision, commands } })).looks.at(-1)).toBe(5_000)
+    const outcomes = { MeetNode: { result: 'later', inMs: 50 } } as const
+    expect((await lookFor(600_000, { decision: { ...decision, commands }, outcomes })).looks.at(-1)).toBe(5_000)
+  })
+
+  test('anything new is looked at as often as the decision asks', async () => {
+    const { standstill } = await lookFor(600_000)
+    const [other, now] = [{ ...trouble, about: 'shard 1' }, 700_000]
+    const next = async (given: Case) => (await pass({ now, standstill, ...given })).report.lookAgainInMs
+    expect(await next({ decision })).toBe(5_000)
+    expect(await next({ decision: { ...decision, findings: [{ ...trouble, message: 'refused' }] } })).toBe(5_000)
+    expect(await next({ decision: { ...decision, findings: [trouble, other] } })).toBe(250)
+    expect(await next({ decision: { ...decision, status: { state: 'Healing' } } })).toBe(250)
+    expect((await lookFor(600_000, { decision: { lookAgainInMs: 60_000 } })).looks.at(-1)).toBe(60_000)
   })
 })

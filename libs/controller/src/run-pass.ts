@@ -5,6 +5,7 @@ import { InvariantError, isConflict, messageOf, reasonOf } from './errors.ts'
 import type { Failures } from './failures.ts'
 import { type LoopWatch, watchLoop } from './loop-watch.ts'
 import { lifecycleOf, nextRuntimeStatus, type OutboxBounds, sameStatus, waitingIn } from './outbox.ts'
+import type { Standstill } from './standstill.ts'
 import { type Limits, withDeadline } from './with-deadline.ts'
 
 /** How long each part of a pass may take, and how often it may start over. */
@@ -22,6 +23,7 @@ export type PassSetup<Spec, S extends Remembered, Observed, C extends Command, E
   readonly timers: Timers
   readonly failures: Failures
   readonly backoff: Backoff
+  readonly standstill: Standstill
   /** Whether the outbox should be trimmed by a write of its own. */
   readonly trimDue: (metadata: Metadata) => boolean
   readonly observeMs?: number
@@ -103,6 +105,7 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
   if (object === null) {
     failures.clear(key)
     setup.backoff.reset(key)
+    setup.standstill.forget(key)
     return ending('Gone', null)
   }
   if (isForeign(object, ports.lease)) return ending('Foreign', lookAgainAtForeignMs)
@@ -125,16 +128,19 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
       : await withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, status, io))
   if (waitingIn(current.status, 0).length > 0) ports.relay.offer(current)
 
+  const leastMs = setup.standstill.look(key, outlineOf(decision), status !== 'same', now)
   const acted = await actInOrder(setup, {
     key,
     current,
     commands,
-    lookAgainInMs: decision.lookAgainInMs,
+    lookAgainInMs: Math.max(leastMs, decision.lookAgainInMs),
+    leastMs,
     loop,
     signal,
   })
   const result = withheld && acted.result === 'Done' ? 'Withheld' : acted.result
-  const lookAgainInMs = acted.lookAgainInMs ?? within(withheld ? withheldLookAgainMs : decision.lookAgainInMs)
+  const wantedMs = withheld ? withheldLookAgainMs : decision.lookAgainInMs
+  const lookAgainInMs = acted.lookAgainInMs ?? within(Math.max(leastMs, wantedMs))
   return { ...acted, result, lookAgainInMs, committed: status !== 'same' }
 }
 
@@ -157,6 +163,19 @@ function assertCommands<Spec, S extends Remembered, Observed, C extends Command,
     if (!controller.allows(state, command)) throw new InvariantError(`${command.type} is not allowed in state ${state}`)
     if (command.opId === undefined || command.opId === operation?.id) continue
     throw new InvariantError(`${command.type} wants operation ${command.opId}, committed is ${operation?.id ?? 'none'}`)
+  }
+}
+
+/** What a decision comes to, as far as two looks at the same trouble agree. */
+function outlineOf<S extends Remembered, C extends Command, E extends EventBody>({
+  findings,
+  status,
+  commands,
+}: Decision<S, C, E>): object {
+  return {
+    state: status.state,
+    findings: findings.map(({ type, about }) => ({ type, about })),
+    commands: commands.map(({ type }) => type),
   }
 }
 
@@ -236,8 +255,9 @@ async function actInOrder<Spec, S extends Remembered, Observed, C extends Comman
     readonly key: Key
     readonly current: Obj<Spec, S>
     readonly commands: readonly C[]
-    /** What the decision asked for. */
+    /** What the decision asked for, or what a standstill makes of it. */
     readonly lookAgainInMs: number
+    readonly leastMs: number
     readonly loop: LoopWatch
     readonly signal: AbortSignal
   },
@@ -255,7 +275,8 @@ async function actInOrder<Spec, S extends Remembered, Observed, C extends Comman
     if (end !== 'No' && !(await spill(setup, work.current, limits)) && end === 'WhenSpilled')
       return { result: 'CommandFailed', lookAgainInMs: setup.backoff.next(work.key), commands }
     const outcome = await withDeadline(limits, passLimits.actMs, (io) => setup.controller.act(command, io))
-    if (outcome.result === 'later') return { result: 'Later', lookAgainInMs: within(outcome.inMs), commands }
+    if (outcome.result === 'later')
+      return { result: 'Later', lookAgainInMs: within(Math.max(work.leastMs, outcome.inMs)), commands }
     if (outcome.result === 'failed') {
       const { reason, message } = outcome
       setup.failures.add(work.key, { command, reason, message }, ports.clock.now())
