@@ -1,8 +1,9 @@
-import { connectKube, createElection, createRecorder, objectsOf, redisClusters } from '@slotkeeper/k8s'
+import { connectKube, createElection, createRecorder, objectsOf } from '@slotkeeper/k8s'
 import type { Logger, Metrics } from '@slotkeeper/observability'
 import type { Config } from './config.ts'
 import { openEventStore } from './event-store.ts'
 import { lead } from './lead.ts'
+import { nextEpoch } from './next-epoch.ts'
 import { tellEventStore } from './notes.ts'
 
 /** What `main` hands over. `holder` is unique per start of the process. */
@@ -35,13 +36,15 @@ export async function run(setup: RunSetup): Promise<void> {
     uid: config.SLOTKEEPER_CONTROLLER_POD_UID,
   }
   const onTrouble = (trouble: { reason: string; message: string }): void => tellEventStore(recorder, self, trouble)
+  const unreadable = (namespace: string): void =>
+    log.error({ namespace }, 'this namespace may not be read: its clusters are left alone')
   const store = openEventStore({ ...setup, onTrouble })
   const election = createElection({
     objects,
     key: { namespace: config.SLOTKEEPER_NAMESPACE, name: NAME },
     holder,
     durationMs: config.SLOTKEEPER_LEASE_SECONDS * 1000,
-    nextEpoch: (counter, stop) => nextEpoch(objects, config, counter, stop),
+    nextEpoch: (counter, stop) => nextEpoch(objects, config.watchNamespaces, counter, unreadable, { signal: stop }),
     onProblem,
   })
   while (!signal.aborted) {
@@ -60,20 +63,4 @@ export async function run(setup: RunSetup): Promise<void> {
   }
   await recorder.close()
   await kube.close()
-}
-
-/** 1 + the highest epoch that the lease or any object has seen (DESIGN 3). */
-async function nextEpoch(
-  objects: ReturnType<typeof objectsOf>,
-  config: Config,
-  counter: number,
-  signal: AbortSignal,
-): Promise<number> {
-  // A namespaced installation may list nowhere else.
-  const scopes = config.watchNamespaces.length === 0 ? [{}] : config.watchNamespaces.map((namespace) => ({ namespace }))
-  const lists = await Promise.all(scopes.map((scope) => objects.list(redisClusters, scope, { signal })))
-  const epochs = lists
-    .flatMap((one) => one.items)
-    .map((item) => Number((item['status'] as { lifecycle?: { epoch?: number } } | undefined)?.lifecycle?.epoch ?? 0))
-  return 1 + Math.max(counter, 0, ...epochs)
 }

@@ -1,4 +1,5 @@
 import { createBackoff } from './backoff.ts'
+import { isKubeError } from './errors.ts'
 import { type ListWatchSink, listAndWatch } from './list-watch.ts'
 import { type Change, createObjectCache } from './object-cache.ts'
 import type { KubeObject } from './objects.ts'
@@ -20,6 +21,8 @@ export type ReflectorOptions<T> = {
   readonly onChange?: (change: Change<T>) => void | Promise<void>
   /** A failed list or watch, or an exception of `onChange` or `project`. Following goes on. */
   readonly onProblem: (error: unknown) => void
+  /** Told when a namespace (all of them: empty) begins to be refused to us, and when it is readable again. */
+  readonly onAccess?: (namespace: string, allowed: boolean) => void
   /** The longest silence of a watch; less than two minutes makes idle watches reconnect. */
   readonly inactivityMs?: number
   readonly random?: () => number
@@ -37,8 +40,8 @@ export type Reflector<T> = {
   isAtLeast(namespace: string, name: string): boolean
   /** Whether every namespace was listed once. */
   hasSynced(): boolean
-  /** Resolves when it has; throws the signal's reason. */
-  synced(signal: AbortSignal): Promise<void>
+  /** Resolves when it has, or only the namespace that is named; throws the signal's reason. */
+  synced(signal: AbortSignal, namespace?: string): Promise<void>
   /** Resolves after the signal that it was started with has fired and all its connections are closed. */
   readonly stopped: Promise<void>
 }
@@ -56,7 +59,8 @@ export function startReflector<T>(options: ReflectorOptions<T>, signal: AbortSig
   const cache = createObjectCache(options.project, options.indexLabels ?? [])
   const reached = new Map<string, string>()
   const ownWrites = createOwnWrites()
-  const firstLists = Promise.withResolvers<void>()
+  const firsts = firstLists(scopes)
+  const refused = new Set<string>()
   const tell = teller(options)
 
   const sinkOf = (scope: string): ListWatchSink => ({
@@ -69,9 +73,15 @@ export function startReflector<T>(options: ReflectorOptions<T>, signal: AbortSig
     },
     reached(version) {
       reached.set(scope, version)
-      if (reached.size === scopes.length) firstLists.resolve()
+      firsts.came(scope)
+      if (refused.delete(scope)) options.onAccess?.(scope, true)
     },
-    problem: (error) => tell(() => report(options, error)),
+    problem: (error) => {
+      tell(() => report(options, error))
+      if (!isKubeError(error, 'Forbidden') || refused.has(scope)) return
+      refused.add(scope)
+      options.onAccess?.(scope, false)
+    },
   })
   const loops = scopes.map((namespace) => {
     const random = options.random ?? Math.random
@@ -103,8 +113,21 @@ export function startReflector<T>(options: ReflectorOptions<T>, signal: AbortSig
         reached.get(reached.has(namespace) ? namespace : ''),
       ]),
     hasSynced: () => reached.size === scopes.length,
-    synced: (until) => orAborted(firstLists.promise, until),
+    synced: (until, namespace) => orAborted(firsts.of(namespace), until),
     stopped: Promise.all(loops).then(() => {}),
+  }
+}
+
+/** What waits for the first list of each scope, or of the one that a namespace lies in. */
+function firstLists(scopes: readonly string[]): {
+  came(scope: string): void
+  of(namespace: string | undefined): Promise<void>
+} {
+  const waits = new Map(scopes.map((scope) => [scope, Promise.withResolvers<void>()]))
+  const all = Promise.all([...waits.values()].map(({ promise }) => promise)).then(() => {})
+  return {
+    came: (scope) => waits.get(scope)?.resolve(),
+    of: (namespace) => (namespace === undefined ? all : ((waits.get(namespace) ?? waits.get(''))?.promise ?? all)),
   }
 }
 

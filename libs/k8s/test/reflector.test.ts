@@ -1,4 +1,4 @@
-import { type KubeApiServer, startKubeApiServer } from '@slotkeeper/testing'
+import { grant, type KubeApiServer, makeLimitedUser, startKubeApiServer } from '@slotkeeper/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   type Change,
@@ -260,6 +260,28 @@ describe('the cache', () => {
     })
     expect(reflector.byLabel('cluster', 'x', other)).toEqual([])
     expect(() => reflector.byLabel('unknown', 'x')).toThrow('not indexed')
+  })
+
+  test('a namespace that is refused to us holds up no other, is told of once, and is followed once it may be', async () => {
+    const [open, closed] = [namespace, await newNamespace()]
+    const rights = { resources: ['configmaps'], verbs: ['list', 'watch'] }
+    const limited = connectKube({ kubeconfigPath: await makeLimitedUser(api, 'limited', [open], rights) })
+    const accesses: [string, boolean][] = []
+    const onAccess = (name: string, allowed: boolean): void => void accesses.push([name, allowed])
+    const { reflector, problems } = follow({ kube: limited, namespaces: [open, closed], onAccess })
+    await reflector.synced(io.signal, open)
+    await vi.waitFor(() => expect(problems.length).toBeGreaterThan(2), { timeout: 15_000 })
+    expect(reflector.hasSynced()).toBe(false)
+    expect(accesses).toEqual([[closed, false]])
+    await grant(api, 'limited', closed, rights)
+    await reflector.synced(io.signal)
+    expect(accesses).toEqual([
+      [closed, false],
+      [closed, true],
+    ])
+    stop.abort()
+    await reflector.stopped
+    await limited.close()
   })
 
   test('knows whether it shows our own last write', async () => {

@@ -10,6 +10,7 @@ export {
   type ReadBack,
   startLedgerWriter,
 } from './ledger-writer.ts'
+export { grant, kubectl, makeLimitedUser } from './limited-user.ts'
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts'
 export { type RedisConfig, type RedisServer, startRedisServer } from './redis-server.ts'
 export {
