@@ -36,6 +36,9 @@ export const OWN_NAMESPACE_RULES: readonly Rule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 
+/** Optional: without it a lost node is not told of, and the taint of one that is switched off proves nothing. */
+export const NODES_RULES: readonly Rule[] = [{ apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] }]
+
 const LABELS = { 'app.kubernetes.io/name': 'slotkeeper', 'app.kubernetes.io/component': 'cluster-controller' }
 
 const NAME = 'slotkeeper-cluster-controller'
@@ -60,6 +63,7 @@ export function clusterControllerRbac(): string {
   return asYaml([
     account,
     ...granted('Cluster', NAME, CLUSTER_CONTROLLER_RULES),
+    ...granted('Cluster', `${NAME}-nodes`, NODES_RULES),
     ...granted('', NAME, OWN_NAMESPACE_RULES),
   ])
 }

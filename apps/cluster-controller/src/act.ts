@@ -68,12 +68,24 @@ function carryOut(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome
       return applyObject(ports, command, io)
     case 'DeleteObject':
       return deleteObject(ports, command, io)
+    case 'ReleasePod':
+      return releasePod(ports, command, io)
     case 'LabelPods':
       return labelPods(ports, command, io)
     case 'EnsureFinalizer':
       return setFinalizer(ports, command, true, io)
     case 'RemoveFinalizer':
       return setFinalizer(ports, command, false, io)
+    default:
+      return carryOutOnServers(ports, command, io)
+  }
+}
+
+type OnKubernetes = 'ApplyObject' | 'DeleteObject' | 'ReleasePod' | 'LabelPods' | 'EnsureFinalizer' | 'RemoveFinalizer'
+type OnServers = Exclude<AppCommand, { readonly type: OnKubernetes }>
+
+function carryOutOnServers(ports: ActPorts, command: OnServers, io: Io): Promise<Outcome> {
+  switch (command.type) {
     case 'MeetNodes':
       return meetNodes(ports, command, io)
     case 'AssignSlots':
@@ -132,6 +144,12 @@ async function deleteObject(ports: ActPorts, command: Of<'DeleteObject'>, io: Io
   if (resource === undefined) throw new Error(`no way to delete a ${command.kind}`)
   const key = { namespace: command.cluster.namespace, name: command.name }
   await ports.objects.delete(resource, key, { uid: command.uid }, io)
+  return ACCEPTED
+}
+
+/** Deletes a pod's object without waiting for its kubelet, which can't answer. */
+async function releasePod(ports: ActPorts, { cluster, pod, uid }: Of<'ReleasePod'>, io: Io): Promise<Outcome> {
+  await ports.objects.delete(pods, { namespace: cluster.namespace, name: pod }, { uid, gracePeriodSeconds: 0 }, io)
   return ACCEPTED
 }
 

@@ -14,6 +14,7 @@ import {
 } from '@slotkeeper/k8s'
 import type { Key } from '@slotkeeper/controller'
 import type { PodView } from '@slotkeeper/redis-topology'
+import { type Hosts, startHosts } from './hosts.ts'
 
 /** What is kept of an object that we own. */
 export type OwnedView = {
@@ -33,6 +34,7 @@ export type CachedPod = PodView & { readonly namespace: string; readonly name: s
 export type Caches = {
   readonly pods: Reflector<CachedPod>
   readonly owned: Readonly<Record<string, Reflector<OwnedView>>>
+  readonly hosts: Hosts
   /** Remembers a write of ours until the watch has shown it. */
   wrote(cluster: string, object: KubeObject): void
   /** `Kind/name` of a cluster's objects that the caches do not show yet as we wrote them. */
@@ -88,9 +90,11 @@ export function startCaches(options: Options, signal: AbortSignal): Caches {
   )
   const followed: Readonly<Record<string, Reflector<unknown>>> = { ...owned, [pods.kind]: podCache }
   const writes = new Map<string, { readonly kind: string; readonly name: string }[]>()
+  const hosts = startHosts({ kube, onProblem, onChange: (name) => wakeAllOn(name, podCache, wake) }, signal)
   return {
     pods: podCache,
     owned,
+    hosts,
     wrote(cluster, { kind = '', metadata }) {
       const { namespace = '', name, resourceVersion = '' } = metadata
       followed[kind]?.noteWrite(namespace, name, resourceVersion)
@@ -113,6 +117,12 @@ export function startCaches(options: Options, signal: AbortSignal): Caches {
       await Promise.all([podCache, clusters, ...Object.values(owned)].map((one) => one.synced(stop)))
     },
   }
+}
+
+/** Wakes the clusters that have pods on a machine. */
+function wakeAllOn(host: string, podCache: Reflector<CachedPod>, wake: Options['wake']): void {
+  for (const pod of podCache.list().filter((one) => one.nodeName === host))
+    wake({ namespace: pod.namespace, name: pod.cluster })
 }
 
 function projectOwned(kind: string, object: KubeObject): OwnedView {

@@ -1,17 +1,23 @@
+import type { Input } from '@slotkeeper/controller'
 import { assess, type Case, type Desired, type History } from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
 import type { Observed } from './observe.ts'
 import { mayStartEmpty } from './override.ts'
 import { liveSettings } from './resources/redis-conf.ts'
 
-/** The case of the topology: what is desired, seen and remembered. */
-export function caseOf(object: ClusterObject, observed: Observed, consented: readonly number[], now: number): Case {
+/** The case of the topology: what is desired, seen and remembered. `nodeLossMs`: how long a lost machine is waited for. */
+export function caseOf(
+  { object, observed, now }: Input<ClusterObject, Observed>,
+  consented: readonly number[],
+  nodeLossMs: number,
+): Case {
   const desired: Desired = {
     shards: object.spec.shards,
     membersPerShard: object.spec.replicasPerShard + 1,
     nodeTimeoutMs: object.spec.nodeTimeoutMs,
     settings: liveSettings(object.spec),
     mayStartEmpty: mayStartEmpty(object, consented),
+    releasePodsAfterMs: object.spec.storage === undefined ? nodeLossMs : null,
     consented,
   }
   const topology = object.status?.topology ?? []
@@ -22,6 +28,7 @@ export function caseOf(object: ClusterObject, observed: Observed, consented: rea
     nodes: Object.assign({}, ...topology.map((shard) => shard.nodes)) as Record<string, string>,
     slots: Object.fromEntries(topology.map((shard) => [shard.shard, shard.slots])),
     attached: topology.flatMap((shard) => shard.attached ?? []),
+    hosts: Object.assign({}, ...topology.map((shard) => shard.hosts ?? {})) as Record<string, string>,
     incarnations: Object.assign({}, ...topology.map((shard) => shard.incarnations ?? {})) as Record<string, string>,
   }
   return { desired, snapshot: observed.snapshot, history, picture: assess(desired, observed.snapshot, history) }

@@ -91,6 +91,9 @@ function withoutPrimary({ shards }: Picture): string | null {
 
 function degraded({ object, formed, picture, findings }: ConditionInput): Say {
   const down = withoutPrimary(picture)
+  const lost = findings.find((finding) => finding.type === 'NodeLost')
+  if (formed && lost !== undefined)
+    return said('True', 'NodeLost', down === null ? lost.message : `${down}; ${lost.message}`)
   if (formed && down !== null) return said('True', 'ShardDown', down)
   if (object.spec.replicasPerShard === 0)
     return said('True', 'NoReplicas', 'replicasPerShard is 0: a lost pod is a lost shard')

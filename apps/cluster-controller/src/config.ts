@@ -18,6 +18,7 @@ const environment = z.object({
     .default('REDIS_LIFECYCLE'),
   SLOTKEEPER_NATS_STREAM: z.enum(['ensure', 'verify']).default('ensure'),
   SLOTKEEPER_LEASE_SECONDS: z.coerce.number().int().min(10).max(120).default(15),
+  SLOTKEEPER_NODE_LOSS_SECONDS: z.coerce.number().int().min(10).max(86_400).default(300),
   SLOTKEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(8),
   SLOTKEEPER_POD_UID: z.union([z.literal('platform'), z.coerce.number().int().min(1)]).default(999),
   SLOTKEEPER_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),

@@ -7,7 +7,7 @@ import { decide } from './decide.ts'
 import type { Observed } from './observe.ts'
 
 const now = Date.parse('2026-01-01T00:10:00Z')
-const settings = { podUid: 999, eventTrouble: () => null }
+const settings = { podUid: 999, nodeLossMs: 300_000, eventTrouble: () => null }
 const formed: StatusOf<ClusterStatus> = {
   state: 'Healthy',
   formedAt: '2026-01-01T00:00:00Z',

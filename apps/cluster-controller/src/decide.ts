@@ -15,6 +15,7 @@ import {
   isFinished,
   isUp,
   nextState,
+  OUT_OF_SERVICE_TAINT,
   outlived,
   plan,
 } from '@slotkeeper/redis-topology'
@@ -40,6 +41,8 @@ type Operation = NonNullable<ClusterStatus['operation']>
 
 /** What deciding depends on beside its input. */
 export type DecideSettings = PodSettings & {
+  /** After this long a lost machine no longer keeps pods without volumes from being replaced. */
+  readonly nodeLossMs: number
   readonly eventTrouble: (object: ClusterObject) => ConditionInput['eventTrouble']
 }
 
@@ -63,7 +66,7 @@ export function decide(
   const { object, observed, now } = input
   if (object.metadata.deletionTimestamp !== undefined) return decideDeletion(input)
   const consent = overrideOf(object, [], now)
-  const given = caseOf(object, observed, consent.override?.shards ?? [], now)
+  const given = caseOf(input, consent.override?.shards ?? [], settings.nodeLossMs)
   const formedBefore = everFormed(given)
   const findings = byGravity([
     ...diagnose(given).map((one) => withRemedy(one, consent.problem)),
@@ -141,7 +144,10 @@ function givenUpShards(object: ClusterObject, operation: NextOperation, { pictur
 function withRemedy(finding: ClusterFinding, problem: string | undefined): ClusterFinding {
   if (finding.type === 'MajorityUnproven') {
     const give = problem ?? `accept the loss with the annotation ${ANNOTATION.acceptDataLoss}=<shards>@${UNTIL}`
-    return { ...finding, message: `${finding.message}. Bring their nodes back, or ${give}` }
+    return {
+      ...finding,
+      message: `${finding.message}. Bring their nodes back, taint those that are switched off (${OUT_OF_SERVICE_TAINT}), or ${give}`,
+    }
   }
   if (finding.type !== 'DataMissing') return finding
   const give = problem ?? `give it up with the annotation ${ANNOTATION.acceptDataLoss}=${finding.shard}@${UNTIL}`

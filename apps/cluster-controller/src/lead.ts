@@ -40,6 +40,7 @@ export async function lead(setup: Leading, signal: AbortSignal): Promise<void> {
     namespaces: config.watchNamespaces,
     onProblem,
     settings: {
+      nodeLossMs: config.SLOTKEEPER_NODE_LOSS_SECONDS * 1000,
       podUid: config.SLOTKEEPER_POD_UID === 'platform' ? null : config.SLOTKEEPER_POD_UID,
       eventTrouble: (object) => eventTrouble(running, object),
     },

@@ -33,7 +33,7 @@ function nextShard(picture: ShardPicture, before: ShardStatus | undefined): Shar
     const word = lastWord(member, picture, before)
     return word === null ? [] : [{ pod: member.pod, ...word }]
   })
-  const collect = (field: 'nodeId' | 'token' | 'address'): Record<string, string> =>
+  const collect = (field: 'nodeId' | 'token' | 'address' | 'host'): Record<string, string> =>
     Object.fromEntries(known.flatMap((one) => (one[field] === undefined ? [] : [[one.pod, one[field]]])))
   const primary = picture.primaryUp ? picture.primaryPod : (before?.primary ?? picture.primaryPod)
   return defined({
@@ -46,6 +46,7 @@ function nextShard(picture: ShardPicture, before: ShardStatus | undefined): Shar
     attached: attachedToRemember(picture, before?.attached ?? []).toSorted(),
     incarnations: collect('token'),
     addresses: collect('address'),
+    hosts: collect('host'),
   })
 }
 
@@ -55,14 +56,15 @@ function slotsOf(picture: ShardPicture, before: ShardStatus | undefined): string
   return picture.primaryUp ? '' : (before?.slots ?? '')
 }
 
+function rememberedOf(pod: string, before: ShardStatus = { shard: 0, slots: '', nodes: {} }) {
+  const { nodes, incarnations = {}, addresses = {}, hosts = {} } = before
+  return { nodeId: nodes[pod], token: incarnations[pod], address: addresses[pod], host: hosts[pod] }
+}
+
 /** What is known of a member: its own word, else what was remembered; null of one that was never heard. */
 function lastWord(member: Member, picture: ShardPicture, before: ShardStatus | undefined) {
   const { pod } = member
-  const remembered = {
-    nodeId: before?.nodes[pod],
-    token: before?.incarnations?.[pod],
-    address: before?.addresses?.[pod],
-  }
+  const remembered = rememberedOf(pod, before)
   const awaited = remembered.nodeId !== undefined && remembered.nodeId === picture.primaryId && !picture.primaryUp
   if (!isUp(member) || awaited) return remembered.nodeId === undefined ? null : remembered
   const containerId = member.kube?.containerId
@@ -70,6 +72,7 @@ function lastWord(member: Member, picture: ShardPicture, before: ShardStatus | u
     nodeId: member.contact.view.nodeId,
     token: containerId === undefined ? remembered.token : containerToken(containerId),
     address: member.kube?.ip ?? remembered.address,
+    host: member.kube?.nodeName ?? remembered.host,
   }
 }
 

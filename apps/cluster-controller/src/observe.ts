@@ -58,7 +58,12 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
     : members
   const inboundLinks = refused ? await linksOf(ports, settled, credentials) : {}
   return {
-    snapshot: { members: settled, inboundLinks, ...(recorded === undefined ? {} : { recordedFormedAt: recorded }) },
+    snapshot: {
+      members: settled,
+      inboundLinks,
+      ...hostsOf(ports.caches, object, settled),
+      ...(recorded === undefined ? {} : { recordedFormedAt: recorded }),
+    },
     owned,
     behind: ports.caches.behind(namespace, name),
     ...(credentials.type === 'missing'
@@ -128,6 +133,16 @@ async function linksOf(
     }),
   )
   return Object.fromEntries(read.flat())
+}
+
+/** The machines that its pods are on, or were on when their servers were last heard. */
+function hostsOf(caches: Caches, { status }: ClusterObject, members: readonly Member[]): Pick<Snapshot, 'hosts'> {
+  const names = new Set([
+    ...members.flatMap(({ kube }) => (kube?.nodeName === undefined ? [] : [kube.nodeName])),
+    ...(status?.topology ?? []).flatMap((shard) => Object.values(shard.hosts ?? {})),
+  ])
+  const hosts = caches.hosts.among(names)
+  return hosts === null ? {} : { hosts }
 }
 
 function ownedBy(caches: Caches, namespace: string, name: string): Readonly<Record<string, OwnedView>> {

@@ -271,6 +271,7 @@ export const redisClusterStatus = z
           attached: z.array(z.string().max(63)).max(8).optional(),
           incarnations: z.record(z.string().max(63), z.string().max(16)).optional(),
           addresses: z.record(z.string().max(63), z.string().max(64)).optional(),
+          hosts: z.record(z.string().max(63), z.string().max(253)).optional(),
         }),
       )
       .max(200)

@@ -20,6 +20,8 @@ export type ShardStatus = {
   readonly incarnations?: Readonly<Record<string, string>>
   /** Pod name to address. Optional: without it `AddressChanged` is never told. Once known it stays until the member leaves. */
   readonly addresses?: Readonly<Record<string, string>>
+  /** Pod name to the machine (Kubernetes node) of its container; no event tells of it. */
+  readonly hosts?: Readonly<Record<string, string>>
 }
 
 /** A condition in the form Kubernetes gives it. */

@@ -18,6 +18,7 @@ export {
   type Precondition,
   type Selection,
 } from './objects.ts'
+export { startPermittedReflector } from './permitted-reflector.ts'
 export { createRecorder, type Note, type Recorder } from './recorder.ts'
 export { type Reflector, type ReflectorOptions, startReflector } from './reflector.ts'
 export * from './resource.ts'

@@ -4,6 +4,7 @@ import type { SlotRange } from './slots.ts'
 export type ClusterCommand =
   | { readonly type: 'ApplyObject'; readonly kind: string; readonly name: string }
   | { readonly type: 'DeleteObject'; readonly kind: string; readonly name: string; readonly uid: string }
+  | { readonly type: 'ReleasePod'; readonly pod: string; readonly uid: string }
   | { readonly type: 'LabelPods'; readonly roles: Readonly<Record<string, 'primary' | 'replica'>> }
   | { readonly type: 'EnsureFinalizer' }
   | { readonly type: 'RemoveFinalizer' }

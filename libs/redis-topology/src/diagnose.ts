@@ -2,6 +2,7 @@ import { listing, ownRow, rowOf, type Picture, type ShardPicture } from './asses
 import { slotsWithoutOwner } from './cover-slots.ts'
 import { bestHeir, majorityAnswers, mayInherit, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
+import { lostHosts } from './node-loss.ts'
 import { isOrphaned, survivorsOf } from './orphan.ts'
 import { sameSetting } from './same-setting.ts'
 import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
@@ -160,6 +161,7 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
   const { snapshot, picture, desired, history } = given
   const findings: ClusterFinding[] = [
     ...podsMissing(picture),
+    ...lostHosts(given),
     ...isolated(picture.up),
     ...drifted(given),
     ...staleNodes(given),

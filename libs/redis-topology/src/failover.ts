@@ -1,10 +1,16 @@
 import { follows, type Picture, type ShardPicture } from './assess.ts'
 import { NEVER_UP } from './info.ts'
+import { isOutOfService } from './node-loss.ts'
 import { isOrphaned, survivorsOf } from './orphan.ts'
-import { isUp, type Desired, type History, type Snapshot, type UpMember } from './snapshot.ts'
+import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
+
+/** Whether a proof counts also where the majority is lost: it does not rest on what servers say (SAFETY 2). */
+function isCertain(proof: Proof | null): boolean {
+  return proof?.kind === 'Terminated' || proof?.kind === 'OutOfService'
+}
 
 /** What proves that a primary is dead, in words for its event; null when nothing does (SAFETY 3). */
-export type Proof = { readonly kind: 'Terminated' | 'Refused'; readonly evidence: readonly string[] }
+export type Proof = { readonly kind: 'Terminated' | 'OutOfService' | 'Refused'; readonly evidence: readonly string[] }
 
 /** The token by which a container is remembered: 12 hexadecimal digits of its id. */
 export function containerToken(containerId: string): string {
@@ -13,7 +19,7 @@ export function containerToken(containerId: string): string {
 
 /**
  * Whether the primary of a shard is proven dead: (a) kubelet reported the very container terminated that was last
- * observed behind its node id, or (b) its pod's address refuses a fresh dial, every reachable replica reports its link
+ * observed behind its node id, or a person said by a taint that its machine is switched off, or (b) its pod's address refuses a fresh dial, every reachable replica reports its link
  * down, and a majority of the other primaries have no inbound bus link from it, all read after the refusal.
  * A timeout, or a closed connection, proves nothing.
  */
@@ -21,6 +27,7 @@ export function provenDead(picture: ShardPicture, snapshot: Snapshot, history: H
   const member = picture.members.find((one) => one.pod === picture.primaryPod)
   if (member === undefined || picture.primaryId === undefined || picture.primaryUp) return null
   const token = history.incarnations[member.pod]
+  if (mayServeAnew(member, token)) return null
   const ended = member.kube?.terminated.find((one) => token !== undefined && containerToken(one.containerId) === token)
   if (ended !== undefined && history.nodes[member.pod] === picture.primaryId) {
     return {
@@ -28,11 +35,23 @@ export function provenDead(picture: ShardPicture, snapshot: Snapshot, history: H
       evidence: [`kubelet: container ${token} of ${member.pod} ended with code ${ended.exitCode}`],
     }
   }
+  if (history.nodes[member.pod] === picture.primaryId && isOutOfService(member.pod, { snapshot, history }))
+    return {
+      kind: 'OutOfService',
+      evidence: [`taint: node ${history.hosts[member.pod]} of ${member.pod} is out of service`],
+    }
   if (member.contact.type !== 'refused' || member.kube === null || member.kube.deleting) return null
   // The address must be that of the very container: another pod of this name says nothing of the one before.
   const present = member.kube.containerId
   if (token === undefined || present === undefined || containerToken(present) !== token) return null
   return refusedByAll(picture, snapshot)
+}
+
+/** A later container runs, and whether its server serves clients can't be seen: what is proven is the end of the one before. */
+function mayServeAnew({ kube, contact }: Member, token: string | undefined): boolean {
+  const unseen = contact.type === 'silent' || contact.type === 'denied'
+  const present = kube?.running === true ? kube.containerId : undefined
+  return unseen && present !== undefined && containerToken(present) !== token
 }
 
 function refusedByAll(picture: ShardPicture, snapshot: Snapshot): Proof | null {
@@ -135,7 +154,7 @@ export function unprovenMissing(
       shard.ranges.length > 0 &&
       !shard.primaryUp &&
       !desired.consented.includes(shard.shard) &&
-      provenDead(shard, snapshot, history)?.kind !== 'Terminated',
+      !isCertain(provenDead(shard, snapshot, history)),
   )
 }
 

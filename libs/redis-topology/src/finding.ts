@@ -6,6 +6,7 @@ export const FINDING_TYPES = [
   'MajorityUnproven',
   'PrimaryDown',
   'PodsMissing',
+  'NodeLost',
   'NodesIsolated',
   'SlotsUnassigned',
   'SlotsOpen',

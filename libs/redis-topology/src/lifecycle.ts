@@ -6,7 +6,15 @@ import type { FindingType } from './finding.ts'
 export type StateMeta = { readonly sentence: string; readonly allows: readonly CommandType[] }
 
 const KEEP: readonly CommandType[] = ['ApplyObject', 'DeleteObject', 'LabelPods', 'EnsureFinalizer']
-const HEAL: readonly CommandType[] = [...KEEP, 'MeetNodes', 'AttachReplicas', 'ConfigureNodes', 'FailOver', 'HandOver']
+const HEAL: readonly CommandType[] = [
+  ...KEEP,
+  'MeetNodes',
+  'AttachReplicas',
+  'ConfigureNodes',
+  'FailOver',
+  'HandOver',
+  'ReleasePod',
+]
 
 const creating: StateMeta = { sentence: 'The objects are applied; pods are starting.', allows: KEEP }
 const meeting: StateMeta = {
@@ -63,6 +71,7 @@ export const clusterLifecycle = setup({
       on: {
         Sound: '.Healthy',
         PodsMissing: '.Healing',
+        NodeLost: '.Healing',
         NodesIsolated: '.Healing',
         NodesStale: '.Healing',
         AddressesStale: '.Healing',

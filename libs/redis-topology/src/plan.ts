@@ -14,6 +14,7 @@ import {
 } from './failover.ts'
 import type { ClusterFinding, FindingType } from './finding.ts'
 import { allows, nextState } from './lifecycle.ts'
+import { releasePods } from './node-loss.ts'
 import { isOrphaned } from './orphan.ts'
 import { startEmptyCommands } from './start-empty.ts'
 import { evenRanges } from './slots.ts'
@@ -253,6 +254,7 @@ function planFormed(
   const attachments = picture.shards.flatMap((shard) => attachmentsTo(shard, ownerOf(shard)))
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
   if (history.operation?.type !== 'FormCluster') commands.push(...settingsCommands(given))
+  commands.push(...releasePods(given))
   return commands
 }
 

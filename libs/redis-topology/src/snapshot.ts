@@ -55,11 +55,22 @@ export type Member = {
   readonly contact: Contact
 }
 
+/** What Kubernetes says of a machine (its Node). */
+export type HostView = {
+  readonly ready: boolean
+  /** For how long it has not been ready; 0 while it is. */
+  readonly notReadyMs: number
+  /** A person said by a taint that it is switched off. */
+  readonly outOfService: boolean
+}
+
 /** Everything that was observed of a cluster, at one time, as plain data. */
 export type Snapshot = {
   readonly members: readonly Member[]
   /** Node ids of the inbound bus links of each member's node, read after a refusal was met. */
   readonly inboundLinks: Readonly<Record<string, readonly string[]>>
+  /** The machines that its pods are or were on; absent where we may not read them. */
+  readonly hosts?: Readonly<Record<string, HostView>>
   /** `formedAt` of the members ConfigMap. */
   readonly recordedFormedAt?: string
 }
@@ -73,6 +84,8 @@ export type Desired = {
   readonly settings: Readonly<Record<string, string>>
   /** Shards that may start empty when all their data is gone; others wait for a person (SAFETY 21). */
   readonly mayStartEmpty: readonly number[]
+  /** When a pod that a lost machine keeps from being deleted is let go of, in milliseconds; null where pods have volumes. */
+  readonly releasePodsAfterMs: number | null
   /** Shards whose latest writes a person gave up by name, for a time. */
   readonly consented: readonly number[]
 }
@@ -92,6 +105,8 @@ export type History = {
   readonly attached: readonly string[]
   /** Token of the container last observed behind a pod's node id. */
   readonly incarnations: Readonly<Record<string, string>>
+  /** The machine that it ran on. */
+  readonly hosts: Readonly<Record<string, string>>
 }
 
 /** A member whose server answered. */

@@ -71,11 +71,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
     if (place.kube !== null) place.kube = { ...place.kube, deleting: true }
   }),
   /** Pod and process are gone. */
-  remove: each((place, world) => {
-    die(place, world)
-    place.kube = null
-    place.contact = 'absent'
-  }),
+  remove: each(remove),
   /** Only the way from the controller to the server changes. */
   silent: each((place) => void (place.contact = 'silent')),
   refuse: each((place) => void (place.contact = 'refused')),
@@ -129,6 +125,12 @@ const LINE = /^(\w+) (all|shard \d+|orders-\d+-\d+(?:, orders-\d+-\d+)*)(?: (.+)
 export function change(world: World, line: string): void {
   const waited = /^wait (\d+) s$/.exec(line)?.[1]
   if (waited !== undefined) return wait(world, Number(waited))
+  const [, machine, fate] = /^machine (worker-\d) (lost|back|out of service)$/.exec(line) ?? []
+  if (machine !== undefined && fate !== undefined) return changeHost(world, machine, fate)
+  if (line === 'pods have no volumes') {
+    world.desired = { ...world.desired, releasePodsAfterMs: 300_000 }
+    return
+  }
   const givenUp = /^give up shard (\d+)$/.exec(line)?.[1]
   if (givenUp !== undefined) {
     const shard = Number(givenUp)
@@ -144,6 +146,26 @@ export function change(world: World, line: string): void {
   const apply = CHANGES[verb]
   if (apply === undefined) throw new Error(`not a change: ${line}`)
   apply(world, select(world, selected), rest.split(' '))
+}
+
+/** A machine is lost with all that runs on it, comes back, or is said to be switched off: then its pods are let go of. */
+function changeHost(world: World, name: string, what: string): void {
+  const host = world.hosts.get(name)
+  if (host === undefined) throw new Error(`there is no machine ${name}`)
+  const places = world.places.filter((place) => place.kube?.nodeName === name)
+  if (what === 'lost') {
+    world.hosts.set(name, { ...host, lostAt: world.now })
+    for (const place of places) {
+      die(place, world)
+      place.contact = 'silent'
+    }
+  } else if (what === 'back') {
+    world.hosts.set(name, { outOfService: false })
+    for (const place of places) comeBack(place, world)
+  } else {
+    world.hosts.set(name, { ...host, outOfService: true })
+    for (const place of places) remove(place, world)
+  }
 }
 
 function select(world: World, selected: string): readonly Place[] {
@@ -163,6 +185,12 @@ function die(place: Place, world: World): void {
   Object.assign(place, { contact: 'refused', alive: false })
   for (const one of world.places)
     if (one.node.primaryId === place.node.id && one.linkUp) Object.assign(one, { linkUp: false, linkDownSeconds: 0 })
+}
+
+function remove(place: Place, world: World): void {
+  die(place, world)
+  place.kube = null
+  place.contact = 'absent'
 }
 
 function endContainer(place: Place, exitCode: number): void {

@@ -41,6 +41,8 @@ function brokenBy(command: ClusterCommand, now: Pass): readonly string[] {
       return startedEmpty(command, now)
     case 'CoverSlots':
       return covered(command, now)
+    case 'ReleasePod':
+      return released(command, now)
     case 'ForgetNode':
       return forgotten(command, now)
     default:
@@ -136,7 +138,8 @@ function takenOver(command: ClusterCommand & { type: 'TakeOver' }, now: Pass): r
   const owners = picture.shards.filter((one) => one.ranges.length > 0)
   const missing = owners.filter((one) => !one.primaryUp)
   const unproven = missing.filter(
-    (one) => !desired.consented.includes(one.shard) && provenDead(one, snapshot, history)?.kind !== 'Terminated',
+    (one) =>
+      !desired.consented.includes(one.shard) && (provenDead(one, snapshot, history)?.kind ?? 'Refused') === 'Refused',
   )
   return [
     ...(shard.primaryUp ? ['TakeOver although the primary answers'] : []),
@@ -173,6 +176,19 @@ function covered(command: ClusterCommand & { type: 'CoverSlots' }, { given, form
       ? []
       : ['CoverSlots by a server that is no primary']),
     ...(!formed || picture.shards.every((one) => one.primaryUp) ? [] : ['CoverSlots although a primary is missing']),
+  ]
+}
+
+function released({ pod, uid }: ClusterCommand & { type: 'ReleasePod' }, { given }: Pass): readonly string[] {
+  const { snapshot, picture, desired } = given
+  const member = snapshot.members.find((one) => one.pod === pod)
+  if (member?.kube?.uid !== uid || !member.kube.deleting) return ['ReleasePod of a pod that nobody deleted']
+  const host = snapshot.hosts?.[member.kube.nodeName ?? '']
+  return [
+    ...(desired.releasePodsAfterMs === null ? ['ReleasePod although pods have volumes'] : []),
+    ...(isUp(member) ? ['ReleasePod of a pod whose server answers'] : []),
+    ...(host?.ready === false ? [] : ['ReleasePod although its machine is not lost']),
+    ...(picture.shards[member.shard]?.primaryUp === true ? [] : ['ReleasePod although its shard has no primary']),
   ]
 }
 

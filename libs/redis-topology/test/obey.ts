@@ -24,6 +24,8 @@ export function obey(world: World, command: ClusterCommand): void {
       return
     case 'StartEmpty':
       return startOver(world, command)
+    case 'ReleasePod':
+      return forget(world, command.pod)
     case 'CoverSlots': {
       const { node } = placeNamed(world, command.pod)
       own(node, normalise([...node.slots, ...command.ranges]))
@@ -53,6 +55,11 @@ function attachAll(world: World, { attachments }: ClusterCommand & { type: 'Atta
     if (primary === undefined) throw new Error(`${pod} is to follow a node that is not there`)
     follow(placeNamed(world, pod), primary)
   }
+}
+
+/** The pod's object is gone; its server died with the machine. */
+function forget(world: World, pod: string): void {
+  Object.assign(placeNamed(world, pod), { kube: null, contact: 'absent' })
 }
 
 function startOver(world: World, { pod, ranges }: ClusterCommand & { type: 'StartEmpty' }): void {

@@ -9,7 +9,7 @@ import { formatRanges } from '../src/slots.ts'
 import { type Desired, type History, isUp, type Snapshot } from '../src/snapshot.ts'
 
 /** What the status remembers of one shard. */
-type ShardMemory = Pick<History, 'nodes' | 'attached' | 'incarnations'> & { readonly slots: string }
+type ShardMemory = Pick<History, 'nodes' | 'attached' | 'incarnations' | 'hosts'> & { readonly slots: string }
 
 /** What a status remembers, as far as the topology depends on it. */
 export type Memory = Pick<History, 'formedAt' | 'operation'> & {
@@ -90,6 +90,7 @@ function historyOf(memory: Memory, now: number): History {
     nodes: Object.assign({}, ...memory.shards.map((shard) => shard.nodes)) as Record<string, string>,
     slots: Object.fromEntries(memory.shards.map((shard, place) => [place, shard.slots])),
     attached: memory.shards.flatMap((shard) => shard.attached),
+    hosts: Object.assign({}, ...memory.shards.map((shard) => shard.hosts)) as Record<string, string>,
     incarnations: Object.assign({}, ...memory.shards.map((shard) => shard.incarnations)) as Record<string, string>,
   }
 }
@@ -124,9 +125,11 @@ function remembered(shard: ShardPicture, before: ShardMemory | undefined): Shard
   const tokens = speaking.flatMap(({ pod, kube }) =>
     kube?.containerId === undefined ? [] : [[pod, containerToken(kube.containerId)]],
   )
+  const hosts = speaking.flatMap(({ pod, kube }) => (kube?.nodeName === undefined ? [] : [[pod, kube.nodeName]]))
   return {
     slots: shard.ranges.length > 0 || shard.primaryUp ? formatRanges(shard.ranges) : (before?.slots ?? ''),
     nodes: { ...before?.nodes, ...Object.fromEntries(ids) },
+    hosts: { ...before?.hosts, ...Object.fromEntries(hosts) },
     incarnations: { ...before?.incarnations, ...Object.fromEntries(tokens) },
     attached: attachedToRemember(shard, before?.attached ?? []),
   }

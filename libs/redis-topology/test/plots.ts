@@ -40,7 +40,20 @@ const TO_SERVERS = [
   'report $ 137',
 ]
 const TO_REPLICAS = ['unlink $ 0', 'unlink $ 7', 'sync $', 'promote $', 'offset $ 5']
-const TO_ALL = ['look', 'wait 3 s', 'wait 20 s', 'erase status', 'erase record', 'give up shard 0', 'give up shard 1']
+const TO_ALL = [
+  'machine worker-1 lost',
+  'machine worker-1 back',
+  'machine worker-1 out of service',
+  'machine worker-2 lost',
+  'pods have no volumes',
+  'look',
+  'wait 3 s',
+  'wait 20 s',
+  'erase status',
+  'erase record',
+  'give up shard 0',
+  'give up shard 1',
+]
 
 /** Plots of up to twenty events. */
 export const plots: fc.Arbitrary<Plot> = fc.record({

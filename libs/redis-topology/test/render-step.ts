@@ -152,6 +152,8 @@ function commandLines(command: ClusterCommand): readonly string[] {
       return [`${words.join()} to ${command.nodeId}`]
     case 'StartEmpty':
       return [`${words.join()} ${command.nodeId} gets ${formatRanges(command.ranges)}`]
+    case 'ReleasePod':
+      return [`${words.join()} ${command.pod}`]
     case 'CoverSlots':
       return [`${words.join()} ${command.nodeId} gets ${formatRanges(command.ranges)} back`]
     case 'ForgetNode':

@@ -11,10 +11,11 @@ export const desired: Desired = {
   nodeTimeoutMs: 5000,
   settings: {},
   mayStartEmpty: [],
+  releasePodsAfterMs: null,
   consented: [],
 }
 /** What the status of a cluster that never was remembers. */
-export const noHistory: History = { unreadyMs: 0, nodes: {}, slots: {}, attached: [], incarnations: {} }
+export const noHistory: History = { unreadyMs: 0, nodes: {}, slots: {}, attached: [], incarnations: {}, hosts: {} }
 /** The node id of a member. */
 export const idOf = (shard: number, index: number): string => `${shard}${index}`.padEnd(40, '0')
 /** A pod whose server runs. */
@@ -101,6 +102,7 @@ export const remembered: History = {
   ),
   slots: { 0: '0-5460', 1: '5461-10922', 2: '10923-16383' },
   attached: ['c-0-1', 'c-1-1', 'c-2-1'],
+  hosts: {},
   incarnations: { 'c-0-0': 'aaaaaaaaaaaa', 'c-1-0': 'aaaaaaaaaaaa' },
 }
 

@@ -1,6 +1,6 @@
 import type { NodeRow } from '../src/cluster-nodes.ts'
 import { uncovered } from '../src/slots.ts'
-import type { Contact, Member, NodeView, Snapshot } from '../src/snapshot.ts'
+import type { Contact, HostView, Member, NodeView, Snapshot } from '../src/snapshot.ts'
 import { highestEpoch, type Node, type Place, placeOfNode, type World } from './world.ts'
 
 /** What is seen of a world when everything is asked at once. */
@@ -13,9 +13,15 @@ export function snapshotOf(world: World): Snapshot {
   const witnesses = world.places.filter((place) => refused && place.contact === 'up')
   return {
     members,
+    hosts: Object.fromEntries([...world.hosts].map(([name, host]) => [name, hostView(world, host)])),
     inboundLinks: Object.fromEntries(witnesses.map((place) => [place.pod, linksInto(world, place)])),
     ...(world.recordedFormedAt === undefined ? {} : { recordedFormedAt: world.recordedFormedAt }),
   }
+}
+
+function hostView({ now }: World, host: { readonly lostAt?: number; readonly outOfService: boolean }): HostView {
+  const { lostAt, outOfService } = host
+  return { ready: lostAt === undefined, notReadyMs: lostAt === undefined ? 0 : now - lostAt, outOfService }
 }
 
 function contactOf(world: World, place: Place): Contact {

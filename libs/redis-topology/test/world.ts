@@ -49,12 +49,15 @@ export type World = {
   readonly nodes: Map<string, Node>
   /** Unix time in milliseconds. */
   now: number
+  /** Machines by name. */
+  readonly hosts: Map<string, { readonly lostAt?: number; readonly outOfService: boolean }>
   /** `formedAt` of the members ConfigMap. */
   recordedFormedAt?: string
 }
 
 const START = Date.parse('2026-01-01T00:00:00Z')
 const NODE_TIMEOUT_MS = 5_000
+const HOSTS = ['worker-1', 'worker-2', 'worker-3']
 
 /** A cluster of which nothing exists yet but the wish for it. */
 export function newWorld(shards: number, membersPerShard: number): World {
@@ -65,6 +68,7 @@ export function newWorld(shards: number, membersPerShard: number): World {
       nodeTimeoutMs: NODE_TIMEOUT_MS,
       settings: {},
       mayStartEmpty: [],
+      releasePodsAfterMs: null,
       consented: [],
     },
     places: Array.from({ length: shards * membersPerShard }, (_, place) =>
@@ -72,6 +76,7 @@ export function newWorld(shards: number, membersPerShard: number): World {
     ),
     nodes: new Map(),
     now: START,
+    hosts: new Map(HOSTS.map((name) => [name, { outOfService: false }])),
   }
 }
 
@@ -153,6 +158,8 @@ export function startContainer(place: Place): PodView {
     containerId: containerId(place, count),
     terminated: before?.terminated ?? [],
     restarts: count,
+    // The members of a shard are on different machines.
+    nodeName: HOSTS[(place.shard + place.index) % HOSTS.length] ?? '',
   }
   place.kube = kube
   return kube
