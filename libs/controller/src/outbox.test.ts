@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Committed, EventBody } from './contract.ts'
-import { nextRuntimeStatus, outboxBounds, sameStatus } from './outbox.ts'
+import { inSpills, nextRuntimeStatus, outboxBounds, sameStatus } from './outbox.ts'
 
 const writing = { now: 1_000_000, epoch: 4, holder: 'me', generation: 2, published: 0 }
 const event = fc.record({
@@ -36,8 +36,11 @@ test('sequences have no gaps, times never go back, bounds hold, nothing that wai
         )
         outbox.forEach((entry, index) => expect(entry.time >= (outbox[index - 1]?.time ?? '')).toBe(true))
         outbox.forEach((entry) => expect(sizeOf(entry.data)).toBeLessThanOrEqual(outboxBounds.dataBytes))
-        expect(outbox.length).toBeLessThanOrEqual(outboxBounds.entries)
-        expect(sizeOf(outbox)).toBeLessThanOrEqual(outboxBounds.bytes)
+        // What collects has bounds; the events of one decision are never parted.
+        if (outbox.length > events.length) {
+          expect(outbox.length).toBeLessThanOrEqual(outboxBounds.entries)
+          expect(sizeOf(outbox)).toBeLessThanOrEqual(outboxBounds.bytes)
+        }
         status = next.status
       }
     }),
@@ -46,16 +49,38 @@ test('sequences have no gaps, times never go back, bounds hold, nothing that wai
   expect(full).toBeGreaterThan(10)
 })
 
-test('one decision always fits into an empty outbox: details go, types stay', () => {
-  const events = Array.from({ length: 60 }, () => ({
+test('one decision always fits into an empty outbox, whole, however large the cluster is', () => {
+  const joined = { type: 'MemberJoined', data: { message: 'It joined.', address: 'x'.repeat(500) } }
+  const most = nextRuntimeStatus(null, Array(1_000).fill(joined), writing)
+  if (most.full) throw new Error('there was no room')
+  expect(most.status.outbox).toHaveLength(1_000)
+  expect(most.status.outbox.every(({ data }) => data['address'] === joined.data.address)).toBe(true)
+  // Beyond what etcd takes details go, types stay.
+  const beyond = nextRuntimeStatus(null, Array(3_000).fill(joined), writing)
+  if (beyond.full) throw new Error('there was no room')
+  expect(sizeOf(beyond.status.outbox)).toBeLessThan(2 ** 20)
+  expect(beyond.status.outbox[2_999]).toMatchObject({
+    seq: 3_000,
     type: 'MemberJoined',
-    data: { message: 'It joined.', address: 'x'.repeat(600) },
-  }))
-  const next = nextRuntimeStatus(null, events, writing)
-  expect(next.full).toBe(false)
-  if (next.full) return
-  expect(next.status.outbox).toHaveLength(60)
-  expect(next.status.outbox[59]).toMatchObject({ seq: 60, type: 'MemberJoined', data: { message: 'It joined.' } })
+    data: { message: 'It joined.' },
+  })
+})
+
+test('what is spilled keeps its order and its content, in pieces that a ConfigMap takes', () => {
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 60 }), fc.integer({ min: 1, max: 5_000 }), (events, spillBytes) => {
+      const next = nextRuntimeStatus(null, events, writing)
+      if (next.full) throw new Error('there was no room')
+      const { outbox } = next.status
+      const pieces = inSpills(outbox, { spillBytes })
+      expect(pieces.flat()).toEqual(outbox)
+      for (const piece of pieces) {
+        expect(piece.length).toBeGreaterThan(0)
+        if (piece.length > 1)
+          expect(piece.reduce((sum, entry) => sum + sizeOf(entry), 0)).toBeLessThanOrEqual(spillBytes)
+      }
+    }),
+  )
 })
 
 test('two statuses are the same whatever the order of keys and the runtime part', () => {

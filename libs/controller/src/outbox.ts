@@ -1,11 +1,17 @@
 import type { Committed, EventBody, Lifecycle, OutboxEntry } from './contract.ts'
 import { sameJson } from './same-json.ts'
 
-/** Bounds of what one object may carry, so that it stays small in etcd. */
-export const outboxBounds = { entries: 32, bytes: 24 * 1024, dataBytes: 640 } as const
+/** Bounds of what one object may carry, so that it stays small in etcd; a ConfigMap of spilled entries may be larger. */
+export const outboxBounds = { entries: 32, bytes: 24 * 1024, dataBytes: 640, spillBytes: 256 * 1024 } as const
 
-/** The most that an outbox holds. */
-export type OutboxBounds = { readonly entries: number; readonly bytes: number }
+/**
+ * The events of one decision become true together with its state, in one write: they are taken whole beyond the bounds
+ * of what collects. This is below what etcd takes (1.5 MiB), and above the events of the largest cluster.
+ */
+const decisionBytes = 768 * 1024
+
+/** The most that an outbox collects, and that one spill holds. */
+export type OutboxBounds = { readonly entries: number; readonly bytes: number; readonly spillBytes: number }
 
 /** The runtime's part of a status: what it numbers and what still waits for the store. */
 export type RuntimeStatus = { readonly lifecycle: Lifecycle; readonly outbox: readonly OutboxEntry[] }
@@ -67,6 +73,25 @@ export function waitingIn(status: Committed['status'], published: number): reado
   return (status?.outbox ?? []).filter((entry) => entry.seq > published)
 }
 
+/** Entries in their order, in pieces that a spill can hold each. */
+export function inSpills(
+  entries: readonly OutboxEntry[],
+  { spillBytes }: Pick<OutboxBounds, 'spillBytes'> = outboxBounds,
+): readonly (readonly OutboxEntry[])[] {
+  const pieces: OutboxEntry[][] = []
+  let left = 0
+  for (const entry of entries) {
+    const bytes = byteLength(entry)
+    if (pieces.length === 0 || bytes > left) {
+      pieces.push([])
+      left = spillBytes
+    }
+    pieces.at(-1)?.push(entry)
+    left -= bytes
+  }
+  return pieces
+}
+
 /** The stored lifecycle, or null where a status was erased or never written by us. */
 export function lifecycleOf(status: Committed['status']): Lifecycle | null {
   return status?.lifecycle ?? null
@@ -90,7 +115,7 @@ function withinBounds(
   const fits = outbox.length <= bounds.entries && byteLength(outbox) <= bounds.bytes
   if (fits || added.length === 0) return outbox
   if (waiting.length > 0) return null
-  return byteLength(added) <= bounds.bytes ? added : added.map(withoutDetails)
+  return byteLength(added) <= decisionBytes ? added : added.map(withoutDetails)
 }
 
 function withoutDetails(entry: OutboxEntry): OutboxEntry {

@@ -4,7 +4,7 @@ import type { StatusOf, Timers } from './contract.ts'
 import { InvariantError, isConflict, messageOf, reasonOf } from './errors.ts'
 import type { Failures } from './failures.ts'
 import { type LoopWatch, watchLoop } from './loop-watch.ts'
-import { lifecycleOf, nextRuntimeStatus, type OutboxBounds, sameStatus, waitingIn } from './outbox.ts'
+import { inSpills, lifecycleOf, nextRuntimeStatus, type OutboxBounds, sameStatus, waitingIn } from './outbox.ts'
 import type { Standstill } from './standstill.ts'
 import { type Limits, withDeadline } from './with-deadline.ts'
 
@@ -224,9 +224,9 @@ function boundsOf({ bounds }: { readonly bounds?: OutboxBounds }): { readonly bo
   return bounds === undefined ? {} : { bounds }
 }
 
-/** Writes what waits in the outbox into a spill; true when nothing waits any more that is nowhere else. */
+/** Writes what waits in the outbox into spills; true when nothing waits any more that is nowhere else. */
 async function spill<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
-  { ports, failures }: PassSetup<Spec, S, Observed, C, E>,
+  { ports, failures, bounds }: PassSetup<Spec, S, Observed, C, E>,
   object: Obj<Spec, S>,
   limits: Limits,
 ): Promise<boolean> {
@@ -237,8 +237,11 @@ async function spill<Spec, S extends Remembered, Observed, C extends Command, E 
   const { spills } = ports
   if (spills === undefined) return false
   try {
-    const one = { key: { namespace, name }, uid, life, entries }
-    await withDeadline(limits, passLimits.commitMs, (io) => spills.write(one, io))
+    // A crash between two leaves them beside the entries in the status: the relay goes by the numbers.
+    for (const piece of inSpills(entries, bounds)) {
+      const one = { key: { namespace, name }, uid, life, entries: piece }
+      await withDeadline(limits, passLimits.commitMs, (io) => spills.write(one, io))
+    }
     ports.relay.spilled(object)
     return true
   } catch (error) {

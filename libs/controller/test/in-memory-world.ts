@@ -80,8 +80,8 @@ export class World {
         objects: this.objects(process),
         store: this.store(process),
         spills: this.spills(process),
-        // A small outbox, so that it overflows often.
-        bounds: { entries: 1, bytes: 24 * 1024 },
+        // A small outbox, so that it overflows often, and small spills, so that it takes several.
+        bounds: { entries: 1, bytes: 24 * 1024, spillBytes: 100 },
         toMessage: (object, entry) => ({
           subject: `redis.evt.counter.shop.orders.${entry.type}`,
           aggregate: 'redis.evt.counter.shop.orders.>',
@@ -153,7 +153,8 @@ export class World {
         return {
           findings: [],
           status: { state: 'Counting', count: observed },
-          events: changed ? [{ type: 'Counted', data: { from, to: observed } }] : [],
+          // One for each number that was passed.
+          events: changed ? passed(from, observed) : [],
           commands: changed ? [{ type: 'Note' }] : [],
           lookAgainInMs: 20_000,
         }
@@ -270,6 +271,13 @@ export class World {
       this.pending.push({ process, go })
     })
   }
+}
+
+function passed(from: number, to: number): readonly EventBody[] {
+  const steps = Array.from({ length: to - from }, (_, step) => ({ from: from + step, to: from + step + 1 }))
+  return steps.length === 0
+    ? [{ type: 'Counted', data: { from, to } }]
+    : steps.map((data) => ({ type: 'Counted', data }))
 }
 
 /** An object nobody has looked at. */

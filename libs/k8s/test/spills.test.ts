@@ -48,3 +48,16 @@ test('names that share a label are told apart, and what is no spill is left alon
   await objectsOf(kube).create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata }, io)
   expect(await spills.list(null, io)).toHaveLength(2)
 })
+
+test('a spill of the largest size is taken whole', async () => {
+  const spills = createSpills<{ readonly seq: number; readonly data: string }>({
+    objects: objectsOf(kube),
+    namespace: 'default',
+    kind: 'large',
+  })
+  // 256 KiB of entries, each character of which takes two in the ConfigMap.
+  const entries = Array.from({ length: 400 }, (_, place) => ({ seq: place + 1, data: '"'.repeat(320) }))
+  const large = { ...spillOf('large', 1, 0), entries }
+  await spills.write(large, io)
+  expect(await spills.list(large.key, io)).toEqual([large])
+})
