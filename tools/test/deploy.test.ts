@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { type KubeApiServer, startKubeApiServer } from '@slotkeeper/testing'
-import { CLUSTER_CONTROLLER_RULES, OWN_NAMESPACE_RULES } from '../rbac.ts'
+import { CLUSTER_CONTROLLER_RULES, NODES_RULES, OWN_NAMESPACE_RULES } from '../rbac.ts'
 import { readSources, root } from '../workspace.ts'
 import { kubectl, render, type Rendered, withKustomization } from './kustomize.ts'
 
@@ -210,10 +210,10 @@ describe.each(overlays)('overlay %s', (name) => {
   test('grants what the controller declares, and nothing else', async () => {
     const rbac = of(objects, 'ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding')
     await onServer(['apply', '-f', '-'], list(rbac))
-    const everywhere = name === 'namespaced' ? [] : CLUSTER_CONTROLLER_RULES
+    const everywhere = name === 'namespaced' ? [] : [...CLUSTER_CONTROLLER_RULES, ...NODES_RULES]
     const wanted = {
       elsewhere: everywhere,
-      shop: CLUSTER_CONTROLLER_RULES,
+      shop: name === 'namespaced' ? CLUSTER_CONTROLLER_RULES : everywhere,
       'slotkeeper-system': [...everywhere, ...OWN_NAMESPACE_RULES],
     }
     // The API server learns of new roles by a watch of its own.
@@ -239,7 +239,9 @@ describe('the overlays among themselves', () => {
     const found = differences(named(standard ?? []), named(namespaced ?? []))
     expect(found.map((path) => path.replace(/env\.\d+$/, 'env')).toSorted()).toEqual([
       'ClusterRole//slotkeeper-cluster-controller',
+      'ClusterRole//slotkeeper-cluster-controller-nodes',
       'ClusterRoleBinding//slotkeeper-cluster-controller',
+      'ClusterRoleBinding//slotkeeper-cluster-controller-nodes',
       'Deployment/slotkeeper-system/slotkeeper-cluster-controller.spec.template.spec.containers.0.env',
       'Role/shop/slotkeeper-cluster-controller-watched',
       'RoleBinding/shop/slotkeeper-cluster-controller-watched',
@@ -255,7 +257,7 @@ describe('the overlays among themselves', () => {
 })
 
 describe('permissions', () => {
-  const rules = [...CLUSTER_CONTROLLER_RULES, ...OWN_NAMESPACE_RULES]
+  const rules = [...CLUSTER_CONTROLLER_RULES, ...NODES_RULES, ...OWN_NAMESPACE_RULES]
 
   test('Secrets are read by name, never listed; nobody runs commands in pods; nothing is granted by a wildcard', () => {
     const verbs = rules.filter(({ resources }) => resources.includes('secrets')).flatMap((rule) => rule.verbs)
