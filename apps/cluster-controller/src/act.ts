@@ -24,14 +24,14 @@ import {
 import type { ClusterCommand } from '@slotkeeper/redis-topology'
 import { createSecrets } from './credentials.ts'
 import type { AppCommand } from './decide.ts'
-import { nodeFor } from './observe.ts'
+import { type Access, nodeFor } from './observe.ts'
 import { parseCluster } from './cluster-object.ts'
 
 /** What acting reaches out to. */
 export type ActPorts = {
   readonly objects: Objects
   readonly pool: NodePool
-  readonly access: Map<string, { readonly password: string }>
+  readonly access: ReadonlyMap<string, Pick<Access, 'password'>>
   /** When a failover was last asked for, by operation: asking again at once would start the election anew. */
   readonly asked: Map<string, number>
   /** Told of each object of a cluster that was written. */

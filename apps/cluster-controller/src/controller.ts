@@ -8,7 +8,7 @@ import type { RedisClusterSpec } from '@slotkeeper/api'
 import { act } from './act.ts'
 import { type CachedPod, type Caches, startCaches } from './caches.ts'
 import { type AppCommand, decide, type DecideSettings } from './decide.ts'
-import { type Observed, observe } from './observe.ts'
+import { type Access, type Observed, observe } from './observe.ts'
 
 /** What the controller is joined with. */
 export type ControllerPorts = {
@@ -24,7 +24,7 @@ export function clusterController(
   ports: ControllerPorts,
 ): Controller<RedisClusterSpec, ClusterStatus, Observed, AppCommand, ClusterEvent> {
   const { kube, objects, namespaces, settings, onProblem } = ports
-  const access = new Map<string, { readonly password: string }>()
+  const access = new Map<string, Access>()
   const asked = new Map<string, number>()
   let caches: Caches | undefined
   let wakeUp: (key: Key) => void = () => undefined

@@ -23,9 +23,15 @@ export type ObservePorts = {
   readonly caches: Caches
   readonly objects: Objects
   readonly pool: NodePool
-  /** Where `act` finds the way to a pod's server again. */
-  readonly access: Map<string, { readonly password: string }>
+  /** Where `act` finds the way to a pod's server again, by uid of the cluster. */
+  readonly access: Map<string, Access>
 }
+
+/** How to enter the servers of a cluster; `readAt` is monotonic, in ms. */
+export type Access = { readonly password: string; readonly readAt: number }
+
+/** Secrets cannot be watched. Below the 60 s between two looks at a healthy cluster, so that each of these reads them. */
+const SECRETS_LAST_MS = 50_000
 
 /** How long one server may take to answer, in milliseconds. */
 export const NODE_DEADLINE_MS = 500
@@ -40,15 +46,18 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
   // What takes a request each is asked for together: every reaction waits for it.
   const record = recordedFormedAt(ports, owned, object, io)
   const formed = record.then((at) => (object.status?.formedAt ?? at) !== undefined)
-  const [credentials, recorded] = await Promise.all([
-    readCredentials(ports.objects, object.metadata, object.spec, formed, io),
-    record,
-    formed,
-  ])
-  if (credentials.type === 'found') ports.access.set(uid, { password: credentials.control })
+  const read = (): Promise<Credentials> => readAccess(ports, object, formed, io)
+  const known = keptAccess(ports, uid)
+  const [first, recorded] = await Promise.all([known ?? read(), record, formed])
   const places = placesOf(ports.caches, object)
   const settings = [...READ_SETTINGS, ...Object.keys(liveSettings(object.spec))]
-  const members = await Promise.all(places.map((place) => observeMember(ports, place, credentials, settings)))
+  const ask = (by: Credentials): Promise<readonly Member[]> =>
+    Promise.all(places.map((place) => observeMember(ports, place, by, settings)))
+  const answers = await ask(first)
+  // The password may have been changed since it was read.
+  const outdated = known !== undefined && answers.some((member) => member.contact.type === 'denied')
+  const credentials = outdated ? await read() : first
+  const members = outdated ? await ask(credentials) : answers
   const refused = members.some((member) => member.contact.type === 'refused')
   // After a refusal the others are asked again: what they say of the dead one must be younger than its refusal.
   const settled = refused
@@ -70,6 +79,25 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
       ? { secretMissing: { secret: credentials.secret, message: credentials.message } }
       : {}),
   }
+}
+
+function keptAccess({ access }: ObservePorts, uid: string): Credentials | undefined {
+  const kept = access.get(uid)
+  const isYoung = kept !== undefined && performance.now() - kept.readAt < SECRETS_LAST_MS
+  return isYoung ? { type: 'found', control: kept.password } : undefined
+}
+
+/** Reads the Secrets and remembers the way to the servers. */
+async function readAccess(
+  { objects, access }: ObservePorts,
+  { metadata, spec }: ClusterObject,
+  formed: Promise<boolean>,
+  io: Io,
+): Promise<Credentials> {
+  const readAt = performance.now()
+  const credentials = await readCredentials(objects, metadata, spec, formed, io)
+  if (credentials.type === 'found') access.set(metadata.uid, { password: credentials.control, readAt })
+  return credentials
 }
 
 type Place = Pick<Member, 'pod' | 'shard' | 'index'> & { readonly kube: CachedPod | null }
