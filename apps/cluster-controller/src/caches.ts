@@ -39,7 +39,8 @@ export type Caches = {
   wrote(cluster: string, object: KubeObject): void
   /** `Kind/name` of a cluster's objects that the caches do not show yet as we wrote them. */
   behind(namespace: string, cluster: string): readonly string[]
-  synced(signal: AbortSignal): Promise<void>
+  /** Resolves when everything in a namespace was listed once: one that may not be read holds up no other. */
+  synced(signal: AbortSignal, namespace: string): Promise<void>
 }
 
 type Options = {
@@ -47,6 +48,8 @@ type Options = {
   readonly namespaces: readonly string[]
   readonly wake: (key: Key) => void
   readonly onProblem: (error: unknown) => void
+  /** Told when the clusters of a namespace may no longer be read, and when they may again. */
+  readonly onAccess: (namespace: string, allowed: boolean) => void
 }
 
 /** Starts the watches; every change wakes the cluster that it belongs to. */
@@ -84,6 +87,7 @@ export function startCaches(options: Options, signal: AbortSignal): Caches {
       ...scope,
       project: ({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }),
       onProblem,
+      onAccess: options.onAccess,
       onChange: ({ object }) => wake(object),
     },
     signal,
@@ -113,8 +117,8 @@ export function startCaches(options: Options, signal: AbortSignal): Caches {
       else writes.set(key, late)
       return late.map(({ kind, name }) => `${kind}/${name}`)
     },
-    synced: async (stop) => {
-      await Promise.all([podCache, clusters, ...Object.values(owned)].map((one) => one.synced(stop)))
+    synced: async (stop, namespace) => {
+      await Promise.all([podCache, clusters, ...Object.values(owned)].map((one) => one.synced(stop, namespace)))
     },
   }
 }

@@ -17,13 +17,14 @@ export type ControllerPorts = {
   readonly namespaces: readonly string[]
   readonly settings: DecideSettings
   readonly onProblem: (error: unknown) => void
+  readonly onAccess: (namespace: string, allowed: boolean) => void
 }
 
 /** The controller of RedisCluster: four functions on one set of caches and connections. */
 export function clusterController(
   ports: ControllerPorts,
 ): Controller<RedisClusterSpec, ClusterStatus, Observed, AppCommand, ClusterEvent> {
-  const { kube, objects, namespaces, settings, onProblem } = ports
+  const { kube, objects, namespaces, settings, onProblem, onAccess } = ports
   const access = new Map<string, Access>()
   const asked = new Map<string, number>()
   let caches: Caches | undefined
@@ -37,12 +38,12 @@ export function clusterController(
     kind: { group: GROUP, version: VERSION, plural: 'redisclusters' },
     wakes(wake, signal) {
       wakeUp = wake
-      caches = startCaches({ kube, namespaces, wake, onProblem }, signal)
+      caches = startCaches({ kube, namespaces, wake, onProblem, onAccess }, signal)
       signal.addEventListener('abort', () => pool.close(), { once: true })
     },
     async observe(object, io) {
       if (caches === undefined) throw new Error('observed before the watches were started')
-      await caches.synced(io.signal)
+      await caches.synced(io.signal, object.metadata.namespace)
       const living = new Set(caches.pods.list().map((pod) => pod.uid))
       pool.keepOnly((podUid) => living.has(podUid))
       return observe({ caches, objects, pool, access }, object, io)

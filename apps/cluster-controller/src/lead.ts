@@ -39,6 +39,7 @@ export async function lead(setup: Leading, signal: AbortSignal): Promise<void> {
     objects,
     namespaces: config.watchNamespaces,
     onProblem,
+    onAccess: (namespace, allowed) => tellAccess(setup, namespace, allowed),
     settings: {
       nodeLossMs: config.SLOTKEEPER_NODE_LOSS_SECONDS * 1000,
       podUid: config.SLOTKEEPER_POD_UID === 'platform' ? null : config.SLOTKEEPER_POD_UID,
@@ -78,6 +79,14 @@ export async function lead(setup: Leading, signal: AbortSignal): Promise<void> {
     },
   )
   await running.stopped
+}
+
+/** What may not be read is no reason to leave the rest alone, nor to be restarted: it is told in log and metrics. */
+function tellAccess({ log, metrics }: Leading, namespace: string, allowed: boolean): void {
+  const which = namespace === '' ? '(all)' : namespace
+  metrics.unreadableNamespaces.set({ namespace: which }, allowed ? 0 : 1)
+  if (allowed) log.info({ namespace: which }, 'this namespace may be read again')
+  else log.error({ namespace: which }, 'this namespace may not be read: its clusters are left alone')
 }
 
 /** The store with its metrics. */

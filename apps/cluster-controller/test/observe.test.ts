@@ -63,7 +63,10 @@ test('Secrets are read once for many looks, and again in the look that is denied
     )
   const stop = new AbortController()
   onTestFinished(() => stop.abort())
-  const caches = startCaches({ kube, namespaces: [namespace], wake: () => {}, onProblem: () => {} }, stop.signal)
+  const caches = startCaches(
+    { kube, namespaces: [namespace], wake: () => {}, onProblem: () => {}, onAccess: () => {} },
+    stop.signal,
+  )
   const pool = new NodePool(() => undefined)
   onTestFinished(() => pool.close())
   const access = new Map<string, Access>()

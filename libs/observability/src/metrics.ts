@@ -52,6 +52,12 @@ export function createMetrics() {
       labelNames: ['name'],
       registers,
     }),
+    unreadableNamespaces: new Gauge({
+      name: 'slotkeeper_namespace_unreadable',
+      help: '1 while the clusters of a watched namespace may not be read, and so are left alone',
+      labelNames: ['namespace'],
+      registers,
+    }),
     eventStoreReady: new Gauge({
       name: 'slotkeeper_event_store_ready',
       help: '1 while the event store takes events',
