@@ -1,5 +1,5 @@
 import { busPort, CLIENT_PORT, FINALIZER, LABEL } from '@slotkeeper/api'
-import type { Io, Outcome } from '@slotkeeper/controller'
+import type { ActIo, Io, Outcome } from '@slotkeeper/controller'
 import {
   configMaps,
   isKubeError,
@@ -39,6 +39,7 @@ export type ActPorts = {
 }
 
 const ACCEPTED: Outcome = { result: 'accepted' }
+const LATER: Outcome = { result: 'later', inMs: 50 }
 const CALL_MS = 2_000
 const ASK_AGAIN_MS = 2_000
 const RESOURCES: Readonly<Record<string, ResourceDescriptor>> = Object.fromEntries(
@@ -49,11 +50,12 @@ type Of<T extends ClusterCommand['type']> = Extract<ClusterCommand, { readonly t
   Pick<AppCommand, 'cluster' | 'object' | 'ips'>
 
 /** Carries out one command. Idempotent; what the other side refuses is an outcome, not an exception. */
-export async function act(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome> {
+export async function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Outcome> {
   try {
     return await carryOut(ports, command, io)
   } catch (error) {
     if (io.signal.aborted) throw error
+    if (error instanceof NotNow) return LATER
     if (error instanceof RedisError)
       return { result: 'failed', reason: error.reason, message: `${command.type}: ${error.message}` }
     if (isKubeError(error))
@@ -62,7 +64,7 @@ export async function act(ports: ActPorts, command: AppCommand, io: Io): Promise
   }
 }
 
-function carryOut(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome> {
+function carryOut(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Outcome> {
   switch (command.type) {
     case 'ApplyObject':
       return applyObject(ports, command, io)
@@ -84,28 +86,32 @@ function carryOut(ports: ActPorts, command: AppCommand, io: Io): Promise<Outcome
 type OnKubernetes = 'ApplyObject' | 'DeleteObject' | 'ReleasePod' | 'LabelPods' | 'EnsureFinalizer' | 'RemoveFinalizer'
 type OnServers = Exclude<AppCommand, { readonly type: OnKubernetes }>
 
-function carryOutOnServers(ports: ActPorts, command: OnServers, io: Io): Promise<Outcome> {
+function carryOutOnServers(ports: ActPorts, command: OnServers, io: ActIo): Promise<Outcome> {
   switch (command.type) {
     case 'MeetNodes':
       return meetNodes(ports, command, io)
     case 'AssignSlots':
-      return onEach(ports, command, command.assignments, (node, { nodeId, ranges }) => assign(node, nodeId, ranges))
+      // First slots go to an empty server of the id that was decided on, and to no other.
+      return onEach(ports, command, command.assignments, async (_node, assignment) => {
+        const node = await chosen(ports, command, assignment, io, 'none')
+        await node.call(clusterCalls.addSlots(assignment.ranges), CALL_MS)
+      })
     case 'AttachReplicas':
-      return attachReplicas(ports, command)
+      return attachReplicas(ports, command, io)
     case 'ConfigureNodes':
       return configureNodes(ports, command)
     case 'FailOver':
-      return failOver(ports, command, clusterCalls.failOver())
+      return failOver(ports, command, clusterCalls.failOver(), io)
     case 'TakeOver':
-      return failOver(ports, command, clusterCalls.takeOver())
+      return failOver(ports, command, clusterCalls.takeOver(), io)
     case 'HandOver':
-      return failOver(ports, command, clusterCalls.handOver())
+      return failOver(ports, command, clusterCalls.handOver(), io)
     case 'CoverSlots':
-      return coverSlots(ports, command)
+      return coverSlots(ports, command, io)
     case 'StartEmpty':
-      return startEmpty(ports, command)
+      return startEmpty(ports, command, io)
     case 'ForgetNode':
-      return forgetNode(ports, command)
+      return forgetNode(ports, command, io)
   }
 }
 
@@ -114,6 +120,38 @@ function connection(ports: ActPorts, command: Pick<AppCommand, 'cluster' | 'ips'
   const access = ports.access.get(command.cluster.uid)
   if (place === undefined || access === undefined) throw new RedisError('Closed', `${pod} has no address`)
   return nodeFor(ports.pool, place.uid, place.ip, access.password)
+}
+
+/** What was decided may not be sent any more, or not yet: a later pass decides anew. */
+class NotNow extends Error {
+  override readonly name = 'NotNow'
+}
+
+/** To be called right before what cannot be taken back is sent. */
+function assertMayAct(io: ActIo): void {
+  if (!io.mayAct()) throw new NotNow()
+}
+
+/**
+ * The connection to a pod's server that has just said to be the node that was chosen, while we still may act: what the
+ * caller sends next goes out at once, and to no other (SAFETY 4).
+ *
+ * @param keys `none`: the server must be empty
+ */
+async function chosen(
+  ports: ActPorts,
+  command: Pick<AppCommand, 'cluster' | 'ips'>,
+  { pod, nodeId }: { readonly pod: string; readonly nodeId: string | undefined },
+  io: ActIo,
+  keys: 'any' | 'none' = 'any',
+): Promise<RedisNode> {
+  const node = connection(ports, command, pod)
+  const [id, size] = await node.pipeline([['CLUSTER', 'MYID'], ['DBSIZE']], CALL_MS)
+  if (id instanceof RedisError) throw id
+  if (nodeId === undefined || id !== nodeId) throw new RedisError('Answered', `${pod} is another node now`)
+  if (keys === 'none' && size !== 0) throw new RedisError('Answered', `${pod} is not the empty node that was chosen`)
+  assertMayAct(io)
+  return node
 }
 
 async function applyObject(ports: ActPorts, command: Of<'ApplyObject'>, io: Io): Promise<Outcome> {
@@ -202,7 +240,7 @@ async function setFinalizer(ports: ActPorts, { cluster }: AppCommand, wanted: bo
   return ACCEPTED
 }
 
-async function meetNodes(ports: ActPorts, command: Of<'MeetNodes'>, io: Io): Promise<Outcome> {
+async function meetNodes(ports: ActPorts, command: Of<'MeetNodes'>, io: ActIo): Promise<Outcome> {
   const peers = new Map(command.meets.flatMap((meet) => meet.peers.map((peer) => [peer.pod, peer.nodeId] as const)))
   const verified = new Map<string, string>()
   await Promise.all(
@@ -225,42 +263,19 @@ async function meetNodes(ports: ActPorts, command: Of<'MeetNodes'>, io: Io): Pro
       const ip = verified.get(pod)
       return ip === undefined ? [] : [clusterCalls.meet(ip, CLIENT_PORT, busPort(command.cluster.uid))]
     })
-    if (meets.length > 0) await node.pipeline(meets, CALL_MS)
+    if (meets.length === 0) return
+    assertMayAct(io)
+    await node.pipeline(meets, CALL_MS)
   })
 }
 
-async function assign(
-  node: RedisNode,
-  nodeId: string,
-  ranges: readonly { readonly first: number; readonly last: number }[],
-): Promise<void> {
-  // First slots go to an empty server of the id that was decided on, and to no other.
-  await assertEmpty(node, nodeId)
-  await node.call(clusterCalls.addSlots(ranges), CALL_MS)
-}
-
-/** The connection must answer after the lease was checked, and be that of the empty server that was chosen. */
-async function assertEmpty(node: RedisNode, nodeId: string): Promise<void> {
-  const [id, size] = await node.pipeline([['CLUSTER', 'MYID'], ['DBSIZE']], CALL_MS)
-  if (id !== nodeId || size !== 0)
-    throw new RedisError('Answered', 'the server is not the empty one that the slots were meant for')
-}
-
-async function attachReplicas(ports: ActPorts, command: Of<'AttachReplicas'>): Promise<Outcome> {
-  const outcomes = await Promise.all(
-    command.attachments.map(async ({ pod, primaryId }): Promise<Outcome> => {
-      try {
-        await connection(ports, command, pod).call(clusterCalls.replicate(primaryId), CALL_MS)
-        return ACCEPTED
-      } catch (error) {
-        const { message, reason } = asRedisError(error)
-        return /Unknown node/i.test(message)
-          ? { result: 'later', inMs: 50 }
-          : { result: 'failed', reason, message: `${pod}: ${message}` }
-      }
-    }),
-  )
-  return outcomes.find((one) => one.result === 'failed') ?? outcomes.find((one) => one.result === 'later') ?? ACCEPTED
+async function attachReplicas(ports: ActPorts, command: Of<'AttachReplicas'>, io: ActIo): Promise<Outcome> {
+  return onEach(ports, command, command.attachments, async (_node, { pod, primaryId }) => {
+    const node = await chosen(ports, command, { pod, nodeId: command.ips[pod]?.nodeId }, io)
+    const [answer] = await node.pipeline([clusterCalls.replicate(primaryId)], CALL_MS)
+    if (!(answer instanceof RedisError)) return
+    throw /Unknown node/i.test(answer.message) ? new NotNow() : answer
+  })
 }
 
 async function configureNodes(ports: ActPorts, command: Of<'ConfigureNodes'>): Promise<Outcome> {
@@ -278,43 +293,39 @@ async function failOver(
   ports: ActPorts,
   command: Of<'FailOver'> | Of<'TakeOver'> | Of<'HandOver'>,
   words: Words,
+  io: ActIo,
 ): Promise<Outcome> {
   const last = ports.asked.get(command.opId)
   if (last !== undefined && Date.now() - last < ASK_AGAIN_MS) return ACCEPTED
-  const node = connection(ports, command, command.pod)
-  // The connection must answer after the lease was checked, and be that of the node that was chosen (SAFETY 4).
-  if ((await node.call(['CLUSTER', 'MYID'], CALL_MS)) !== command.nodeId)
-    return { result: 'failed', reason: 'Answered', message: `${command.pod} is another node now` }
+  const node = await chosen(ports, command, command, io)
   if (ports.asked.size > 1_000) ports.asked.clear()
   ports.asked.set(command.opId, Date.now())
   await node.call(words, CALL_MS)
   return ACCEPTED
 }
 
-async function startEmpty(ports: ActPorts, command: Of<'StartEmpty'>): Promise<Outcome> {
-  const node = connection(ports, command, command.pod)
-  await assertEmpty(node, command.nodeId)
+async function startEmpty(ports: ActPorts, command: Of<'StartEmpty'>, io: ActIo): Promise<Outcome> {
+  const node = await chosen(ports, command, command, io, 'none')
   const answers = await node.pipeline(clusterCalls.takeSlots(command.ranges, command.release), CALL_MS)
   const refusal = answers.find((answer) => answer instanceof RedisError)
   if (refusal !== undefined) throw refusal
   return ACCEPTED
 }
 
-async function coverSlots(ports: ActPorts, command: Of<'CoverSlots'>): Promise<Outcome> {
-  const node = connection(ports, command, command.pod)
-  if ((await node.call(['CLUSTER', 'MYID'], CALL_MS)) !== command.nodeId)
-    return { result: 'failed', reason: 'Answered', message: `${command.pod} is another node now` }
+async function coverSlots(ports: ActPorts, command: Of<'CoverSlots'>, io: ActIo): Promise<Outcome> {
+  const node = await chosen(ports, command, command, io)
   // A slot that the node has heard an owner of meanwhile is refused, and with it all.
   await node.call(clusterCalls.addSlots(command.ranges), CALL_MS)
   return ACCEPTED
 }
 
-async function forgetNode(ports: ActPorts, command: Of<'ForgetNode'>): Promise<Outcome> {
+async function forgetNode(ports: ActPorts, command: Of<'ForgetNode'>, io: ActIo): Promise<Outcome> {
   return onEach(
     ports,
     command,
     command.pods.map((pod) => ({ pod })),
-    async (node) => {
+    async (_node, { pod }) => {
+      const node = await chosen(ports, command, { pod, nodeId: command.ips[pod]?.nodeId }, io)
       const [answer] = await node.pipeline([clusterCalls.forget(command.nodeId)], CALL_MS)
       if (answer instanceof RedisError && !/Unknown node/i.test(answer.message)) throw answer
     },
@@ -333,10 +344,11 @@ async function onEach<T extends { readonly pod: string }>(
         await work(connection(ports, command, place.pod), place)
         return ACCEPTED
       } catch (error) {
+        if (error instanceof NotNow) return LATER
         const { reason, message } = asRedisError(error)
         return { result: 'failed', reason, message: `${command.type}: ${place.pod}: ${message}` }
       }
     }),
   )
-  return outcomes.find((one) => one.result === 'failed') ?? ACCEPTED
+  return outcomes.find((one) => one.result === 'failed') ?? outcomes.find((one) => one.result === 'later') ?? ACCEPTED
 }

@@ -14,6 +14,7 @@ import {
   intentFor,
   isFinished,
   isUp,
+  type Member,
   nextState,
   OUT_OF_SERVICE_TAINT,
   outlived,
@@ -35,7 +36,8 @@ export type AppCommand = ClusterCommand & {
   readonly object?: WantedObject
   /** For RemoveFinalizer: what could not be spilled is given up. */
   readonly anyway?: boolean
-  readonly ips: Readonly<Record<string, { readonly ip: string; readonly uid: string }>>
+  /** Where the pods' servers were, and which nodes those that answered said they are. */
+  readonly ips: Readonly<Record<string, { readonly ip: string; readonly uid: string; readonly nodeId?: string }>>
 }
 type Operation = NonNullable<ClusterStatus['operation']>
 
@@ -237,7 +239,7 @@ function commandsFor(input: Commanding): readonly AppCommand[] {
   const { namespace, name, uid } = object.metadata
   const ips = Object.fromEntries(
     observed.snapshot.members.flatMap((member) =>
-      member.kube?.ip === undefined ? [] : [[member.pod, { ip: member.kube.ip, uid: member.kube.uid }]],
+      member.kube?.ip === undefined ? [] : [[member.pod, placeOf(member, member.kube.ip, member.kube.uid)]],
     ),
   )
   const cluster = { namespace, name, uid }
@@ -317,6 +319,10 @@ function labelCommands(
     if (!behind.includes(`Pod/${member.pod}`)) roles[member.pod] = role
   }
   return Object.keys(roles).length === 0 ? [] : [complete({ type: 'LabelPods', roles })]
+}
+
+function placeOf(member: Member, ip: string, uid: string): AppCommand['ips'][string] {
+  return isUp(member) ? { ip, uid, nodeId: member.contact.view.nodeId } : { ip, uid }
 }
 
 function lookAgain(

@@ -101,6 +101,16 @@ export type Failure = {
 /** Every I/O stops when the signal aborts and should not outlast the deadline (Unix ms). */
 export type Io = { readonly signal: AbortSignal; readonly deadline: number }
 
+/** What acting may use. */
+export type ActIo = Io & {
+  /**
+   * Whether we may still act: the lease holds for 3 s more, and the process did not stand still during the pass (SAFETY 4).
+   * It is asked before each command; what cannot be taken back asks again right before it is sent, when the other side
+   * has answered. Where it says no, the outcome is `later`.
+   */
+  mayAct(): boolean
+}
+
 /** A controller of one kind: four functions and the questions the runtime may ask about them. */
 export type Controller<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody> = {
   readonly kind: { readonly group: string; readonly version: string; readonly plural: string }
@@ -113,7 +123,7 @@ export type Controller<Spec, S extends Remembered, Observed, C extends Command, 
   /** Whether the state machine lets this command out in this state. */
   allows(state: S['state'], command: C): boolean
   /** Idempotent. */
-  act(command: C, io: Io): Promise<Outcome>
+  act(command: C, io: ActIo): Promise<Outcome>
   /**
    * Whether the object is let go by this command. What its outbox still holds is spilled before it: `WhenSpilled` waits
    * until that succeeds, `Anyway` does not.

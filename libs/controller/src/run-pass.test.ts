@@ -49,6 +49,10 @@ type Case = {
   readonly ends?: 'WhenSpilled' | 'Anyway'
   readonly now?: number
   readonly standstill?: Standstill
+  /** How long the command `Slow` takes. */
+  readonly slowMs?: number
+  /** Until when the lease is held, by the clock of the pass. */
+  readonly leaseUntil?: number
 }
 
 async function pass(given: Case, failures = createFailures()) {
@@ -72,7 +76,12 @@ async function pass(given: Case, failures = createFailures()) {
       ...given.decision,
     }),
     allows: (state, command) => !(state === 'Healthy' && command.type === 'Forbidden'),
-    act: async (command) => {
+    act: async (command, io) => {
+      if (command.type === 'Slow') {
+        const before = io.mayAct()
+        now += given.slowMs ?? 0
+        return before && io.mayAct() ? { result: 'accepted' } : { result: 'later', inMs: 50 }
+      }
       log.push(command.type)
       return given.outcomes?.[command.type] ?? { result: 'accepted' }
     },
@@ -100,7 +109,11 @@ async function pass(given: Case, failures = createFailures()) {
             return { ...before, status: status as Thing['status'] }
           },
         },
-        lease: { epoch: 7, holder: 'me', held: (marginMs) => marginMs === 3_000 && (given.held ?? true) },
+        lease: {
+          epoch: 7,
+          holder: 'me',
+          held: (marginMs) => marginMs === 3_000 && (given.held ?? now + marginMs < (given.leaseUntil ?? Infinity)),
+        },
         relay: {
           offer: () => void log.push('offer'),
           spilled: () => void log.push('spilled'),
@@ -229,6 +242,16 @@ describe('what is not let out', () => {
       result: 'LoopJumped',
       commands: [],
     })
+  })
+
+  test('what is under way hears that the lease is ending, or that the process stood still', async () => {
+    const decision = { commands: [{ type: 'Slow' }, { type: 'MeetNode' }] }
+    const ends = { now: 5_000, leaseUntil: 9_000 }
+    expect((await pass({ decision, ...ends, slowMs: 900 })).report).toMatchObject({ result: 'Done' })
+    const late = await pass({ decision, ...ends, slowMs: 1_100 })
+    expect(late.report).toMatchObject({ result: 'LeaseEnding', commands: ['Slow'] })
+    expect(late.log).toEqual([])
+    expect((await pass({ decision, slowMs: 2_000 })).report).toMatchObject({ result: 'LoopJumped', commands: ['Slow'] })
   })
 
   test('a full outbox holds back state, events and new intents, but no healing', async () => {

@@ -1,5 +1,16 @@
 import type { Backoff } from './backoff.ts'
-import type { Command, Controller, Decision, EventBody, Key, Metadata, Obj, Ports, Remembered } from './contract.ts'
+import type {
+  Command,
+  Controller,
+  Decision,
+  EventBody,
+  Key,
+  Lease,
+  Metadata,
+  Obj,
+  Ports,
+  Remembered,
+} from './contract.ts'
 import type { StatusOf, Timers } from './contract.ts'
 import { InvariantError, isConflict, messageOf, reasonOf } from './errors.ts'
 import type { Failures } from './failures.ts'
@@ -252,6 +263,12 @@ async function spill<Spec, S extends Remembered, Observed, C extends Command, E 
   }
 }
 
+/** Why nothing may be done any more in this pass, or null. */
+function hindrance(lease: Lease, loop: LoopWatch): Pick<Ending, 'result' | 'lookAgainInMs'> | null {
+  if (loop.jumped()) return { result: 'LoopJumped', lookAgainInMs: lookAgainMs.least }
+  return lease.held(leaseMarginMs) ? null : { result: 'LeaseEnding', lookAgainInMs: 1_000 }
+}
+
 async function actInOrder<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
   setup: PassSetup<Spec, S, Observed, C, E>,
   work: {
@@ -269,17 +286,22 @@ async function actInOrder<Spec, S extends Remembered, Observed, C extends Comman
   const commands: string[] = []
   for (const command of work.commands) {
     work.signal.throwIfAborted()
-    if (work.loop.jumped()) return { result: 'LoopJumped', lookAgainInMs: lookAgainMs.least, commands }
-    if (!ports.lease.held(leaseMarginMs)) return { result: 'LeaseEnding', lookAgainInMs: 1_000, commands }
+    const before = hindrance(ports.lease, work.loop)
+    if (before !== null) return { ...before, commands }
     commands.push(command.type)
     const limits = { clock: ports.clock, timers, signal: work.signal }
     // With the object its outbox goes: what waits in it must be elsewhere by then.
     const end = setup.controller.ends?.(command) ?? 'No'
     if (end !== 'No' && !(await spill(setup, work.current, limits)) && end === 'WhenSpilled')
       return { result: 'CommandFailed', lookAgainInMs: setup.backoff.next(work.key), commands }
-    const outcome = await withDeadline(limits, passLimits.actMs, (io) => setup.controller.act(command, io))
-    if (outcome.result === 'later')
-      return { result: 'Later', lookAgainInMs: within(Math.max(work.leastMs, outcome.inMs)), commands }
+    const mayAct = (): boolean => hindrance(ports.lease, work.loop) === null
+    const outcome = await withDeadline(limits, passLimits.actMs, (io) =>
+      setup.controller.act(command, { ...io, mayAct }),
+    )
+    if (outcome.result === 'later') {
+      const looked = { result: 'Later', lookAgainInMs: within(Math.max(work.leastMs, outcome.inMs)) } as const
+      return { ...(hindrance(ports.lease, work.loop) ?? looked), commands }
+    }
     if (outcome.result === 'failed') {
       const { reason, message } = outcome
       setup.failures.add(work.key, { command, reason, message }, ports.clock.now())
