@@ -1,4 +1,4 @@
-import { type Kube, type KubeObject, nodes, startPermittedReflector } from '@slotkeeper/k8s'
+import { isKubeError, type Kube, type KubeObject, nodes, startPermittedReflector } from '@slotkeeper/k8s'
 import { type HostView, OUT_OF_SERVICE_TAINT } from '@slotkeeper/redis-topology'
 
 /** The machines of Kubernetes. The permission is optional: without it no lost machine is told of, and no taint is seen. */
@@ -16,6 +16,10 @@ type Options = {
 
 type Host = { readonly name: string; readonly notReadySince?: number; readonly outOfService: boolean }
 
+const REFUSED = new Error(
+  'nodes may not be read: a lost one is not told of (the optional ClusterRole slotkeeper-cluster-controller-nodes)',
+)
+
 /** Starts to follow the machines; the signal stops it. */
 export function startHosts({ kube, onChange, onProblem }: Options, signal: AbortSignal): Hosts {
   const cache = startPermittedReflector<Host>(
@@ -23,7 +27,7 @@ export function startHosts({ kube, onChange, onProblem }: Options, signal: Abort
       kube,
       resource: nodes,
       project,
-      onProblem,
+      onProblem: (error) => onProblem(isKubeError(error) && error.reason === 'Forbidden' ? REFUSED : error),
       onChange: (change) => {
         if (change.type !== 'modified' || differ(change.previous, change.object)) onChange(change.object.name)
       },

@@ -13,6 +13,7 @@ import {
   unprovenMissing,
 } from './failover.ts'
 import type { ClusterFinding, FindingType } from './finding.ts'
+import { firstPrimaries } from './first-primaries.ts'
 import { allows, nextState } from './lifecycle.ts'
 import { releasePods } from './node-loss.ts'
 import { isOrphaned } from './orphan.ts'
@@ -172,11 +173,11 @@ function planForming(
   const commands: ClusterCommand[] = [...assignCommands(given, opId)]
   commands.push(...(apart ? [meetCommand(given, opId)] : reassignCommands(given, opId)))
   for (const { shard } of picture.shards) commands.push(...coverSlotsCommands(picture, `shard ${shard}`, opId))
-  // Before slots are heard of, the first member is followed; then their owner, whichever member it has become.
-  const attachments = picture.shards.flatMap((shard) => {
-    const first = shard.members.filter(isUp).find((one) => one.index === 0)
-    return attachmentsTo(shard, shard.primaryId === undefined ? first : ownerOf(shard))
-  })
+  // Before slots are heard of, the one that gets them is followed; then their owner, whichever member it has become.
+  const first = firstPrimaries(picture)
+  const attachments = picture.shards.flatMap((shard) =>
+    attachmentsTo(shard, shard.primaryId === undefined ? first.get(shard.shard) : ownerOf(shard)),
+  )
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
   // Borrowed timeouts go back last: until then the nodes gossip fast.
   if (findings.every((one) => one.type === 'SettingsDrifted')) commands.push(...settingsCommands(given))
@@ -202,11 +203,9 @@ function meetCommand({ picture, desired }: Case, opId: string): ClusterCommand {
 /** First slots of the shards that nobody owns. */
 function assignCommands({ picture, desired }: Case, opId: string): readonly ClusterCommand[] {
   const ranges = evenRanges(desired.shards)
-  const assignments = picture.up.flatMap((member) => {
-    const range = ranges[member.shard]
-    const owned = picture.shards[member.shard]?.primaryId !== undefined
-    if (member.index !== 0 || range === undefined || owned) return []
-    return [{ pod: member.pod, nodeId: member.contact.view.nodeId, ranges: [range] }]
+  const assignments = [...firstPrimaries(picture)].flatMap(([shard, { pod, contact }]) => {
+    const range = ranges[shard]
+    return range === undefined ? [] : [{ pod, nodeId: contact.view.nodeId, ranges: [range] }]
   })
   return assignments.length === 0 ? [] : [{ type: 'AssignSlots', opId, assignments }]
 }

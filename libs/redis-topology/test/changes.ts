@@ -29,6 +29,10 @@ export const CHANGES: Readonly<Record<string, Change>> = {
     const { ip: _none, containerId: _neither, ...kube } = startContainer(place)
     place.kube = { ...kube, ready: false, running: false }
   }),
+  /** Kubernetes has put the pod on that machine. */
+  on: each((place, _world, [nodeName = '']) => {
+    if (place.kube !== null) place.kube = { ...place.kube, nodeName }
+  }),
   /** The pod is started with an empty server; one that had another before comes back as a new node. */
   start: each((place, world) => {
     die(place, world)
