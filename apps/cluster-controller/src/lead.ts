@@ -56,6 +56,8 @@ export async function lead(setup: Leading, signal: AbortSignal): Promise<void> {
         wrote: (before, after) => tellCommitted(recorder, before, after),
       }),
       store: measured(setup),
+      // An event is dated when it is committed with its state.
+      acknowledged: ({ time }) => setup.metrics.publishSeconds.observe((Date.now() - Date.parse(time)) / 1000),
       spills: createSpills<OutboxEntry>({ objects, namespace: config.SLOTKEEPER_NAMESPACE, kind: 'cluster' }),
       toMessage: (object, entry) => {
         const { namespace, name, uid } = object.metadata
@@ -93,10 +95,8 @@ function tellAccess({ log, metrics }: Leading, namespace: string, allowed: boole
 function measured({ store, metrics }: Leading): Pick<EventStore, 'append' | 'lastOf'> {
   return {
     append: async (request, io) => {
-      const started = performance.now()
       const result = await store.append(request, io)
       metrics.eventStoreReady.set(result.ok || result.reason === 'WrongLastSequence' ? 1 : 0)
-      if (result.ok) metrics.publishSeconds.observe((performance.now() - started) / 1000)
       return result
     },
     lastOf: (aggregate, io) => store.lastOf(aggregate, io),

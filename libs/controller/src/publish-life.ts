@@ -23,6 +23,8 @@ export type PublishOptions = Limits & {
   /** Reads the object anew; asked only when the history ends in another life. */
   readonly get: (key: Key, io: Io) => Promise<Committed | null>
   readonly spills?: Spills
+  /** Told of each entry that the store acknowledged to us. */
+  readonly acknowledged?: (entry: OutboxEntry) => void
 }
 
 /** Appends what waits in one life, in order, one after the other; what was spilled of it in its place. */
@@ -64,6 +66,7 @@ async function append(writing: Writing, object: Committed, entry: OutboxEntry): 
   const result = await withDeadline(options, storeMs, (io) => options.store.append(request, io))
   if (!result.ok) return { reason: result.reason, message: result.message }
   writing.expected = result.sequence
+  options.acknowledged?.(entry)
   return null
 }
 

@@ -27,6 +27,7 @@ function aRelay(
   const stream: string[] = []
   const tries: string[] = []
   const trims: number[] = []
+  const acknowledged: number[] = []
   const times = {
     clock: { now: () => now },
     timers: {
@@ -61,6 +62,7 @@ function aRelay(
     get: async () => latest,
     spills: { write: async () => undefined, list: async () => spilled, remove: async () => undefined },
     trim: (_object, publishedSeq) => void trims.push(publishedSeq),
+    acknowledged: ({ seq }) => void acknowledged.push(seq),
     trimAfterMs: 5_000,
     backoff: createBackoff({ baseMs: 100, maxMs: 30_000, jitter: () => 1 }),
     signal: new AbortController().signal,
@@ -72,7 +74,7 @@ function aRelay(
     ringing.forEach((timer) => timer.run())
     await turn()
   }
-  return { relay, stream, tries, trims, pass }
+  return { relay, stream, tries, trims, acknowledged, pass }
 }
 
 test('an outbox is published in order and trimmed once, some seconds after the last acknowledgement', async () => {
@@ -89,11 +91,12 @@ test('an outbox is published in order and trimmed once, some seconds after the l
 })
 
 test('what another process published is not published again', async () => {
-  const { relay, stream, tries } = aRelay()
+  const { relay, stream, tries, acknowledged } = aRelay()
   stream.push('u:100:1', 'u:100:2')
   relay.offer(anObject(1, 3))
   await relay.settled()
   expect(tries).toEqual(['u:100:3'])
+  expect(acknowledged).toEqual([3])
 })
 
 test('facts that aged out of the store are not published again', async () => {

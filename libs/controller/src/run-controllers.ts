@@ -39,6 +39,8 @@ export type ControllerSetup<Spec, S extends Remembered, Observed, C extends Comm
   readonly toMessage: (object: Committed, entry: OutboxEntry) => Message
   /** Where entries go that outboxes have no room for; without it a full outbox withholds what needs room. */
   readonly spills?: Spills
+  /** Told of each event that the store acknowledged. */
+  readonly acknowledged?: (entry: OutboxEntry) => void
   readonly bounds?: OutboxBounds
   /** Time for a whole `observe`; 2 s when absent. */
   readonly observeMs?: number
@@ -96,6 +98,7 @@ export function runController<Spec, S extends Remembered, Observed, C extends Co
     backoff: createBackoff({ ...relayBackoff, jitter }),
     signal: relayStop.signal,
     ...spills,
+    ...(setup.acknowledged === undefined ? {} : { acknowledged: setup.acknowledged }),
   })
   const ports = { objects: setup.objects, lease, relay, clock, ...spills }
   const limits = {

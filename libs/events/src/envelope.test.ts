@@ -100,14 +100,14 @@ describe('catalogue', () => {
 describe('formatEvent', () => {
   it('writes one line', () => {
     expect(formatEvent(event)).toBe(
-      '10:00:05.123  orders  PrimaryChanged      shard 1: orders-1-0 -> orders-1-1 (Assisted)',
+      '10:00:05.123  shop/orders  PrimaryChanged      shard 1: orders-1-0 -> orders-1-1 (Assisted)',
     )
   })
 
   it('paints the parts it is asked to', () => {
-    const line = formatEvent(event, { paint: (part, text) => `<${part}>${text.trim()}`, nameWidth: 8 })
+    const line = formatEvent(event, { paint: (part, text) => `<${part}>${text.trim()}`, nameWidth: 12 })
     expect(line).toBe(
-      '<time>10:00:05.123  <name>orders  <type>PrimaryChanged  <text>shard 1: orders-1-0 -> orders-1-1 (Assisted)',
+      '<time>10:00:05.123  <name>shop/orders  <type>PrimaryChanged  <text>shard 1: orders-1-0 -> orders-1-1 (Assisted)',
     )
   })
 
@@ -117,6 +117,6 @@ describe('formatEvent', () => {
       type: 'dev.slotkeeper.cluster.Unheard.v1',
       data: { message: 'a\u001b[31m\nb' },
     })
-    expect(line).toBe('10:00:05.123  orders  Unheard             a [31m b')
+    expect(line).toBe('10:00:05.123  shop/orders  Unheard             a [31m b')
   })
 })

@@ -10,14 +10,16 @@ export type LineStyle = {
   readonly typeWidth?: number
 }
 
-/** One event as one line: `10:00:05.123  orders  PrimaryChanged  shard 1: orders-1-0 -> orders-1-1 (Assisted)`. */
+/**
+ * One event as one line: `10:00:05.123  shop/orders  PrimaryChanged  shard 1: orders-1-0 -> orders-1-1 (Assisted)`. The
+ * namespace is always there: names repeat across namespaces, and whoever reads one line cannot know how many there are.
+ */
 export const formatEvent = (event: CloudEvent, style: LineStyle = {}): string => {
   const { paint = (_part, text) => text, nameWidth = 0, typeWidth = 18 } = style
   const type = event.type.split('.')[3] ?? event.type
-  const name = event.subject.split('/')[1] ?? event.subject
   return [
     paint('time', event.time.slice(11, 23)),
-    paint('name', printable(name).padEnd(nameWidth)),
+    paint('name', printable(event.subject).padEnd(nameWidth)),
     paint('type', printable(type).padEnd(typeWidth)),
     paint('text', printable(describe(type, event.data))),
   ].join('  ')

@@ -1,4 +1,12 @@
-import { AckPolicy, type Consumer, DeliverPolicy, jetstream, jetstreamManager, type JsMsg } from '@nats-io/jetstream'
+import {
+  AckPolicy,
+  type Consumer,
+  type ConsumerMessages,
+  DeliverPolicy,
+  jetstream,
+  jetstreamManager,
+  type JsMsg,
+} from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 import { everySubject, parseCloudEvent, type ReadEvent } from '@slotkeeper/events'
 import { asEventStoreError, EventStoreError, isAbsent } from './errors.ts'
@@ -48,29 +56,31 @@ export type Delivery = {
 }
 
 /**
- * Subscribes; when this resolves, nothing that happens afterwards is missed. Live and replay deliver each event once
+ * Subscribes; when this resolves, nothing that happens afterwards is missed. Nothing is asked for before the iteration
+ * begins: a subscription that nobody reads keeps no delivery from others. Live and replay deliver each event once
  * and in order, across reconnects too. A durable delivers at least once: recognise repetitions by `event.cloudEvent.id`.
  */
 export const subscribe = async (options: SubscribeOptions): Promise<AsyncIterable<Delivery>> => {
-  const { signal, from, timeoutMs = 5_000 } = options
+  const { signal, from } = options
   try {
     const consumer = await ('durable' in from ? durableConsumer(options, from.durable) : orderedConsumer(options, from))
-    const messages = await within(timeoutMs, { signal }, consumer.consume({ max_messages: 500, expires: pullMs }))
-    const stop = (): void => messages.stop()
-    signal.addEventListener('abort', stop, { once: true })
-    if (signal.aborted) stop()
-    return deliveries(messages, options, stop)
+    return deliveries(consumer, options)
   } catch (error) {
     throw signal.aborted ? error : asEventStoreError(error)
   }
 }
 
 const deliveries = async function* (
-  messages: AsyncIterable<JsMsg>,
-  { from, signal, onUnreadable }: SubscribeOptions,
-  stop: () => void,
+  consumer: Consumer,
+  { from, signal, onUnreadable, timeoutMs = 5_000 }: SubscribeOptions,
 ): AsyncGenerator<Delivery> {
+  if (signal.aborted) return
   const durable = 'durable' in from
+  const messages = await consume(consumer, signal, timeoutMs)
+  if (messages === null) return
+  const stop = (): void => messages.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
   try {
     for await (const message of messages) {
       if (signal.aborted) return
@@ -84,6 +94,20 @@ const deliveries = async function* (
   } finally {
     signal.removeEventListener('abort', stop)
     stop()
+  }
+}
+
+/** Begins to ask for messages; null when the subscription ended meanwhile. */
+const consume = async (
+  consumer: Consumer,
+  signal: AbortSignal,
+  timeoutMs: number,
+): Promise<ConsumerMessages | null> => {
+  try {
+    return await within(timeoutMs, { signal }, consumer.consume({ max_messages: 500, expires: pullMs }))
+  } catch (error) {
+    if (signal.aborted) return null
+    throw asEventStoreError(error)
   }
 }
 

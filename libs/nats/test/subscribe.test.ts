@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises'
+import { jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { startNatsServer, type NatsServer } from '@slotkeeper/testing'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   connectNats,
   createEventStore,
@@ -131,5 +132,18 @@ describe('subscribe', () => {
     })
     expect(numbers(await collect(events, 2))).toEqual([5, 6])
     expect(unreadable).toEqual([6])
+  })
+
+  it('asks for nothing before somebody reads it, and misses nothing until then', async () => {
+    const manager = await jetstreamManager(connection)
+    const waiting = async (): Promise<number> => (await manager.consumers.info('REDIS_LIFECYCLE', 'reader')).num_waiting
+    const unread = await open({ durable: 'reader' })
+    expect(await waiting()).toBe(0)
+    const live = await open({ live: true })
+    await append(6, 7)
+    expect(numbers(await collect(live, 2))).toEqual([6, 7])
+    const read = unread[Symbol.asyncIterator]()
+    expect((await read.next()).value?.event.sequence).toBe(1)
+    await vi.waitFor(async () => expect(await waiting()).toBeGreaterThan(0), { timeout: 15_000 })
   })
 })

@@ -71,8 +71,8 @@ export function createMetrics() {
     }),
     publishSeconds: new Histogram({
       name: 'slotkeeper_event_publish_seconds',
-      help: 'From commit to the acknowledgement of the store',
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30],
+      help: 'From the commit of an event to the acknowledgement of the store',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30, 300, 3600],
       registers,
     }),
   }
