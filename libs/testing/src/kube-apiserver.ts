@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endProcess, hasEnded } from './end-process.ts'
 import { freePorts } from './free-ports.ts'
+import { spawnBound } from './spawn-bound.ts'
 import { requireTool } from './toolchain.ts'
 
 /** A real API server over a real etcd, without a kubelet. */
@@ -28,15 +29,10 @@ export async function startKubeApiServer(options: { readonly signal?: AbortSigna
   const kube = await requireTool('kube')
   const home = await mkdtemp(join(tmpdir(), 'slotkeeper-kube-'))
   const children: ChildProcess[] = []
-  const killAll = (): void => {
-    for (const child of children) child.kill('SIGKILL')
-  }
   const stop = async (): Promise<void> => {
-    process.off('exit', killAll)
     await Promise.all(children.map((child) => endProcess(child, 'SIGKILL')))
     await rm(home, { recursive: true, force: true })
   }
-  process.on('exit', killAll)
   options.signal?.addEventListener('abort', () => void stop(), { once: true })
   try {
     return { ...(await launch(kube, home, children)), stop }
@@ -118,7 +114,7 @@ function kubeconfigOf(server: string, token: string, ca: Buffer): string {
 
 function start(kube: string, home: string, program: string, flags: string[]): ChildProcess {
   const log = createWriteStream(join(home, `${program}.log`))
-  const child = spawn(kube, [program, ...flags], { cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawnBound(kube, [program, ...flags], { cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
   child.on('error', (error) => log.write(`${error}\n`))
   child.stdout?.pipe(log)
   child.stderr?.pipe(log)

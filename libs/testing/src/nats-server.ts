@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { endProcess, hasEnded } from './end-process.ts'
 import { freePorts } from './free-ports.ts'
+import { spawnBound } from './spawn-bound.ts'
 import { takesConnections } from './takes-connections.ts'
 import { requireTool } from './toolchain.ts'
 
@@ -51,7 +52,7 @@ export const startNatsServer = async ({ dir, port }: NatsServerOptions = {}): Pr
 const launch = async (program: string, dir: string, port: number): Promise<ChildProcess> => {
   const file = join(dir, 'nats.conf')
   await writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${dir}", sync_interval: always }\n`)
-  const child = spawn(program, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawnBound(program, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   child.stderr?.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-4_000)))
   for (const deadline = Date.now() + 15_000; ;) {

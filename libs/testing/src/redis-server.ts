@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endProcess, hasEnded } from './end-process.ts'
 import { freePorts } from './free-ports.ts'
+import { spawnBound } from './spawn-bound.ts'
 import { takesConnections } from './takes-connections.ts'
 import { readToolchain } from './toolchain.ts'
 
@@ -26,10 +27,6 @@ export type RedisServer = {
 
 /** Directives of redis.conf by name; each value stands as it would in the file. */
 export type RedisConfig = Readonly<Record<string, string>>
-
-const running = new Set<ChildProcess>()
-// A run that ends without clearing up leaves nothing behind.
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
 const LISTENS_WITHIN_MS = 15_000
 
@@ -85,8 +82,7 @@ async function launch(program: string, dir: string, port: number, config: RedisC
       .map(([name, value]) => `${name} ${value}\n`)
       .join(''),
   )
-  const child = spawn(program, [file], { cwd: dir, stdio: 'ignore' })
-  running.add(child.once('exit', () => running.delete(child)))
+  const child = spawnBound(program, [file], { cwd: dir, stdio: 'ignore' })
   for (const deadline = Date.now() + LISTENS_WITHIN_MS; ;) {
     if (await takesConnections(port)) return child
     if (hasEnded(child) || Date.now() > deadline) {
