@@ -97,6 +97,8 @@ function degraded({ object, formed, picture, findings }: ConditionInput): Say {
   if (formed && down !== null) return said('True', 'ShardDown', down)
   if (object.spec.replicasPerShard === 0)
     return said('True', 'NoReplicas', 'replicasPerShard is 0: a lost pod is a lost shard')
+  const foreign = findings.find((finding) => finding.type === 'ForeignNode')
+  if (formed && foreign !== undefined) return said('True', 'ForeignNode', foreign.message)
   const missing = findings.find((finding) => finding.type === 'ReplicasMissing')
   if (formed && missing !== undefined) return said('True', 'ReplicaMissing', missing.message)
   return said('False', 'Sound', '')

@@ -2,6 +2,7 @@ import { listing, ownRow, rowOf, type Picture, type ShardPicture } from './asses
 import { slotsWithoutOwner } from './cover-slots.ts'
 import { bestHeir, majorityAnswers, mayInherit, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
+import { foreignFindings, foreignNodes } from './foreign-nodes.ts'
 import { lostHosts } from './node-loss.ts'
 import { isOrphaned, survivorsOf } from './orphan.ts'
 import { sameSetting } from './same-setting.ts'
@@ -165,6 +166,7 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
     ...isolated(picture.up),
     ...drifted(given),
     ...staleNodes(given),
+    ...foreignFindings(given),
   ]
   for (const shard of picture.shards)
     findings.push(...shardFindings(shard, given), ...replicasMissing(shard, desired), ...strayData(shard))
@@ -309,11 +311,13 @@ function staleNodes(given: Case): readonly ClusterFinding[] {
  * The ids that may be forgotten: every member answers under another id and finds every other one (SAFETY 18), and
  * nobody believes that it owns a slot: a view that lags behind would forget the owner before it has heard of the next.
  */
-export function staleIds({ snapshot, picture }: Omit<Case, 'desired' | 'history'>): readonly string[] {
+export function staleIds(given: Omit<Case, 'desired'>): readonly string[] {
+  const { snapshot, picture } = given
   if (!snapshot.members.every(isUp) || isolated(picture.up).length > 0) return []
   const live = new Set(picture.up.map((member) => member.contact.view.nodeId))
   const rows = picture.up.flatMap((member) => member.contact.view.rows)
   const owners = new Set(rows.filter((row) => row.slots.length > 0).map((row) => row.nodeId))
   const listed = rows.filter((row) => !row.flags.includes('handshake')).map((row) => row.nodeId)
-  return [...new Set(listed)].filter((id) => !live.has(id) && !owners.has(id)).toSorted()
+  const foreign = foreignNodes(given)
+  return [...new Set(listed)].filter((id) => !live.has(id) && !owners.has(id) && !foreign.has(id)).toSorted()
 }

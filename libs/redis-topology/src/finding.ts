@@ -13,6 +13,7 @@ export const FINDING_TYPES = [
   'PrimaryLeaving',
   'AddressesStale',
   'DataGivenUp',
+  'ForeignNode',
   'ReplicasMissing',
   'NodesStale',
   'SettingsDrifted',

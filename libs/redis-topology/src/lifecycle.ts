@@ -72,6 +72,7 @@ export const clusterLifecycle = setup({
         Sound: '.Healthy',
         PodsMissing: '.Healing',
         NodeLost: '.Healing',
+        ForeignNode: '.Healing',
         NodesIsolated: '.Healing',
         NodesStale: '.Healing',
         AddressesStale: '.Healing',

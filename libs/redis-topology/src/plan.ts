@@ -1,4 +1,4 @@
-import { follows, knows, ownRow, type ShardPicture } from './assess.ts'
+import { follows, knows, ownRow, rowOf, type ShardPicture } from './assess.ts'
 import type { Attachment, ClusterCommand, CommandType, Meet } from './command.ts'
 import { coverSlotsCommands, takenFrom } from './cover-slots.ts'
 import { driftOf, type Case } from './diagnose.ts'
@@ -63,6 +63,8 @@ function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly ty
       : { type: 'StartEmpty', target: finding.about }
   if (finding.type === 'SlotsUnassigned') return { type: 'CoverSlots', target: finding.about }
   if (finding.type === 'NodesStale') return { type: 'ForgetNode', target: finding.about }
+  if (finding.type === 'ForeignNode' && ownsNothing(given, finding.about))
+    return { type: 'ForgetNode', target: finding.about }
   return null
 }
 
@@ -108,14 +110,19 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
   }
 }
 
-/** The finding that calls for an operation. */
-const CALLED_BY: Readonly<Record<string, FindingType>> = {
-  FailOver: 'PrimaryDown',
-  TakeOver: 'PrimaryDown',
-  HandOver: 'PrimaryLeaving',
-  StartEmpty: 'DataGivenUp',
-  CoverSlots: 'SlotsUnassigned',
-  ForgetNode: 'NodesStale',
+/** A view that takes a node for the owner of slots must hear of the next owner before it may forget it. */
+function ownsNothing({ picture }: Case, nodeId: string): boolean {
+  return picture.up.every((one) => (rowOf(one, nodeId)?.slots ?? []).length === 0)
+}
+
+/** The findings that call for an operation. */
+const CALLED_BY: Readonly<Record<string, readonly FindingType[]>> = {
+  FailOver: ['PrimaryDown'],
+  TakeOver: ['PrimaryDown'],
+  HandOver: ['PrimaryLeaving'],
+  StartEmpty: ['DataGivenUp'],
+  CoverSlots: ['SlotsUnassigned'],
+  ForgetNode: ['NodesStale', 'ForeignNode'],
 }
 
 /**
@@ -128,7 +135,8 @@ export function outlived({ picture, desired, history }: Case, findings: readonly
   const { type, target } = operation
   const heir = picture.up.find((member) => member.pod === target)
   const isCause = (one: ClusterFinding): boolean =>
-    one.type === CALLED_BY[type] && (one.about === target || (heir !== undefined && one.shard === heir.shard))
+    CALLED_BY[type]?.includes(one.type) === true &&
+    (one.about === target || (heir !== undefined && one.shard === heir.shard))
   if (!findings.some(isCause)) return 'what called for it is over'
   if (!allowedNow(type as CommandType, findings)) return 'a person must act first'
   const shard = heir === undefined ? undefined : picture.shards[heir.shard]

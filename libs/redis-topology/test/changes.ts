@@ -98,6 +98,18 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   offset: each((place, _world, [bytes]) => void (place.offset = Number(bytes))),
   epoch: each((place, _world, [epoch]) => void (place.node.epoch = Number(epoch))),
   slots: each((place, _world, [ranges]) => own(place.node, ranges === 'none' ? [] : parseRanges(ranges ?? ''))),
+  /** Somebody introduces a server that is none of the cluster's, with the slots that it has. */
+  stranger: each((place, world, [ranges = 'none']) => {
+    const node = {
+      id: 'f'.repeat(40),
+      name: 'a stranger',
+      epoch: 99,
+      slots: ranges === 'none' ? [] : parseRanges(ranges),
+      strangeAddress: '10.99.0.1',
+    }
+    world.nodes.set(node.id, node)
+    place.lists.set(node.id, node.strangeAddress)
+  }),
   /** Somebody takes slots away from their owner, which the others do not believe. */
   drop: each(({ node }, _world, [ranges]) => {
     node.believed ??= node.slots

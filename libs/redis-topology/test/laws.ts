@@ -193,13 +193,17 @@ function released({ pod, uid }: ClusterCommand & { type: 'ReleasePod' }, { given
 }
 
 function forgotten(command: ClusterCommand & { type: 'ForgetNode' }, { given }: Pass): readonly string[] {
-  const { picture, snapshot } = given
+  const { picture, snapshot, history } = given
   const owned = picture.up.some((one) =>
     one.contact.view.rows.some((row) => row.nodeId === command.nodeId && row.slots.length > 0),
   )
+  // Whom a server is linked with, and who was never a member here, may come back as often as it likes.
+  const stranger =
+    !Object.values(history.nodes).includes(command.nodeId) &&
+    picture.up.some((one) => one.contact.view.rows.some((row) => row.nodeId === command.nodeId && row.connected))
   return [
-    ...(snapshot.members.every(isUp) ? [] : ['ForgetNode although a member does not answer']),
-    ...(picture.up.every((one) => picture.up.every((other) => one === other || knows(one, other)))
+    ...(stranger || snapshot.members.every(isUp) ? [] : ['ForgetNode although a member does not answer']),
+    ...(stranger || picture.up.every((one) => picture.up.every((other) => one === other || knows(one, other)))
       ? []
       : ['ForgetNode before every server finds every other']),
     ...(picture.up.some((one) => one.contact.view.nodeId === command.nodeId)

@@ -34,6 +34,7 @@ const TO_SERVERS = [
   'keys $ 0',
   'keys $ 7',
   'drop $ 100-6000',
+  'stranger $ none',
   'set $ cluster-node-timeout 500',
   'cut $',
   'heal $',

@@ -83,6 +83,7 @@ function rowOf(world: World, viewer: Place, id: string): NodeRow {
 
 function reaches(world: World, viewer: Place, id: string): boolean {
   const other = placeOfNode(world, id)
+  if (world.nodes.get(id)?.strangeAddress !== undefined) return viewer.heardLast === undefined
   return viewer.heardLast === undefined && other?.alive === true && other.kube?.ip === viewer.lists.get(id)
 }
 

@@ -12,6 +12,8 @@ export type Node = {
   successorId?: string
   epoch: number
   slots: readonly SlotRange[]
+  /** It is none of this cluster's, lives, and is here. */
+  readonly strangeAddress?: string
   /** What the others go on believing that it owns, after it let go of some. */
   believed?: readonly SlotRange[]
 }
