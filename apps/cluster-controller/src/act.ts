@@ -19,12 +19,14 @@ import {
   type NodePool,
   RedisError,
   type RedisNode,
+  repairSlots,
   type Words,
 } from '@slotkeeper/redis-client'
 import type { ClusterCommand } from '@slotkeeper/redis-topology'
-import { createSecrets } from './credentials.ts'
+import { CONTROL_USER, createSecrets } from './credentials.ts'
 import type { AppCommand } from './decide.ts'
 import { type Access, nodeFor } from './observe.ts'
+import { addressOf, type OpenSlotsMemory } from './open-slots.ts'
 import { parseCluster } from './cluster-object.ts'
 
 /** What acting reaches out to. */
@@ -36,15 +38,24 @@ export type ActPorts = {
   readonly asked: Map<string, number>
   /** Told of each object of a cluster that was written. */
   readonly wrote: (cluster: string, object: KubeObject) => void
+  readonly openSlots: OpenSlotsMemory
 }
 
 const ACCEPTED: Outcome = { result: 'accepted' }
 const LATER: Outcome = { result: 'later', inMs: 50 }
 const CALL_MS = 2_000
 const ASK_AGAIN_MS = 2_000
+/** A pass must not keep a cluster waiting whose primary dies meanwhile: a repair goes on with the next one. */
+const REPAIR_MS = 1_000
 const RESOURCES: Readonly<Record<string, ResourceDescriptor>> = Object.fromEntries(
   [statefulSets, services, configMaps, podDisruptionBudgets].map((one) => [one.kind, one]),
 )
+
+const PROMOTIONS = {
+  FailOver: clusterCalls.failOver(),
+  TakeOver: clusterCalls.takeOver(),
+  HandOver: clusterCalls.handOver(),
+} as const
 
 type Of<T extends ClusterCommand['type']> = Extract<ClusterCommand, { readonly type: T }> &
   Pick<AppCommand, 'cluster' | 'object' | 'ips'>
@@ -100,16 +111,26 @@ function carryOutOnServers(ports: ActPorts, command: OnServers, io: ActIo): Prom
       return attachReplicas(ports, command, io)
     case 'ConfigureNodes':
       return configureNodes(ports, command)
+    default:
+      return carryOutOperation(ports, command, io)
+  }
+}
+
+type OperationType = 'FailOver' | 'TakeOver' | 'HandOver' | 'CoverSlots' | 'StartEmpty' | 'RepairSlots' | 'ForgetNode'
+
+/** What cannot be repeated harmlessly: its intent was committed. */
+function carryOutOperation(ports: ActPorts, command: Of<OperationType>, io: ActIo): Promise<Outcome> {
+  switch (command.type) {
     case 'FailOver':
-      return failOver(ports, command, clusterCalls.failOver(), io)
     case 'TakeOver':
-      return failOver(ports, command, clusterCalls.takeOver(), io)
     case 'HandOver':
-      return failOver(ports, command, clusterCalls.handOver(), io)
+      return failOver(ports, command, PROMOTIONS[command.type], io)
     case 'CoverSlots':
       return coverSlots(ports, command, io)
     case 'StartEmpty':
       return startEmpty(ports, command, io)
+    case 'RepairSlots':
+      return repair(ports, command, io)
     case 'ForgetNode':
       return forgetNode(ports, command, io)
   }
@@ -316,6 +337,29 @@ async function coverSlots(ports: ActPorts, command: Of<'CoverSlots'>, io: ActIo)
   const node = await chosen(ports, command, command, io)
   // A slot that the node has heard an owner of meanwhile is refused, and with it all.
   await node.call(clusterCalls.addSlots(command.ranges), CALL_MS)
+  return ACCEPTED
+}
+
+async function repair(ports: ActPorts, command: Of<'RepairSlots'>, io: ActIo): Promise<Outcome> {
+  const { uid } = command.cluster
+  const ip = (pod: string): string => {
+    const place = command.ips[pod]
+    if (place === undefined) throw new RedisError('Closed', `${pod} has no address`)
+    return place.ip
+  }
+  try {
+    const report = await repairSlots(command, {
+      connect: (pod) => connection(ports, command, pod),
+      address: (pod) => addressOf(ip(pod)),
+      login: { username: CONTROL_USER, password: ports.access.get(uid)?.password ?? '' },
+      mayOrder: () => io.mayAct(),
+      budgetMs: REPAIR_MS,
+    })
+    ports.openSlots.repaired(uid, report)
+  } catch (error) {
+    assertMayAct(io)
+    throw error
+  }
   return ACCEPTED
 }
 

@@ -36,6 +36,7 @@ export function changeContext(seen: Seen): ChangeContext {
     ...(Number.isFinite(created) ? { durationMs: now - created } : {}),
     ...(seen.abandoned === undefined ? {} : { abandoned: seen.abandoned }),
     overrideUsed: seen.overrideUsed,
+    ...(observed.movedKeys === undefined ? {} : { movedKeys: observed.movedKeys }),
     retain: object.spec.storage?.retain ?? true,
   }
 }

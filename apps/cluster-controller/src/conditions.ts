@@ -3,6 +3,7 @@ import {
   byGravity,
   type ClusterFinding,
   type ClusterState,
+  type FindingType,
   isUp,
   type Member,
   type Picture,
@@ -35,7 +36,7 @@ export function conditionsOf(input: ConditionInput): readonly Condition[] {
   const now: ConditionNow[] = [
     { type: 'Ready', ...ready(input) },
     { type: 'Degraded', ...degraded(input) },
-    { type: 'SlotsAssigned', ...slotsAssigned(input.picture) },
+    { type: 'SlotsAssigned', ...slotsAssigned(input) },
     { type: 'ReplicationHealthy', ...replication(input) },
     { type: 'PodsUpToDate', ...podsUpToDate(input) },
     { type: 'Spread', ...spread(input.members) },
@@ -61,11 +62,17 @@ function said(status: 'True' | 'False', reason: string, message: string): Say {
   return { status, reason, message: message.slice(0, 512) }
 }
 
+/** The findings that only a person can end. */
+const STALLING: readonly FindingType[] = [
+  'DataMissing',
+  'HistoryDisputed',
+  'MajorityUnproven',
+  'SlotsDisputed',
+  'Blocked',
+]
+
 function stalledBy(findings: readonly ClusterFinding[]): Say | null {
-  const one = byGravity(findings).find(
-    ({ type }) =>
-      type === 'DataMissing' || type === 'HistoryDisputed' || type === 'MajorityUnproven' || type === 'Blocked',
-  )
+  const one = byGravity(findings).find(({ type }) => STALLING.includes(type))
   if (one === undefined) return null
   return said('True', one.type === 'Blocked' ? (one.reason ?? 'InvariantBroken') : one.type, one.message)
 }
@@ -104,9 +111,10 @@ function degraded({ object, formed, picture, findings }: ConditionInput): Say {
   return said('False', 'Sound', '')
 }
 
-function slotsAssigned(picture: Picture): Say {
+function slotsAssigned({ picture, findings }: ConditionInput): Say {
   if (picture.unowned.length > 0) return said('False', 'Uncovered', 'some slots have no owner')
-  if (picture.open.length > 0) return said('False', 'OpenSlots', 'some slots are half moved')
+  const open = findings.find((finding) => finding.type === 'SlotsOpen')
+  if (open !== undefined) return said('False', 'OpenSlots', open.message)
   return said('True', 'Complete', '')
 }
 

@@ -9,6 +9,7 @@ import { act } from './act.ts'
 import { type CachedPod, type Caches, startCaches } from './caches.ts'
 import { type AppCommand, decide, type DecideSettings } from './decide.ts'
 import { type Access, type Observed, observe } from './observe.ts'
+import { OpenSlotsMemory } from './open-slots.ts'
 
 /** What the controller is joined with. */
 export type ControllerPorts = {
@@ -27,6 +28,7 @@ export function clusterController(
   const { kube, objects, namespaces, settings, onProblem, onAccess } = ports
   const access = new Map<string, Access>()
   const asked = new Map<string, number>()
+  const openSlots = new OpenSlotsMemory()
   let caches: Caches | undefined
   let wakeUp: (key: Key) => void = () => undefined
   // A closed connection is a wake-up, never evidence (SAFETY 3).
@@ -46,12 +48,16 @@ export function clusterController(
       await caches.synced(io.signal, object.metadata.namespace)
       const living = new Set(caches.pods.list().map((pod) => pod.uid))
       pool.keepOnly((podUid) => living.has(podUid))
-      return observe({ caches, objects, pool, access }, object, io)
+      return observe({ caches, objects, pool, access, openSlots }, object, io)
     },
     decide: (input) => decide(input, settings),
     ends: (command) => (command.type !== 'RemoveFinalizer' ? 'No' : command.anyway === true ? 'Anyway' : 'WhenSpilled'),
     allows: (state, command) => allows(state, command.type),
     act: (command, io) =>
-      act({ objects, pool, access, asked, wrote: (cluster, object) => caches?.wrote(cluster, object) }, command, io),
+      act(
+        { objects, pool, access, asked, openSlots, wrote: (cluster, object) => caches?.wrote(cluster, object) },
+        command,
+        io,
+      ),
   }
 }

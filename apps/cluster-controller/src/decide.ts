@@ -19,12 +19,13 @@ import {
   OUT_OF_SERVICE_TAINT,
   outlived,
   plan,
+  takesItsTime,
 } from '@slotkeeper/redis-topology'
 import { caseOf } from './case-of.ts'
 import { changeContext } from './change-context.ts'
 import { type ClusterObject, finalizersOf } from './cluster-object.ts'
 import { conditionsOf, type ConditionInput } from './conditions.ts'
-import { nextTopology, plainStatus } from './next-status.ts'
+import { nextOpenSlots, nextTopology, plainStatus } from './next-status.ts'
 import type { Observed } from './observe.ts'
 import { overrideOf } from './override.ts'
 import type { PodSettings } from './resources/stateful-set.ts'
@@ -81,7 +82,6 @@ export function decide(
   const state = nextState(object.status?.state ?? '', formedBefore, gravest)
   const operation = nextOperation(given, findings, { formed: formedBefore, paused: object.spec.paused === true, now })
   const started = givenUpShards(object, operation, given)
-  const members = observed.snapshot.members
   const conditions = conditionsOf({
     object,
     now,
@@ -89,7 +89,7 @@ export function decide(
     state,
     findings,
     picture: given.picture,
-    members,
+    members: observed.snapshot.members,
     eventTrouble: settings.eventTrouble(object),
   })
   const draft: ClusterStatus = defined({
@@ -102,6 +102,7 @@ export function decide(
       (sound ? new Date(now).toISOString() : undefined),
     topology: nextTopology(given.picture, object.status),
     operation: operation.next,
+    openSlots: nextOpenSlots(given, object.status, operation.next),
     override: overrideOf(object, started, now).override,
     conditions,
   })
@@ -151,6 +152,8 @@ function withRemedy(finding: ClusterFinding, problem: string | undefined): Clust
       message: `${finding.message}. Bring their nodes back, taint those that are switched off (${OUT_OF_SERVICE_TAINT}), or ${give}`,
     }
   }
+  if (finding.type === 'SlotsDisputed')
+    return { ...finding, message: `${finding.message}. Delete the copies that are not wanted: docs/open-slots.md` }
   if (finding.type !== 'DataMissing') return finding
   const give = problem ?? `give it up with the annotation ${ANNOTATION.acceptDataLoss}=${finding.shard}@${UNTIL}`
   return { ...finding, message: `${finding.message}. Bring back a volume or a pod that holds it, or ${give}` }
@@ -215,8 +218,7 @@ function nextOperation(
   if (current !== undefined && !isFinished(given, findings, formed)) {
     const why = outlived(given, findings)
     if (why !== null) return { abandoned: why }
-    if (current.type === 'FormCluster' || now - Date.parse(current.since) < OPERATION_PATIENCE_MS)
-      return { next: current }
+    if (takesItsTime(current.type) || now - Date.parse(current.since) < OPERATION_PATIENCE_MS) return { next: current }
     return { abandoned: `its end was not seen within ${OPERATION_PATIENCE_MS / 1000} s` }
   }
   if (current !== undefined) return {}

@@ -40,7 +40,7 @@ const headless = (followed: string, changes: Partial<NodeView> = {}): Picture =>
     epoch: 1,
     attached: [],
   }
-  return { up: [replica], idOf: {}, podOf: {}, shards: [shard], unowned: [], orphaned: [], viewsAgree: true, open: [] }
+  return { up: [replica], idOf: {}, podOf: {}, shards: [shard], unowned: [], orphaned: [], viewsAgree: true }
 }
 const before = {
   state: 'Healthy',

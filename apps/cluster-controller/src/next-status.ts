@@ -2,12 +2,17 @@ import { defined, LABEL } from '@slotkeeper/api'
 import type { ClusterStatus, ShardStatus } from '@slotkeeper/events'
 import {
   attachedToRemember,
+  type Case,
+  common,
   containerToken,
   formatRanges,
   isUp,
   type Member,
+  openSlotsOf,
+  parseRanges,
   type Picture,
   type ShardPicture,
+  slotPlan,
 } from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
 import { nameOf } from './resources/names.ts'
@@ -94,4 +99,26 @@ export function plainStatus(object: ClusterObject, picture: Picture, formed: boo
     selector: `${LABEL.cluster}=${object.metadata.name},${LABEL.role}=primary`,
     ...(formed ? { binding: { name: nameOf.connection(object.metadata.name) } } : {}),
   }
+}
+
+/**
+ * The slots to remember as half moved: those that are being repaired or in dispute, until no primary shows a mark of
+ * theirs. Slots on their way are not remembered: whoever moves them opens and closes one after the other.
+ */
+export function nextOpenSlots(
+  given: Case,
+  before: ClusterStatus | null,
+  operation: ClusterStatus['operation'],
+): string | undefined {
+  const { picture, snapshot } = given
+  const disputed = Object.keys(snapshot.openSlots?.disputed ?? {}).map(Number)
+  const begun = operation?.type === 'RepairSlots' ? slotPlan(given).repairs.map((repair) => repair.slot) : []
+  const remembered = parseRanges(before?.openSlots ?? '')
+  // Of a primary that is down nobody knows what it still carries.
+  const silent = picture.shards.some((shard) => !shard.primaryUp)
+  const open = openSlotsOf(picture.up).map((slot) => ({ first: slot, last: slot }))
+  const kept = silent ? remembered : common(remembered, open)
+  const added = [...disputed, ...begun].map((slot) => ({ first: slot, last: slot }))
+  const all = formatRanges([...kept, ...added])
+  return all === '' ? undefined : all
 }

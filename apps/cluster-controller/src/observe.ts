@@ -2,10 +2,11 @@ import { CLIENT_PORT, LABEL } from '@slotkeeper/api'
 import type { Io } from '@slotkeeper/controller'
 import { configMaps, type Objects } from '@slotkeeper/k8s'
 import { type NodePool, observeInboundLinks, observeNode, type RedisNode } from '@slotkeeper/redis-client'
-import { type Contact, isUp, type Member, type Snapshot } from '@slotkeeper/redis-topology'
+import { type Contact, isUp, type Member, type OpenSlots, type Snapshot } from '@slotkeeper/redis-topology'
 import type { CachedPod, Caches, OwnedView } from './caches.ts'
 import type { ClusterObject } from './cluster-object.ts'
 import { CONTROL_USER, type Credentials, readCredentials } from './credentials.ts'
+import { observeOpenSlots, type OpenSlotsMemory } from './open-slots.ts'
 import { nameOf } from './resources/names.ts'
 import { liveSettings } from './resources/redis-conf.ts'
 
@@ -16,6 +17,8 @@ export type Observed = {
   /** `Kind/name` of objects that we wrote and whose cache is older than that. */
   readonly behind: readonly string[]
   readonly secretMissing?: { readonly secret: string; readonly message: string }
+  /** Keys that repairs of half moved slots have moved so far. */
+  readonly movedKeys?: number
 }
 
 /** What observing reaches out to. */
@@ -25,6 +28,7 @@ export type ObservePorts = {
   readonly pool: NodePool
   /** Where `act` finds the way to a pod's server again, by uid of the cluster. */
   readonly access: Map<string, Access>
+  readonly openSlots: OpenSlotsMemory
 }
 
 /** How to enter the servers of a cluster; `readAt` is monotonic, in ms. */
@@ -65,14 +69,21 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
         members.map((member) => (isUp(member) ? observeMember(ports, member, credentials, settings) : member)),
       )
     : members
-  const inboundLinks = refused ? await linksOf(ports, settled, credentials) : {}
+  const [inboundLinks, openSlots] = await Promise.all([
+    refused ? linksOf(ports, settled, credentials) : {},
+    openSlotsOf(ports, settled, credentials, uid),
+  ])
+  const movedKeys = ports.openSlots.moved(uid)
+  if (openSlots === undefined && (object.status?.openSlots ?? '') === '') ports.openSlots.forget(uid)
   return {
     snapshot: {
       members: settled,
       inboundLinks,
       ...hostsOf(ports.caches, object, settled),
       ...(recorded === undefined ? {} : { recordedFormedAt: recorded }),
+      ...(openSlots === undefined ? {} : { openSlots }),
     },
+    ...(movedKeys === 0 ? {} : { movedKeys }),
     owned,
     behind: ports.caches.behind(namespace, name),
     ...(credentials.type === 'missing'
@@ -171,6 +182,21 @@ function hostsOf(caches: Caches, { status }: ClusterObject, members: readonly Me
   ])
   const hosts = caches.hosts.among(names)
   return hosts === null ? {} : { hosts }
+}
+
+async function openSlotsOf(
+  ports: ObservePorts,
+  members: readonly Member[],
+  credentials: Credentials,
+  uid: string,
+): Promise<OpenSlots | undefined> {
+  if (credentials.type === 'missing') return undefined
+  return observeOpenSlots(members, {
+    uid,
+    memory: ports.openSlots,
+    timeoutMs: NODE_DEADLINE_MS,
+    connect: ({ kube }) => nodeFor(ports.pool, kube?.uid ?? '', kube?.ip ?? '', credentials.control),
+  })
 }
 
 function ownedBy(caches: Caches, namespace: string, name: string): Readonly<Record<string, OwnedView>> {

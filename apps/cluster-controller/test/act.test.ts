@@ -6,6 +6,7 @@ import { connectServer, type RedisServer, startRedisServer, until } from '@slotk
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { act, type ActPorts } from '../src/act.ts'
 import type { AppCommand } from '../src/decide.ts'
+import { OpenSlotsMemory } from '../src/open-slots.ts'
 import { type Gate, openGate } from './gate.ts'
 
 /*
@@ -55,7 +56,14 @@ function ports(): ActPorts {
   onTestFinished(() => pool.close())
   const access = new Map([[cluster.uid, { password: 'secret' }]])
   // None of these commands is for Kubernetes.
-  return { objects: {} as Objects, pool, access, asked: new Map(), wrote: () => undefined }
+  return {
+    objects: {} as Objects,
+    pool,
+    access,
+    asked: new Map(),
+    wrote: () => undefined,
+    openSlots: new OpenSlotsMemory(),
+  }
 }
 
 const io = (mayAct: () => boolean): ActIo => ({

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startCaches } from '../src/caches.ts'
 import { parseCluster } from '../src/cluster-object.ts'
 import { type Access, observe } from '../src/observe.ts'
+import { OpenSlotsMemory } from '../src/open-slots.ts'
 import { openGate } from './gate.ts'
 
 const namespace = 'default'
@@ -71,7 +72,11 @@ test('Secrets are read once for many looks, and again in the look that is denied
   onTestFinished(() => pool.close())
   const access = new Map<string, Access>()
   const look = async () => {
-    const { snapshot } = await observe({ caches, objects, pool, access }, formed, io())
+    const { snapshot } = await observe(
+      { caches, objects, pool, access, openSlots: new OpenSlotsMemory() },
+      formed,
+      io(),
+    )
     return snapshot.members.find(({ pod }) => pod === 'orders-0-0')?.contact
   }
   // On a busy machine a dial may be late.

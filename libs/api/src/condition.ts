@@ -29,6 +29,7 @@ export const CLUSTER_CONDITIONS = {
       'DataMissing',
       'HistoryDisputed',
       'MajorityUnproven',
+      'SlotsDisputed',
       'VolumeHasOtherData',
       'NameTaken',
       'SecretMissing',

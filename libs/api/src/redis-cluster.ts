@@ -285,6 +285,7 @@ export const redisClusterStatus = z
         since: z.string().max(40),
       })
       .optional(),
+    openSlots: z.string().max(2048).optional(),
     override: z
       .object({ value: z.string().max(256), shards: z.array(z.int()).max(200), until: z.string().max(40) })
       .optional(),

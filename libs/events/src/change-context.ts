@@ -27,6 +27,8 @@ export type ChangeContext = {
   readonly abandoned?: string
   /** Shards that have started empty with a person's consent; told by `OverrideExpired`. */
   readonly overrideUsed?: readonly number[]
+  /** Keys that were moved since slots were found half moved; told by `SlotsRepaired`. */
+  readonly movedKeys?: number
   /** Whether the volumes stay after deletion. */
   readonly retain?: boolean
 }

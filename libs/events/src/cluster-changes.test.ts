@@ -127,6 +127,22 @@ describe('changes', () => {
     expect(types(lost, healthy)).toEqual(['SlotsCovered'])
   })
 
+  it('tells slots that were left half moved, and that they are whole', () => {
+    const left = changes(healthy, { ...healthy, openSlots: '93-94' }, { now })
+    expect(left).toMatchObject([
+      { type: 'SlotsLeftOpen', data: { ranges: ['93-94'], count: 2, message: 'Slots 93-94 were left half moved' } },
+    ])
+    const one = changes({ ...healthy, openSlots: '93-94' }, { ...healthy, openSlots: '94' }, { now, movedKeys: 7 })
+    expect(one).toMatchObject([
+      {
+        type: 'SlotsRepaired',
+        data: { ranges: ['93'], keys: 7, message: 'Slot 93 is whole again, 7 keys were moved' },
+      },
+    ])
+    const many = Array.from({ length: 10 }, (_, index) => index * 2).join(',')
+    expect(types({ ...healthy, openSlots: many }, healthy)).toEqual(['SlotsRepaired', 'SlotsRepaired'])
+  })
+
   it('tells deletion and its end', () => {
     const deleting = { ...healthy, state: 'Deleting' }
     expect(types(healthy, deleting)).toEqual(['StateChanged', 'DeletionStarted'])
@@ -203,6 +219,7 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
       { maxLength: 4 },
     ),
     operation: fc.option(fc.constantFrom('FailOver', 'ForgetNode')),
+    openSlots: fc.constantFrom('', '93', '92-94,97', '1,3,5,7,9,11,13,15,17,19'),
     override: fc.option(
       fc.record({
         value: fc.constant(''),
@@ -219,6 +236,7 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
     ...(drawn.operation === null
       ? {}
       : { operation: { id: `1:${drawn.operation}`, type: drawn.operation, target: 'x', since: formedAt } }),
+    ...(drawn.openSlots === '' ? {} : { openSlots: drawn.openSlots }),
     ...(drawn.override === null ? {} : { override: drawn.override }),
     topology: drawn.shards
       .filter((_, index) => drawn.present[index])

@@ -7,7 +7,7 @@ import type { ClusterStatus } from './cluster-status.ts'
 import { fold } from './fold.ts'
 import { overrideChanges } from './override-changes.ts'
 import { attachmentChanges, memberChanges } from './member-changes.ts'
-import { slotChanges } from './slot-changes.ts'
+import { openSlotChanges, slotChanges } from './slot-changes.ts'
 
 /** In the order of cause and effect; the start of an operation is the last but for the end of everything. */
 const steps: readonly ((step: Step) => readonly ClusterEvent[])[] = [
@@ -15,6 +15,7 @@ const steps: readonly ((step: Step) => readonly ClusterEvent[])[] = [
   slotChanges,
   formation,
   attachmentChanges,
+  openSlotChanges,
   endOfOperation,
   overrideChanges,
   stateChanges,

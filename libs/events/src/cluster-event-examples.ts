@@ -20,6 +20,8 @@ export const clusterEventSentences: Readonly<Record<ClusterEventType, string>> =
   SlotsAssigned: 'Slots were given to a shard, for the first time or from another shard.',
   SlotsUncovered: 'Slots have no owner any more.',
   SlotsCovered: 'Slots that had no owner have one again.',
+  SlotsLeftOpen: 'Slots were found half moved, and nobody was moving them any more.',
+  SlotsRepaired: 'Slots that were left half moved are whole: one owner each, which has all keys.',
   OperationStarted: 'Something that cannot be repeated harmlessly was decided; it is done after this is stored.',
   OperationFinished: 'An operation had its effect.',
   OperationAbandoned: 'An operation was given up.',
@@ -134,6 +136,8 @@ export const clusterEventExamples: { readonly [T in ClusterEventType]: ClusterEv
   SlotsAssigned: { ...slots, message: 'Shard 1 was given 5462 slots' },
   SlotsUncovered: { ...slots, message: '5462 slots of shard 1 have no owner' },
   SlotsCovered: { ...slots, message: 'Shard 1 owns 5462 slots that had no owner' },
+  SlotsLeftOpen: { ranges: ['93'], count: 1, message: 'Slot 93 was left half moved' },
+  SlotsRepaired: { ranges: ['93'], count: 1, keys: 120, message: 'Slot 93 is whole again, 120 keys were moved' },
   OperationStarted: { ...operation, since: '2026-11-21T10:04:31Z', message: 'FailOver of orders-1-1 started' },
   OperationFinished: { ...operation, durationMs: 1290, message: 'FailOver of orders-1-1 finished' },
   OperationAbandoned: {

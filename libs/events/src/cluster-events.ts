@@ -109,6 +109,13 @@ export const clusterEventData = {
   SlotsAssigned: z.object({ ...slots, adopted }),
   SlotsUncovered: z.object(slots),
   SlotsCovered: z.object(slots),
+  SlotsLeftOpen: z.object({ ranges, count: count.describe('Slots in these ranges.'), message }),
+  SlotsRepaired: z.object({
+    ranges,
+    count: count.describe('Slots in these ranges.'),
+    keys: count.describe('Keys that were moved for all slots that were open.'),
+    message,
+  }),
   OperationStarted: z.object({ ...operation, since: z.string(), message }),
   OperationFinished: z.object({ ...operation, durationMs, message }),
   OperationAbandoned: z.object({ ...operation, durationMs, reason: z.string(), message }),

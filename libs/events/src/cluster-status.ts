@@ -59,6 +59,8 @@ export type ClusterStatus = {
   readonly operation?: OperationStatus
   /** The data loss that a person accepted: `value` as written, and the shards for which it still holds. */
   readonly override?: { readonly value: string; readonly shards: readonly number[]; readonly until: string }
+  /** Slots that were left half moved and are being repaired, as ranges: `93`, `93-95,97`. Absent when there are none. */
+  readonly openSlots?: string
   /** True in the last write, with the removal of the finalizer; `Deleted` is its edge. */
   readonly deleted?: boolean
   readonly conditions?: readonly Condition[]

@@ -23,6 +23,7 @@ export const told = (status: ClusterStatus) => ({
   specHash: status.specHash,
   formedAt: status.formedAt,
   operation: status.operation,
+  openSlots: formatSlots(parseSlots(status.openSlots ?? '')),
   override: (status.override?.shards.length ?? 0) > 0 ? withoutValue(status.override) : undefined,
   deleted: status.deleted === true,
   conditions: toldConditions.map((type) => conditionStatus(status, type)),
@@ -64,20 +65,16 @@ const apply = (status: ClusterStatus, event: ClusterEvent): ClusterStatus => {
       const { operation: _, ...rest } = status
       return rest
     }
-    case 'OverrideAccepted': {
-      const { shards, until } = event.data
-      return { ...status, override: { value: '', shards, until } }
-    }
-    case 'OverrideExpired': {
-      const { override } = status
-      if (override === undefined) return status
-      const shards = override.shards.filter((shard) => !event.data.shards.includes(shard))
-      return { ...status, override: { ...override, shards } }
-    }
     case 'DeletionStarted':
       return status
     case 'Deleted':
       return { ...status, deleted: true }
+    case 'SlotsLeftOpen':
+    case 'SlotsRepaired':
+      return withOpenSlots(status, event)
+    case 'OverrideAccepted':
+    case 'OverrideExpired':
+      return withOverride(status, event)
     default:
       return applyToShard(status, event)
   }
@@ -92,6 +89,30 @@ const applyToShard = (status: ClusterStatus, event: SlotsEvent | ShardEvent): Cl
     default:
       return withShard(status, shardAfter(shardOf(status, event.data.shard), event))
   }
+}
+
+type OpenSlotsEvent = Extract<ClusterEvent, { type: 'SlotsLeftOpen' | 'SlotsRepaired' }>
+
+const withOpenSlots = (status: ClusterStatus, { type, data }: OpenSlotsEvent): ClusterStatus => {
+  const before = parseSlots(status.openSlots ?? '')
+  const told = parseSlots(data.ranges.join(','))
+  return {
+    ...status,
+    openSlots: formatSlots(type === 'SlotsLeftOpen' ? [...before, ...told] : subtractRanges(before, told)),
+  }
+}
+
+type OverrideEvent = Extract<ClusterEvent, { type: 'OverrideAccepted' | 'OverrideExpired' }>
+
+const withOverride = (status: ClusterStatus, event: OverrideEvent): ClusterStatus => {
+  if (event.type === 'OverrideAccepted') {
+    const { shards, until } = event.data
+    return { ...status, override: { value: '', shards, until } }
+  }
+  const { override } = status
+  if (override === undefined) return status
+  const shards = override.shards.filter((shard) => !event.data.shards.includes(shard))
+  return { ...status, override: { ...override, shards } }
 }
 
 const withoutValue = (override: ClusterStatus['override']) =>

@@ -25,6 +25,8 @@ const grades: Readonly<Record<ClusterEventType, EventNote['type'] | null>> = {
   SlotsAssigned: null,
   SlotsUncovered: 'Warning',
   SlotsCovered: 'Normal',
+  SlotsLeftOpen: 'Warning',
+  SlotsRepaired: 'Normal',
   OperationStarted: null,
   OperationFinished: null,
   OperationAbandoned: 'Warning',

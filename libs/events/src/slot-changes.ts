@@ -44,10 +44,8 @@ const told = (
   ranges: readonly SlotRange[],
   adopted = false,
 ): readonly ClusterEvent[] =>
-  Array.from({ length: Math.ceil(ranges.length / 8) }, (_, index) => {
-    const part = ranges.slice(index * 8, index * 8 + 8)
-    const count = countSlots(part)
-    const data = { shard, ranges: part.map(formatRange), count, message: sentence(type, shard, count, adopted) }
+  inEights(ranges).map(({ count, ...part }) => {
+    const data = { shard, ...part, count, message: sentence(type, shard, count, adopted) }
     if (type === 'SlotsAssigned' && adopted) return { type, data: { ...data, adopted: true } }
     return { type, data }
   })
@@ -60,3 +58,30 @@ const sentence = (type: SlotsEvent, shard: number, count: number, adopted: boole
     ? `Shard ${shard} owns ${slots} that had no owner`
     : `Shard ${shard} was given ${slots}`
 }
+
+/** SlotsRepaired of slots that are no longer remembered as half moved, SlotsLeftOpen of those that newly are. */
+export const openSlotChanges = ({ so, after, context }: Step): readonly ClusterEvent[] => {
+  const before = parseSlots(so.openSlots ?? '')
+  const now = parseSlots(after.openSlots ?? '')
+  const keys = context.movedKeys ?? 0
+  const moved = keys === 0 ? '' : `, ${counted(keys, 'key')} ${keys === 1 ? 'was' : 'were'} moved`
+  return [
+    ...inEights(subtractRanges(before, now)).map((part): ClusterEvent => ({
+      type: 'SlotsRepaired',
+      data: { ...part, keys, message: `${named(part)} ${part.count === 1 ? 'is' : 'are'} whole again${moved}` },
+    })),
+    ...inEights(subtractRanges(now, before)).map((part): ClusterEvent => ({
+      type: 'SlotsLeftOpen',
+      data: { ...part, message: `${named(part)} ${part.count === 1 ? 'was' : 'were'} left half moved` },
+    })),
+  ]
+}
+
+const inEights = (ranges: readonly SlotRange[]): readonly { readonly ranges: string[]; readonly count: number }[] =>
+  Array.from({ length: Math.ceil(ranges.length / 8) }, (_, index) => {
+    const part = ranges.slice(index * 8, index * 8 + 8)
+    return { ranges: part.map(formatRange), count: countSlots(part) }
+  })
+
+const named = ({ ranges, count }: { readonly ranges: readonly string[]; readonly count: number }): string =>
+  `${count === 1 ? 'Slot' : 'Slots'} ${ranges.join(', ')}`

@@ -29,6 +29,16 @@ export const clusterCalls = {
   failOver: (): Words => ['CLUSTER', 'FAILOVER', 'FORCE'],
   /** Sent to a replica: it takes the role with nobody's votes. */
   takeOver: (): Words => ['CLUSTER', 'FAILOVER', 'TAKEOVER'],
+  /** On the server that is to have a slot: it serves what it is sent for it, and hears of no other owner of it. */
+  importSlot: (slot: number, ownerId: string): Words => ['CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', ownerId],
+  /** On the owner: whoever asks for a key that it no longer has is sent to the other server. */
+  migrateSlot: (slot: number, targetId: string): Words => ['CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', targetId],
+  /** Names the owner of a slot. On an importing server that names itself: it takes the slot, with a new epoch. */
+  nameOwner: (slot: number, ownerId: string): Words => ['CLUSTER', 'SETSLOT', String(slot), 'NODE', ownerId],
+  /** Takes the marks of a slot away. */
+  closeSlot: (slot: number): Words => ['CLUSTER', 'SETSLOT', String(slot), 'STABLE'],
+  /** How many keys of a slot a server holds, whoever owns it. */
+  countKeys: (slot: number): Words => ['CLUSTER', 'COUNTKEYSINSLOT', String(slot)],
   /** Removes a node from the server's table. */
   forget: (nodeId: string): Words => ['CLUSTER', 'FORGET', nodeId],
   /** Reads settings of the running server. */

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis'
+import { type ChainableCommander, Redis } from 'ioredis'
 
 /** Where a server listens, and as whom to enter. */
 export type NodeTarget = {
@@ -70,10 +70,23 @@ export class RedisNode {
    * @param timeoutMs for the dial and the answers together, in milliseconds
    */
   async pipeline(commands: readonly (readonly string[])[], timeoutMs: number): Promise<readonly unknown[]> {
+    return this.#send(timeoutMs, (batch) => {
+      for (const [name, ...rest] of commands) batch.call(name ?? '', ...rest)
+    })
+  }
+
+  /** As `pipeline`, for words and answers that need not be text: every string of an answer is a Buffer. */
+  async binary(commands: readonly (readonly (string | Buffer)[])[], timeoutMs: number): Promise<readonly unknown[]> {
+    return this.#send(timeoutMs, (batch) => {
+      for (const [name, ...rest] of commands) batch.callBuffer(String(name), ...rest)
+    })
+  }
+
+  async #send(timeoutMs: number, fill: (batch: ChainableCommander) => void): Promise<readonly unknown[]> {
     const began = performance.now()
     await this.#open(timeoutMs)
     const batch = this.#redis.pipeline()
-    for (const [name, ...rest] of commands) batch.call(name ?? '', ...rest)
+    fill(batch)
     const leftMs = Math.max(1, timeoutMs - (performance.now() - began))
     const answers = await within(batch.exec(), leftMs)
     return (answers ?? []).map(([error, value]) => (error === null ? value : asRedisError(error)))

@@ -1,117 +1,37 @@
 import { evenRanges, type NodeView } from '@slotkeeper/redis-topology'
-import { ENGINES, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
+import { ENGINES, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  clusterCalls,
-  NodePool,
-  observeInboundLinks,
-  observeNode,
-  RedisError,
-  type RedisNode,
-  type Words,
-} from '../src/index.ts'
+import { clusterCalls, observeInboundLinks } from '../src/index.ts'
 import { ask } from './ask.ts'
+import {
+  closeConnections,
+  formCluster,
+  kept,
+  meetOf,
+  NODE_TIMEOUT_MS,
+  order,
+  PATIENCE_MS,
+  type Place,
+  rowOf,
+  seen,
+  SHARDS,
+  slotsOf,
+  view,
+  WITHIN_MS,
+} from './form-cluster.ts'
 
-const SHARDS = 3
-const WITHIN_MS = 2_000
-const PATIENCE_MS = 30_000
-/** While the nodes are empty and are being introduced, and afterwards. */
-const FORMING_TIMEOUT_MS = 500
-const NODE_TIMEOUT_MS = 1_000
-
-type Place = { readonly id: string; readonly server: RedisServer }
-const pool = new NodePool(() => undefined)
 /** By engine: place n is the first primary of shard n, place n + 3 its replica. */
 const clusters = new Map<string, readonly Place[]>()
 
 const placesOf = (engine: string): readonly Place[] => clusters.get(engine) ?? []
 const placeOf = (engine: string, number: number): Place => placesOf(engine)[number] as Place
-const kept = ({ host, port }: RedisServer): RedisNode =>
-  pool.node(String(port), { host, port, username: 'default', password: '' })
-
-async function order(server: RedisServer, ...commands: readonly Words[]): Promise<void> {
-  for (const answer of await ask(server, ...commands)) if (answer instanceof RedisError) throw answer
-}
-
-async function view(server: RedisServer): Promise<NodeView> {
-  const contact = await observeNode(kept(server), ['cluster-node-timeout', 'cluster-replica-no-failover'], WITHIN_MS)
-  if (contact.type !== 'up') throw new Error(`a server is ${JSON.stringify(contact)}`)
-  return contact.view
-}
-
-/** Waits until the views of all these places are as they should be. */
-function seen(
-  what: string,
-  places: readonly Pick<Place, 'server'>[],
-  holds: (one: NodeView) => boolean,
-): Promise<readonly NodeView[]> {
-  let last: readonly NodeView[] = []
-  return until(what, PATIENCE_MS, async () => {
-    last = await Promise.all(places.map(({ server }) => view(server)))
-    return last.every(holds) ? last : undefined
-  })
-}
-
-const rowOf = (one: NodeView, nodeId: string | undefined) => one.rows.find((row) => row.nodeId === nodeId)
-const slotsOf = (one: NodeView): number =>
-  one.rows.flatMap((row) => row.slots).reduce((sum, { first, last }) => sum + last - first + 1, 0)
-
-async function start(engine: string): Promise<Place> {
-  const server = await startRedisServer(engine, {
-    'cluster-node-timeout': String(NODE_TIMEOUT_MS),
-    'cluster-replica-no-failover': 'yes',
-    'cluster-allow-replica-migration': 'no',
-    'cluster-require-full-coverage': 'no',
-    'repl-diskless-sync-delay': '0',
-  })
-  const { nodeId } = await until('its id', PATIENCE_MS, () => view(server))
-  return { id: nodeId, server }
-}
-
-/** Forms a cluster as the controller does: timeout and epochs, mesh, slots and replicas, timeout. */
-async function form(engine: string): Promise<void> {
-  const places = await Promise.all(Array.from({ length: 2 * SHARDS }, () => start(engine)))
-  clusters.set(engine, places)
-  await Promise.all(
-    places.map(({ server }, number) => order(server, ...clusterCalls.prepare(FORMING_TIMEOUT_MS, number + 1))),
-  )
-  await Promise.all(
-    places.map(({ server }, number) => order(server, ...places.slice(number + 1).map((other) => meetOf(other)))),
-  )
-  await seen(
-    `${engine}: all know all`,
-    places,
-    ({ rows }) => rows.length === places.length && rows.every((row) => !row.flags.includes('handshake')),
-  )
-  const ranges = evenRanges(SHARDS)
-  await Promise.all(
-    places.map(({ server }, number) => {
-      const range = ranges[number]
-      return order(
-        server,
-        range === undefined
-          ? clusterCalls.replicate(places[number - SHARDS]?.id ?? '')
-          : clusterCalls.addSlots([range]),
-      )
-    }),
-  )
-  await seen(
-    `${engine}: ok everywhere`,
-    places,
-    (one) => one.clusterOk && slotsOf(one) === 16384 && one.linkUp && !one.syncing,
-  )
-  const back = clusterCalls.set('cluster-node-timeout', String(NODE_TIMEOUT_MS))
-  await Promise.all(places.map(({ server }) => order(server, back)))
-}
-
-const meetOf = ({ server: { host, port, busPort } }: Place): Words => clusterCalls.meet(host, port, busPort)
 
 beforeAll(async () => {
-  await Promise.all(ENGINES.map(form))
+  await Promise.all(ENGINES.map(async (engine) => clusters.set(engine, await formCluster(engine))))
 })
 
 afterAll(async () => {
-  pool.close()
+  closeConnections()
   await Promise.all([...clusters.values()].flat().map(({ server }) => server.remove()))
 })
 

@@ -31,7 +31,6 @@ export type Picture = {
   readonly orphaned: readonly SlotRange[]
   /** Every server that answers has the same map of slots, and it is this one. */
   readonly viewsAgree: boolean
-  readonly open: readonly string[]
 }
 
 type Claim = { readonly nodeId: string; readonly epoch: number; readonly ranges: readonly SlotRange[] }
@@ -71,7 +70,6 @@ export function assess(desired: Desired, snapshot: Snapshot, history: History): 
         signature([...owned].map(([nodeId, ranges]) => ({ nodeId, ranges }))),
         ...up.map((member) => signature(rowClaims(member))),
       ]).size <= 1,
-    open: up.flatMap((member) => member.contact.view.rows.flatMap((row) => (row.myself ? row.open : []))),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { SlotRepair } from './repair-slots.ts'
 import type { SlotRange } from './slots.ts'
 
 /** Everything that may be done to a cluster. Each is idempotent, or goes out only with a committed intent (`opId`). */
@@ -55,6 +56,17 @@ export type ClusterCommand =
       readonly pod: string
       readonly nodeId: string
       readonly ranges: readonly SlotRange[]
+    }
+  | {
+      readonly type: 'RepairSlots'
+      readonly opId: string
+      readonly repairs: readonly SlotRepair[]
+      /** Node id of every primary, by pod. */
+      readonly nodes: Readonly<Record<string, string>>
+      /** Replicas in sync with each target, by its pod. */
+      readonly replicas: Readonly<Record<string, readonly string[]>>
+      /** Pods to which keys may be moved though no replica of theirs is in sync. */
+      readonly unguarded: readonly string[]
     }
   | { readonly type: 'ForgetNode'; readonly opId: string; readonly nodeId: string; readonly pods: readonly string[] }
 

@@ -1,6 +1,7 @@
 import { rowOf, type Picture, type ShardPicture } from './assess.ts'
 import type { ClusterCommand } from './command.ts'
 import type { ClusterFinding } from './finding.ts'
+import { openSlotsOf } from './open-slots.ts'
 import { common, formatRanges, slotCount, type SlotRange, uncovered } from './slots.ts'
 
 /**
@@ -10,7 +11,7 @@ import { common, formatRanges, slotCount, type SlotRange, uncovered } from './sl
  * view lists nobody knows whose they were.
  */
 export function slotsWithoutOwner(picture: Picture): readonly ClusterFinding[] {
-  const settled = picture.open.length === 0 && picture.shards.every((shard) => shard.primaryUp)
+  const settled = openSlotsOf(picture.up).length === 0 && picture.shards.every((shard) => shard.primaryUp)
   if (!settled || picture.unowned.length === 0) return []
   const taken = picture.shards.flatMap((shard): readonly ClusterFinding[] => {
     const ranges = takenFrom(picture, shard)

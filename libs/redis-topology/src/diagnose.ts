@@ -5,6 +5,7 @@ import { byGravity, type ClusterFinding } from './finding.ts'
 import { foreignFindings, foreignNodes } from './foreign-nodes.ts'
 import { lostHosts } from './node-loss.ts'
 import { isOrphaned, survivorsOf } from './orphan.ts'
+import { slotFindings } from './repair-slots.ts'
 import { sameSetting } from './same-setting.ts'
 import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
 import { isUp, type Desired, type History, type Member, type Snapshot, type UpMember } from './snapshot.ts'
@@ -171,12 +172,7 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
   for (const shard of picture.shards)
     findings.push(...shardFindings(shard, given), ...replicasMissing(shard, desired), ...strayData(shard))
   findings.push(...majorityUnproven(given))
-  if (picture.open.length > 0)
-    findings.push({
-      type: 'SlotsOpen',
-      about: 'cluster',
-      message: `slots are half moved: ${picture.open.slice(0, 4).join(' ')}`,
-    })
+  findings.push(...slotFindings(given))
   const recorded = history.formedAt ?? snapshot.recordedFormedAt
   if (recorded !== undefined) findings.push(...slotsWithoutOwner(picture))
   if (recorded === undefined && picture.unowned.length > 0 && findings.every((one) => one.type !== 'PodsMissing')) {

@@ -9,6 +9,7 @@ export const FINDING_TYPES = [
   'NodeLost',
   'NodesIsolated',
   'SlotsUnassigned',
+  'SlotsDisputed',
   'SlotsOpen',
   'PrimaryLeaving',
   'AddressesStale',

@@ -28,12 +28,12 @@ const slotting: StateMeta = {
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
 const healing: StateMeta = {
   sentence: 'Something was lost and is being put right.',
-  allows: [...HEAL, 'TakeOver', 'ForgetNode', 'StartEmpty', 'CoverSlots'],
+  allows: [...HEAL, 'TakeOver', 'ForgetNode', 'StartEmpty', 'CoverSlots', 'RepairSlots'],
 }
 // StartEmpty is planned only for a shard whose data was given up by name; another shard that waits must not hold it up.
 const stalled: StateMeta = {
   sentence: 'A person must act; all that is safe goes on being healed.',
-  allows: [...HEAL, 'StartEmpty'],
+  allows: [...HEAL, 'StartEmpty', 'RepairSlots'],
 }
 const deleting: StateMeta = {
   sentence: 'The object is being deleted; its last events are told.',
@@ -83,6 +83,7 @@ export const clusterLifecycle = setup({
         ReplicasMissing: '.Healing',
         SettingsDrifted: '.Healing',
         SlotsOpen: '.Healing',
+        SlotsDisputed: '.Stalled',
         DataMissing: '.Stalled',
         HistoryDisputed: '.Stalled',
         MajorityUnproven: '.Stalled',

@@ -16,7 +16,9 @@ import type { ClusterFinding, FindingType } from './finding.ts'
 import { firstPrimaries } from './first-primaries.ts'
 import { allows, nextState } from './lifecycle.ts'
 import { releasePods } from './node-loss.ts'
+import { openSlotsOf } from './open-slots.ts'
 import { isOrphaned } from './orphan.ts'
+import { repairCommand, slotPlan } from './repair-slots.ts'
 import { startEmptyCommands } from './start-empty.ts'
 import { evenRanges } from './slots.ts'
 import { isUp, type UpMember } from './snapshot.ts'
@@ -26,19 +28,41 @@ export const FORMING_NODE_TIMEOUT_MS = 500
 
 /** What should be under way now, by the findings: the intent to commit before its commands go out. */
 export type Intent = {
-  readonly type: 'FormCluster' | 'FailOver' | 'TakeOver' | 'HandOver' | 'StartEmpty' | 'CoverSlots' | 'ForgetNode'
+  readonly type:
+    | 'FormCluster'
+    | 'FailOver'
+    | 'TakeOver'
+    | 'HandOver'
+    | 'StartEmpty'
+    | 'CoverSlots'
+    | 'RepairSlots'
+    | 'ForgetNode'
   readonly target: string
 }
 
-/** The intent for these findings; null when no operation is called for. One at a time, the gravest first. */
+/**
+ * The intent for these findings; null when no operation is called for. One at a time, the gravest first; but half moved
+ * slots last, for to repair them may take long, and may wait for what the others bring.
+ */
 export function intentFor(given: Case, findings: readonly ClusterFinding[], formed: boolean): Intent | null {
   if (!formed)
     return findings.length > 0 && findings.every((one) => one.type !== 'PodsMissing')
       ? { type: 'FormCluster', target: 'cluster' }
       : null
   if (has(findings, 'HistoryDisputed')) return null
+  return (
+    firstCalled(given, findings) ??
+    (callsForRepair(given, findings) ? { type: 'RepairSlots', target: 'cluster' } : null)
+  )
+}
+
+function firstCalled(given: Case, findings: readonly ClusterFinding[]): Intent | null {
   const called = findings.map((finding) => intentOf(given, finding))
   return called.find((intent) => intent !== null && allowedNow(intent.type, findings)) ?? null
+}
+
+function callsForRepair(given: Case, findings: readonly ClusterFinding[]): boolean {
+  return has(findings, 'SlotsOpen') && allowedNow('RepairSlots', findings) && slotPlan(given).repairs.length > 0
 }
 
 function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly type: CommandType }) | null {
@@ -103,11 +127,18 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
       return given.picture.shards.some(
         (shard) => `shard ${shard.shard}` === operation.target && takenFrom(given.picture, shard).length === 0,
       )
+    case 'RepairSlots':
+      return openSlotsOf(given.picture.up).length === 0
     case 'ForgetNode':
       return given.picture.up.every((one) => one.contact.view.rows.every((row) => row.nodeId !== operation.target))
     default:
       return true
   }
+}
+
+/** Whether an operation takes as long as it takes: what would make it pointless is looked for at each look instead. */
+export function takesItsTime(type: string): boolean {
+  return type === 'FormCluster' || type === 'RepairSlots'
 }
 
 /** A view that takes a node for the owner of slots must hear of the next owner before it may forget it. */
@@ -123,13 +154,15 @@ const CALLED_BY: Readonly<Record<string, readonly FindingType[]>> = {
   StartEmpty: ['DataGivenUp'],
   CoverSlots: ['SlotsUnassigned'],
   ForgetNode: ['NodesStale', 'ForeignNode'],
+  RepairSlots: ['SlotsOpen'],
 }
 
 /**
  * Why the operation under way has become pointless or unsafe, in words; null while it is neither. What called for it
  * is looked for again each time: a primary that answers again must not be replaced by force.
  */
-export function outlived({ picture, desired, history }: Case, findings: readonly ClusterFinding[]): string | null {
+export function outlived(given: Case, findings: readonly ClusterFinding[]): string | null {
+  const { picture, desired, history } = given
   const operation = history.operation
   if (operation === undefined || operation.type === 'FormCluster') return null
   const { type, target } = operation
@@ -139,9 +172,17 @@ export function outlived({ picture, desired, history }: Case, findings: readonly
     (one.about === target || (heir !== undefined && one.shard === heir.shard))
   if (!findings.some(isCause)) return 'what called for it is over'
   if (!allowedNow(type as CommandType, findings)) return 'a person must act first'
+  if (type === 'RepairSlots') return repairHeldUp(given, findings)
   const shard = heir === undefined ? undefined : picture.shards[heir.shard]
   if (heir === undefined || shard === undefined) return null
   return isFitFor(type, heir, shard, { desired, history }) ? null : `${target} is not fit to take over`
+}
+
+function repairHeldUp(given: Case, findings: readonly ClusterFinding[]): string | null {
+  const first = firstCalled(given, findings)
+  if (first !== null) return `${first.type} of ${first.target} comes first`
+  const { repairs, waits } = slotPlan(given)
+  return repairs.length > 0 ? null : (waits[0]?.why ?? 'a person must act first')
 }
 
 function isFitFor(
@@ -273,17 +314,38 @@ function operationCommands(
   const { picture, history } = given
   const operation = history.operation
   if (operation === undefined || opId === undefined || outlived(given, findings) !== null) return []
-  if (operation.type === 'ForgetNode')
-    return [{ type: 'ForgetNode', opId, nodeId: operation.target, pods: picture.up.map((member) => member.pod) }]
-  if (operation.type === 'StartEmpty') return startEmptyCommands(given, operation.target, opId)
-  if (operation.type === 'CoverSlots') return coverSlotsCommands(picture, operation.target, opId)
-  if (operation.type !== 'FailOver' && operation.type !== 'TakeOver' && operation.type !== 'HandOver') return []
-  const heir = picture.up.find((member) => member.pod === operation.target)
+  const { type, target } = operation
+  switch (type) {
+    case 'ForgetNode':
+      return [{ type, opId, nodeId: target, pods: picture.up.map((member) => member.pod) }]
+    case 'RepairSlots':
+      return [repairCommand(given, opId)].filter((one) => one !== null)
+    case 'StartEmpty':
+      return startEmptyCommands(given, target, opId)
+    case 'CoverSlots':
+      return coverSlotsCommands(picture, target, opId)
+    case 'FailOver':
+    case 'TakeOver':
+    case 'HandOver':
+      return promotionCommands(given, type, target, opId)
+    default:
+      return []
+  }
+}
+
+function promotionCommands(
+  given: Case,
+  type: 'FailOver' | 'TakeOver' | 'HandOver',
+  target: string,
+  opId: string,
+): readonly ClusterCommand[] {
+  const { picture } = given
+  const heir = picture.up.find((member) => member.pod === target)
   const shard = heir === undefined ? undefined : picture.shards[heir.shard]
   if (heir === undefined || shard === undefined || heir.contact.view.role === 'primary') return []
   // Each time it is sent, by what is seen now and not by what was seen when it was begun (SAFETY 3).
-  if (operation.type !== 'HandOver' && promotionFor(given, shard) !== operation.type) return []
-  return [{ type: operation.type, opId, shard: heir.shard, pod: heir.pod, nodeId: heir.contact.view.nodeId }]
+  if (type !== 'HandOver' && promotionFor(given, shard) !== type) return []
+  return [{ type, opId, shard: heir.shard, pod: heir.pod, nodeId: heir.contact.view.nodeId }]
 }
 
 /** The member that owns the shard's slots, while it answers as a primary. */

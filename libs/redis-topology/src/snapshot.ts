@@ -64,6 +64,26 @@ export type HostView = {
   readonly outOfService: boolean
 }
 
+/** Keys that two servers hold with different values: nobody but a person knows which of them is wanted. */
+export type KeyDispute = {
+  readonly pods: readonly string[]
+  /** Some of their names, fit to be printed. */
+  readonly keys: readonly string[]
+  /** How many others there are. */
+  readonly more: number
+}
+
+/** What was asked about slots that primaries show as half moved. */
+export type OpenSlots = {
+  /** Keys by slot and by pod, of each server that answered as a primary. Of very many slots the first. */
+  readonly keys: Readonly<Record<number, Readonly<Record<string, number>>>>
+  /** Milliseconds for which this process has seen the same marks and the same counts. */
+  readonly quietMs: number
+  /** Clients whose last command was one of a move: somebody at work, unless long idle. */
+  readonly movers: readonly { readonly pod: string; readonly address: string; readonly idleSeconds: number }[]
+  readonly disputed: Readonly<Record<number, KeyDispute>>
+}
+
 /** Everything that was observed of a cluster, at one time, as plain data. */
 export type Snapshot = {
   readonly members: readonly Member[]
@@ -73,6 +93,8 @@ export type Snapshot = {
   readonly hosts?: Readonly<Record<string, HostView>>
   /** `formedAt` of the members ConfigMap. */
   readonly recordedFormedAt?: string
+  /** Absent while no slot is open, and when nobody could be asked. */
+  readonly openSlots?: OpenSlots
 }
 
 /** What the spec asks of the topology. */

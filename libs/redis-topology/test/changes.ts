@@ -1,5 +1,6 @@
 import { NEVER_UP } from '../src/info.ts'
 import { common, parseRanges, uncovered } from '../src/slots.ts'
+import { mark, unmark } from './half-moved.ts'
 import {
   follow,
   introduce,
@@ -116,8 +117,27 @@ export const CHANGES: Readonly<Record<string, Change>> = {
     node.slots = common(node.slots, uncovered(parseRanges(ranges ?? '')))
   }),
   set: each((place, _world, [name, value]) => void (place.settings[name ?? ''] = value ?? '')),
-  /** A slot is half moved: number and the pod that it was to go to. */
-  open: each((place, world, [slot, to]) => void (place.open = [`[${slot}->-${placeNamed(world, to ?? '').node.id}]`])),
+  /** The server gives a slot away: number and the pod that is to have it. */
+  open: each((place, world, [slot, to]) =>
+    mark(world, place, { slot: Number(slot), way: '>', with: placeNamed(world, to ?? '') }),
+  ),
+  /** The server takes a slot: number and the pod that has it. */
+  import: each((place, world, [slot, from]) =>
+    mark(world, place, { slot: Number(slot), way: '<', with: placeNamed(world, from ?? '') }),
+  ),
+  /** The server forgets that a slot is half moved. */
+  close: each((place, world, [slot]) => unmark(world, place, Number(slot))),
+  /** The server holds so many keys of a slot. */
+  carry: each((place, world, [slot, count]) => {
+    place.slotKeys[Number(slot)] = Number(count)
+    world.marksSince = world.now
+  }),
+  /** Of a slot the server and that pod hold a key with different values; or no longer. */
+  dispute: each((place, _world, [slot, pod]) => void (place.disputes = [{ slot: Number(slot), pod: pod ?? '' }])),
+  settle: each((place) => void (place.disputes = [])),
+  /** Somebody who moves slots has just sent the server a command; or has gone. */
+  busy: each((place, world) => void (place.busySince = world.now)),
+  leave: each((place) => void delete place.busySince),
   /** The servers list each other, at their present addresses. */
   meet: each((place, world) => {
     for (const other of world.places.filter((one) => one !== place && one.alive)) {
@@ -221,7 +241,8 @@ function comeBack(place: Place, world: World): void {
   if (!world.nodes.has(place.node.id)) return startEmptyServer(world, place)
   Object.assign(place, { contact: 'up', alive: true, syncing: false })
   const successor = world.places.find((one) => one.shard === place.shard && one.node.slots.length > 0 && one !== place)
-  if (successor !== undefined && successor.alive) follow(place, successor)
+  // What it was given since, and its successor has not heard of, it goes on owning.
+  if (successor !== undefined && successor.alive && place.node.slots.length === 0) follow(place, successor)
   else if (place.node.successorId !== undefined && place.node.slots.length === 0) {
     place.node.primaryId ??= place.node.successorId
     Object.assign(place, { linkUp: false, linkDownSeconds: NEVER_UP })

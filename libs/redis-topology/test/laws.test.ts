@@ -4,14 +4,17 @@ import { common, formatRanges, type SlotRange, uncovered } from '../src/slots.ts
 import { isUp, type Member, type Snapshot } from '../src/snapshot.ts'
 import { brokenLaws } from './laws.ts'
 import { type Pass, pass } from './pass.ts'
-import { play, plots } from './plots.ts'
+import { movePlots, play, plots } from './plots.ts'
 import { snapshotOf } from './snapshot-of.ts'
 import { look, perform } from './stage.ts'
 import type { World } from './world.ts'
 
-test('whatever happens, no pass breaks a law, and no command leaves a slot without an owner', () => {
+test.each([
+  ['whatever happens', plots, 120],
+  ['whoever moves slots, and stops', movePlots, 200],
+])('%s, no pass breaks a law, and no command leaves a slot without an owner', (_what, arbitrary, numRuns) => {
   fc.assert(
-    fc.property(plots, (plot) => {
+    fc.property(arbitrary, (plot) => {
       const told: string[] = []
       let before: readonly SlotRange[] = []
       play(plot, (line, now, { world }) => {
@@ -22,7 +25,7 @@ test('whatever happens, no pass breaks a law, and no command leaves a slot witho
         before = owned
       })
     }),
-    { numRuns: 120 },
+    { numRuns },
   )
 })
 
@@ -44,7 +47,7 @@ test('when nothing more happens it comes to rest: healed, or waiting for a perso
   fc.assert(
     fc.property(plots, (plot) => {
       const stage = play(plot, () => {})
-      for (const line of ['move all', 'heal all', 'answer all']) perform(stage, line)
+      for (const line of ['move all', 'heal all', 'answer all', 'leave all', 'settle all']) perform(stage, line)
       let now = look(stage)
       // Where one look ends an operation, the next may begin what it held up; and an election is waited for a minute.
       for (let rounds = 60, quiet = 0; rounds > 0 && quiet < 5; rounds--) {

@@ -4,6 +4,7 @@ import { provenDead } from '../src/failover.ts'
 import { allows } from '../src/lifecycle.ts'
 import { common, evenRanges, formatRanges } from '../src/slots.ts'
 import { isUp, type UpMember } from '../src/snapshot.ts'
+import { brokenByRepair } from './half-moved-laws.ts'
 import type { Pass } from './pass.ts'
 
 /** What SAFETY forbids, whatever was seen: the laws that a pass breaks, in words; none when all is well. */
@@ -43,6 +44,8 @@ function brokenBy(command: ClusterCommand, now: Pass): readonly string[] {
       return covered(command, now)
     case 'ReleasePod':
       return released(command, now)
+    case 'RepairSlots':
+      return brokenByRepair(command, now)
     case 'ForgetNode':
       return forgotten(command, now)
     default:

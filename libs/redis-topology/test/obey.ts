@@ -1,5 +1,6 @@
 import type { ClusterCommand } from '../src/command.ts'
 import { common, normalise } from '../src/slots.ts'
+import { repairAll } from './half-moved.ts'
 import { follow, highestEpoch, introduce, own, placeNamed, placeOfNode, promote, type World } from './world.ts'
 
 /** Does to a world what a command says, all of it and at once. */
@@ -8,8 +9,7 @@ export function obey(world: World, command: ClusterCommand): void {
     case 'MeetNodes':
       return meetAll(world, command)
     case 'AssignSlots':
-      for (const { pod, ranges } of command.assignments) own(placeNamed(world, pod).node, ranges)
-      return
+      return command.assignments.forEach(({ pod, ranges }) => own(placeNamed(world, pod).node, ranges))
     case 'AttachReplicas':
       return attachAll(world, command)
     case 'ConfigureNodes':
@@ -31,9 +31,10 @@ export function obey(world: World, command: ClusterCommand): void {
       own(node, normalise([...node.slots, ...command.ranges]))
       return
     }
+    case 'RepairSlots':
+      return repairAll(world, command)
     case 'ForgetNode':
-      for (const pod of command.pods) placeNamed(world, pod).lists.delete(command.nodeId)
-      return
+      return command.pods.forEach((pod) => void placeNamed(world, pod).lists.delete(command.nodeId))
     default:
       throw new Error(`${command.type} is none of the topology's commands`)
   }

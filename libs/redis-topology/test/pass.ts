@@ -4,7 +4,7 @@ import { type Case, diagnose, everFormed } from '../src/diagnose.ts'
 import { attachedToRemember, containerToken } from '../src/failover.ts'
 import type { ClusterFinding } from '../src/finding.ts'
 import { allows, type ClusterState, nextState } from '../src/lifecycle.ts'
-import { intentFor, isFinished, outlived, plan } from '../src/plan.ts'
+import { intentFor, isFinished, outlived, plan, takesItsTime } from '../src/plan.ts'
 import { formatRanges } from '../src/slots.ts'
 import { type Desired, type History, isUp, type Snapshot } from '../src/snapshot.ts'
 
@@ -109,7 +109,7 @@ function nextOperation(
     if (isFinished(given, findings, formed)) return { ended: 'finished' }
     const why = outlived(given, findings)
     if (why !== null) return { ended: why }
-    const patient = current.type === 'FormCluster' || time - Date.parse(current.since) < OPERATION_PATIENCE_MS
+    const patient = takesItsTime(current.type) || time - Date.parse(current.since) < OPERATION_PATIENCE_MS
     return patient ? { next: current } : { ended: 'its end was not seen in time' }
   }
   const intent = intentFor(given, findings, formed)

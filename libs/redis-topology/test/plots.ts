@@ -40,6 +40,15 @@ const TO_SERVERS = [
   'heal $',
   'report $ 137',
 ]
+const TO_SLOTS = [
+  'open $ 93 orders-1-0',
+  'import $ 93 orders-0-0',
+  'carry $ 93 5',
+  'dispute $ 93 orders-1-0',
+  'settle $',
+  'busy $',
+  'leave $',
+]
 const TO_REPLICAS = ['unlink $ 0', 'unlink $ 7', 'sync $', 'promote $', 'offset $ 5']
 const TO_ALL = [
   'machine worker-1 lost',
@@ -67,11 +76,33 @@ export const plots: fc.Arbitrary<Plot> = fc.record({
       what: fc.oneof(
         { weight: 6, arbitrary: fc.constantFrom(...TO_ANY.map((verb) => `${verb} $`)) },
         { weight: 2, arbitrary: fc.constantFrom(...TO_SERVERS) },
+        { weight: 2, arbitrary: fc.constantFrom(...TO_SLOTS) },
         { weight: 3, arbitrary: fc.constantFrom(...TO_REPLICAS) },
         { weight: 2, arbitrary: fc.constantFrom(...TO_ALL) },
       ),
     }),
     { maxLength: 20 },
+  ),
+})
+
+/** Plots in which slots are moved most of all, between the first servers of shards. */
+export const movePlots: fc.Arbitrary<Plot> = fc.record({
+  shape: fc.constant<Plot['shape']>([3, 2]),
+  formed: fc.constant(true),
+  events: fc.array(
+    fc.record({
+      obeyed: fc.boolean(),
+      place: fc.oneof({ weight: 4, arbitrary: fc.constantFrom(0, 2, 4) }, { weight: 1, arbitrary: fc.nat(5) }),
+      what: fc.oneof(
+        { weight: 8, arbitrary: fc.constantFrom(...TO_SLOTS) },
+        { weight: 3, arbitrary: fc.constantFrom('wait 1 s', 'wait 3 s', 'wait 60 s') },
+        {
+          weight: 3,
+          arbitrary: fc.constantFrom('kill $', 'restart $', 'silent $', 'answer $', 'cut $', 'heal $', 'promote $'),
+        },
+      ),
+    }),
+    { maxLength: 25 },
   ),
 })
 
@@ -96,5 +127,7 @@ export function play(plot: Plot, seen: (line: string, now: Pass, stage: Stage) =
 function isPossible(what: string, place: Place): boolean {
   const isReplica = place.node.primaryId !== undefined && place.alive
   if (what.startsWith('promote')) return isReplica && place.heardLast === undefined
+  if (what.startsWith('open') && !place.node.slots.some(({ first, last }) => first <= 93 && 93 <= last)) return false
+  if (/^(open|import|dispute)/.test(what) && (isReplica || !place.alive || what.endsWith(place.pod))) return false
   return !TO_REPLICAS.includes(what) || isReplica
 }

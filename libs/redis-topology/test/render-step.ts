@@ -2,6 +2,7 @@ import type { ClusterCommand } from '../src/command.ts'
 import { knows, ownRow } from '../src/assess.ts'
 import { provenDead } from '../src/failover.ts'
 import { NEVER_UP } from '../src/info.ts'
+import type { SlotRepair } from '../src/repair-slots.ts'
 import { formatRanges } from '../src/slots.ts'
 import { isUp, type Member, type Snapshot, type UpMember } from '../src/snapshot.ts'
 import type { Memory, Pass } from './pass.ts'
@@ -42,8 +43,18 @@ function serverWords(world: World, snapshot: Snapshot, member: UpMember): string
     `keys ${view.keys}`,
     ...settings.map((one) => one.join(' ')),
     ...view.rows.flatMap((row) => row.open),
+    ...slotKeyWords(snapshot, member),
     ...listWords(world, snapshot, member),
   ].join(', ')
+}
+
+function slotKeyWords({ openSlots }: Snapshot, { pod }: UpMember): readonly string[] {
+  const held = Object.entries(openSlots?.keys ?? {}).filter(([, keys]) => (keys[pod] ?? 0) > 0)
+  const busy = openSlots?.movers.filter((one) => one.pod === pod) ?? []
+  return [
+    ...held.map(([slot, keys]) => `${keys[pod]} keys of slot ${slot}`),
+    ...busy.map((one) => `a mover idle for ${one.idleSeconds} s`),
+  ]
 }
 
 function roleWords(member: UpMember): readonly string[] {
@@ -156,11 +167,28 @@ function commandLines(command: ClusterCommand): readonly string[] {
       return [`${words.join()} ${command.pod}`]
     case 'CoverSlots':
       return [`${words.join()} ${command.nodeId} gets ${formatRanges(command.ranges)} back`]
+    case 'RepairSlots':
+      return [...words, ...command.repairs.map((one) => `  ${repairWords(one, command)}`)]
     case 'ForgetNode':
       return [`${words.join()} ${command.nodeId} at ${command.pods.join(' ')}`]
     default:
       return words
   }
+}
+
+function repairWords(
+  { slot, owner, target, others }: SlotRepair,
+  { replicas, unguarded }: ClusterCommand & { readonly type: 'RepairSlots' },
+): string {
+  const rest = others.length === 0 ? '' : `, and of ${others.join(' ')}`
+  const kept = unguarded.includes(target)
+    ? ''
+    : (replicas[target] ?? []).length > 0
+      ? `, kept by ${replicas[target]?.join(' ')}`
+      : ', marks only'
+  return target === owner
+    ? `slot ${slot} stays with ${owner}${rest === '' ? '' : ', which gets the keys'}${rest.replace(', and', '')}${kept}`
+    : `slot ${slot} of ${owner} goes to ${target}${rest}${kept}`
 }
 
 /** Node ids, whole or cut to eight digits, are told by name. */

@@ -1,6 +1,7 @@
 import type { NodeRow } from '../src/cluster-nodes.ts'
 import { uncovered } from '../src/slots.ts'
 import type { Contact, HostView, Member, NodeView, Snapshot } from '../src/snapshot.ts'
+import { openSlotsSeen, slotsSeen } from './half-moved.ts'
 import { highestEpoch, type Node, type Place, placeOfNode, type World } from './world.ts'
 
 /** What is seen of a world when everything is asked at once. */
@@ -10,11 +11,13 @@ export function snapshotOf(world: World): Snapshot {
     return { pod, shard, index, kube, contact: contactOf(world, place) }
   })
   const refused = members.some((member) => member.contact.type === 'refused')
+  const openSlots = openSlotsSeen(world, members)
   const witnesses = world.places.filter((place) => refused && place.contact === 'up')
   return {
     members,
     hosts: Object.fromEntries([...world.hosts].map(([name, host]) => [name, hostView(world, host)])),
     inboundLinks: Object.fromEntries(witnesses.map((place) => [place.pod, linksInto(world, place)])),
+    ...(openSlots === undefined ? {} : { openSlots }),
     ...(world.recordedFormedAt === undefined ? {} : { recordedFormedAt: world.recordedFormedAt }),
   }
 }
@@ -76,7 +79,7 @@ function rowOf(world: World, viewer: Place, id: string): NodeRow {
     // A replica is listed with the epoch of its primary.
     configEpoch: nodeAsHeard(world, viewer, primaryId ?? id).epoch,
     connected,
-    slots: myself ? told.slots : (told.believed ?? told.slots),
+    slots: myself ? told.slots : slotsSeen(viewer, id, told.believed ?? told.slots),
     open: myself ? viewer.open : [],
   }
 }

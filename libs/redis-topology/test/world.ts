@@ -37,6 +37,12 @@ export type Place = {
   syncing: boolean
   settings: Record<string, string>
   open: readonly string[]
+  /** Keys by slot, of slots that are half moved. */
+  slotKeys: Record<number, number>
+  /** Slots of which it and another pod hold keys with different values. */
+  disputes: readonly { readonly slot: number; readonly pod: string }[]
+  /** Since when somebody is connected whose last command was one of a move. */
+  busySince?: number
   /** Ids of other nodes that it lists, with the address where it looks for them. */
   readonly lists: Map<string, string>
   /** What it heard before it was cut off from the others, by node id. */
@@ -55,6 +61,8 @@ export type World = {
   readonly hosts: Map<string, { readonly lostAt?: number; readonly outOfService: boolean }>
   /** `formedAt` of the members ConfigMap. */
   recordedFormedAt?: string
+  /** When any mark of a half moved slot last changed. */
+  marksSince: number
 }
 
 const START = Date.parse('2026-01-01T00:00:00Z')
@@ -79,6 +87,7 @@ export function newWorld(shards: number, membersPerShard: number): World {
     nodes: new Map(),
     now: START,
     hosts: new Map(HOSTS.map((name) => [name, { outOfService: false }])),
+    marksSince: START,
   }
 }
 
@@ -120,6 +129,8 @@ function newPlace(shard: number, index: number): Place {
     syncing: false,
     settings: {},
     open: [],
+    slotKeys: {},
+    disputes: [],
     lists: new Map(),
   }
 }
@@ -178,7 +189,7 @@ export function startEmptyServer(world: World, place: Place): void {
   if (lives > 0) place.node = newNode(place.pod, place.shard, place.index, lives + 1)
   world.nodes.set(place.node.id, place.node)
   Object.assign(place, { contact: 'up', alive: true, keys: 0, offset: 0, linkUp: true, linkDownSeconds: 0 })
-  Object.assign(place, { syncing: false, open: [] })
+  Object.assign(place, { syncing: false, open: [], slotKeys: {}, disputes: [] })
   place.settings = {
     'cluster-node-timeout': String(world.desired.nodeTimeoutMs),
     // As the start script has it: a server without data must not be elected before its first sync.
@@ -207,6 +218,9 @@ export function follow(place: Place, primary: Place): void {
   place.node.primaryId = primary.node.id
   own(place.node, [])
   place.keys = primary.keys
+  place.slotKeys = { ...primary.slotKeys }
+  // A server that becomes a replica says no more of slots on their way.
+  Object.assign(place, { open: [], disputes: [] })
   place.offset = primary.offset
   place.syncing = false
   relink(place, primary)
@@ -227,6 +241,8 @@ export function promote(world: World, heir: Place): void {
   heir.node.epoch = highestEpoch(world) + 1
   Object.assign(heir, { linkUp: true, linkDownSeconds: 0 })
   own(old, [])
+  heir.slotKeys = { ...placeOfNode(world, old.id)?.slotKeys }
+  world.marksSince = world.now
   old.successorId = heir.node.id
   for (const place of world.places) {
     const concerned = place.node.primaryId === old.id || place.node === old
