@@ -6,38 +6,34 @@ type Rule = {
   readonly verbs: readonly string[]
 }
 
-/** What the cluster controller may do (CONTRACTS 7). Secrets are read by name, never listed or watched; no pods/exec. */
+/** What the cluster controller may do: what it does, and nothing besides (`rbac.test.ts`). Secrets are read by name, never listed or watched; no pods/exec. */
 export const CLUSTER_CONTROLLER_RULES: readonly Rule[] = [
   { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters'], verbs: ['get', 'list', 'watch', 'patch'] },
   { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters/status'], verbs: ['patch'] },
+  // Where OwnerReferencesPermissionEnforcement is on (OpenShift), an owner is named only by who may do this.
   { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters/finalizers'], verbs: ['update'] },
-  { apiGroups: ['apps'], resources: ['statefulsets'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
-  {
-    apiGroups: [''],
-    resources: ['services', 'configmaps'],
-    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
-  },
+  { apiGroups: ['apps'], resources: ['statefulsets'], verbs: ['get', 'list', 'watch', 'create', 'patch'] },
+  { apiGroups: [''], resources: ['services', 'configmaps'], verbs: ['get', 'list', 'watch', 'create', 'patch'] },
   {
     apiGroups: ['policy'],
     resources: ['poddisruptionbudgets'],
     verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
   },
   { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'patch', 'delete'] },
-  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'watch', 'patch'] },
-  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch', 'delete'] },
+  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create'] },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 
 /** What it may do besides in its own namespace: its Lease, and what it says about its own pod. */
 export const OWN_NAMESPACE_RULES: readonly Rule[] = [
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update', 'patch'] },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'patch'] },
   { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'create', 'delete'] },
   // About the controller's own pod, also where only some namespaces are watched.
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 
 /** Optional: without it a lost node is not told of, and the taint of one that is switched off proves nothing. */
-export const NODES_RULES: readonly Rule[] = [{ apiGroups: [''], resources: ['nodes'], verbs: ['get', 'list', 'watch'] }]
+export const NODES_RULES: readonly Rule[] = [{ apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] }]
 
 const LABELS = { 'app.kubernetes.io/name': 'slotkeeper', 'app.kubernetes.io/component': 'cluster-controller' }
 

@@ -1,0 +1,81 @@
+import * as k8s from '@slotkeeper/k8s'
+import { expect, test } from 'vitest'
+import { CLUSTER_CONTROLLER_RULES, NODES_RULES, OWN_NAMESPACE_RULES } from './rbac.ts'
+import { readSources } from './workspace.ts'
+
+/*
+ * What the controller is allowed is what it does: each call of the door to Kubernetes is found in the sources, with the
+ * resource that it names, and compared with what is granted, both ways.
+ */
+const CALL = /\bobjects\s*\.(get|list|create|apply|patch|patchStatus|delete)\(\s*(\w+)/g
+const FOLLOWED = /\b(?:watch\(|resource:\s*)(\w+)/g
+const VERBS: Readonly<Record<string, readonly string[]>> = {
+  apply: ['create', 'patch'],
+  patchStatus: ['patch'],
+  followed: ['list', 'watch'],
+}
+/** What stands for a parameter `resource`, by the file that has it. */
+const OWNED = ['statefulSets', 'services', 'configMaps', 'podDisruptionBudgets']
+const MEANT: Readonly<Record<string, readonly string[]>> = {
+  'apps/cluster-controller/src/act.ts': OWNED,
+  'apps/cluster-controller/src/caches.ts': OWNED,
+  'libs/k8s/src/status-writer.ts': ['redisClusters'],
+}
+/** The door itself, and the way through it for whatever is asked for. */
+const DOOR = /^libs\/k8s\/src\/(objects|list-watch|[a-z-]*reflector)\.ts$/
+/** These work in the controller's own namespace, whatever it watches. */
+const OWN = ['libs/k8s/src/spills.ts', 'libs/k8s/src/lease-store.ts']
+const BOTH = ['libs/k8s/src/recorder.ts']
+
+type Used = { readonly path: string; readonly right: string }
+
+function rightOf(name: string, verb: string, status: boolean): string {
+  const resource = (k8s as unknown as Readonly<Record<string, k8s.ResourceDescriptor>>)[name]
+  if (resource === undefined) throw new Error(`${name} is no resource of libs/k8s`)
+  return `${resource.group}/${resource.plural}${status ? '/status' : ''}: ${verb}`
+}
+
+function usedIn(path: string, text: string): readonly Used[] {
+  const calls = [...text.matchAll(CALL)].map(([, verb = '', name = '']) => ({ verb, name }))
+  const isFollowing = /\bstart\w*Reflector\b/.test(text)
+  const followed = isFollowing ? [...text.matchAll(FOLLOWED)].map(([, name = '']) => ({ verb: 'followed', name })) : []
+  return [...calls, ...followed].flatMap(({ verb, name }) =>
+    (name === 'resource' ? (MEANT[path] ?? [name]) : [name])
+      .filter((one) => one !== 'ResourceDescriptor')
+      .flatMap((one) =>
+        (VERBS[verb] ?? [verb]).map((each) => ({ path, right: rightOf(one, each, verb === 'patchStatus') })),
+      ),
+  )
+}
+
+const used = readSources(['.ts'])
+  .filter(({ path }) => /^(apps\/cluster-controller|libs\/k8s)\/src\//.test(path) && !path.endsWith('.test.ts'))
+  .filter(({ path }) => !DOOR.test(path))
+  .flatMap(({ path, text }) => usedIn(path, text))
+const rightsOf = (isMeant: (path: string) => boolean): readonly string[] =>
+  [...new Set(used.filter(({ path }) => isMeant(path)).map(({ right }) => right))].toSorted()
+const granted = (rules: typeof CLUSTER_CONTROLLER_RULES): readonly string[] =>
+  rules
+    .flatMap(({ apiGroups, resources, verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource}: ${verb}`)),
+      ),
+    )
+    .toSorted()
+
+test('the sources are read', () => {
+  expect(used.length).toBeGreaterThan(40)
+  expect(used.map(({ right }) => right)).toContain('/secrets: create')
+})
+
+test('in watched namespaces it may do what it does, and nothing else', () => {
+  const elsewhere = rightsOf((path) => !OWN.includes(path) && !path.endsWith('/hosts.ts'))
+  // Asked for by an admission plugin, not by a call.
+  const unseen = 'slotkeeper.dev/redisclusters/finalizers: update'
+  expect(granted(CLUSTER_CONTROLLER_RULES)).toEqual([...elsewhere, unseen].toSorted())
+})
+
+test('in its own namespace too, and of nodes', () => {
+  expect(granted(OWN_NAMESPACE_RULES)).toEqual(rightsOf((path) => [...OWN, ...BOTH].includes(path)))
+  expect(granted(NODES_RULES)).toEqual(rightsOf((path) => path.endsWith('/hosts.ts')))
+})
