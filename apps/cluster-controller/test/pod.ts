@@ -33,7 +33,9 @@ export type Pod = {
   log(): Promise<string>
   /** A new connection as the controller's user. */
   node(): RedisNode
-  /** Sends commands on a connection of their own, until they are answered; an answer may be an error. */
+  /** What kubelet does every few seconds: gives the exit code of the readiness probe. */
+  probe(): Promise<number | null>
+  /** Sends commands on a connection of their own, until they are answered with all data loaded; an answer may be an error. */
   tell(...commands: readonly Words[]): Promise<readonly unknown[]>
   remove(): Promise<void>
 }
@@ -47,6 +49,8 @@ export type PodOptions = {
   readonly persistence: 'aof' | 'rdb' | 'none'
   readonly secrets: Readonly<Record<string, string>>
   readonly nodeTimeoutMs: number
+  /** Names of the pods of its cluster, with their addresses; nobody's when not said. */
+  readonly names?: Readonly<Record<string, string>>
 }
 
 const PATIENCE_MS = 45_000
@@ -58,6 +62,7 @@ cd "$1"
 mount -t tmpfs tmpfs root
 cd root
 mkdir -p usr data etc/slotkeeper dev tmp
+cp ../hosts etc/hosts; echo 'hosts: files' > etc/nsswitch.conf
 ln -s usr/bin bin; ln -s usr/lib lib; ln -s usr/lib64 lib64
 : > dev/null; : > dev/urandom; : > dev/termination-log
 mount --bind /dev/null dev/null; mount --bind /dev/urandom dev/urandom
@@ -95,11 +100,13 @@ export async function makePod(options: PodOptions): Promise<Pod> {
     message: async () => (await readFile(join(home, 'termination-log'), 'utf8')).trim(),
     log: () => readFile(join(home, 'log'), 'utf8'),
     node: () => nodeOf(options),
+    probe: () => probe(child),
     tell: (...commands) =>
       until(`an answer of ${ip} to ${commands.join('; ')}`, PATIENCE_MS, async () => {
         const node = nodeOf(options)
         try {
-          return await node.pipeline(commands, CALL_MS)
+          const [ready] = await node.pipeline([['PING']], CALL_MS)
+          return ready === 'PONG' ? await node.pipeline(commands, CALL_MS) : undefined
         } finally {
           node.close()
         }
@@ -126,15 +133,25 @@ function nodeOf({ ip, secrets }: PodOptions): RedisNode {
   return new RedisNode({ host: ip, port: CLIENT_PORT, username: CONTROL_USER, password }, () => undefined)
 }
 
-async function writeFiles(home: string, { persistence, ip, uid, nodeTimeoutMs, secrets }: PodOptions): Promise<void> {
+async function writeFiles(home: string, options: PodOptions): Promise<void> {
+  const { persistence, ip, uid, nodeTimeoutMs, secrets, names = {} } = options
   for (const folder of ['root', 'data', 'slotkeeper/config', 'slotkeeper/internal'])
     await mkdir(join(home, folder), { recursive: true })
   const storage = persistence === 'none' ? {} : { storage: { size: '1Gi', persistence } }
   const spec = redisClusterSpec.parse({ version: 'valkey-9.1', shards: 3, nodeTimeoutMs, ...storage })
   const config = redisConf(spec, uid).replace('bind * -::*', `bind ${ip}`)
-  const files = { ...scripts, 'redis.conf': config }
+  // Pods of one machine have port 6379 each at an address of their own, and not at that of the loopback.
+  const probeHere = scripts.probe.replace('-p 6379', `-h ${ip} -p 6379`)
+  const peers = Object.keys(names).map((name) => `${name}\n`)
+  const files = { ...scripts, probe: probeHere, 'redis.conf': config, peers: peers.join('') }
   for (const [name, text] of Object.entries(files)) await writeFile(join(home, 'slotkeeper/config', name), text)
   for (const [name, text] of Object.entries(secrets)) await writeFile(join(home, 'slotkeeper/internal', name), text)
+  await writeFile(
+    join(home, 'hosts'),
+    Object.entries(names)
+      .map(([name, address]) => `${address} ${name}\n`)
+      .join(''),
+  )
 }
 
 function environment({ uid, ip, nodeTimeoutMs }: PodOptions): Readonly<Record<string, string | undefined>> {
@@ -157,6 +174,15 @@ async function signal(child: ChildProcess | undefined, what: 'SIGTERM' | 'SIGKIL
   if (child === undefined) return null
   process.kill(await firstProcess(child), what)
   return exitOf(child)
+}
+
+/** In the container, beside its process 1. */
+async function probe(child: ChildProcess | undefined): Promise<number | null> {
+  if (child === undefined) return null
+  const id = String(await firstProcess(child))
+  const entered = [...(asRoot ? [] : ['-U', '--preserve-credentials']), '-t', id, '-m', '-p', '-r', '-w']
+  const script = ['/bin/sh', '/etc/slotkeeper/config/probe', 'ready']
+  return exitOf(spawn('nsenter', [...entered, ...script], { stdio: 'ignore', env: { PATH: '/usr/bin:/usr/sbin' } }))
 }
 
 /** Process 1 of the namespaces, as it is numbered outside: the one child of the process that made them. */

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { takesConnections, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -48,8 +48,7 @@ beforeAll(async () => {
       await pod.start()
       const [id] = await pod.tell(['CLUSTER', 'MYID'], ['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
       await set(pod, 'k')
-      // As the probe does.
-      await rm(file(pod, 'slotkeeper.unwritten'), { force: true })
+      expect(await pod.probe()).toBe(0)
       if (persistence === 'rdb') await pod.tell(['SAVE'])
       await pod.kill()
       volumes[persistence] = { data: pod.data, id: String(id) }
@@ -130,15 +129,166 @@ test.concurrent('aof: a killed primary with replicas starts at once, with all it
   expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
 })
 
-test.concurrent('aof: one that was promoted before it had written its first file waits, and starts anew from there', async () => {
+test.concurrent.each([
+  ['nobody saw to be whole', 'slotkeeper.whole', null],
+  ['a later sync has not reached', 'dump.rdb', 'of a sync'],
+  ['is being written', 'appendonlydir/temp-appendonly.aof.incr', ''],
+])('aof: a killed primary whose file %s waits, and starts anew from there', async (_what, name, text) => {
   const { pod, id } = await killedPrimary('aof', 'mine', 1_000)
-  const underway = file(pod, 'appendonlydir/temp-appendonly.aof.incr')
-  await writeFile(underway, '')
+  if (text === null) await rm(file(pod, name))
+  else await writeFile(file(pod, name), text)
   await pod.start()
   await waits(pod)
   await writeFile(file(pod, 'slotkeeper.clean'), '')
   expect(await pod.tell(['CLUSTER', 'MYID'])).toEqual([id])
-  expect(existsSync(underway)).toBe(false)
+  // What proved nothing is no proof for the next start either.
+  expect(existsSync(file(pod, 'slotkeeper.whole'))).toBe(false)
+  expect(await pod.probe()).toBe(0)
+  await pod.kill()
+  await pod.start()
+  expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
+})
+
+test.concurrent('aof: what an empty server has is no proof, unless it is a primary with slots', async () => {
+  const pod = await podOf('aof')
+  await pod.start()
+  await idOf(pod)
+  expect(await pod.probe()).toBe(0)
+  expect(existsSync(file(pod, 'slotkeeper.whole'))).toBe(false)
+  await pod.tell(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
+  expect(await pod.probe()).toBe(0)
+  expect(existsSync(file(pod, 'slotkeeper.whole'))).toBe(true)
+  await pod.tell(['CLUSTER', 'FLUSHSLOTS'])
+  expect(await pod.probe()).toBe(0)
+  expect(existsSync(file(pod, 'slotkeeper.whole'))).toBe(false)
+})
+
+test.concurrent('aof: while a server loads its file, what was seen of that stays true', async () => {
+  const { pod } = await killedPrimary('aof', null)
+  await pod.start()
+  await set(pod, 'first')
+  // While it loads, a server looks for commands after each 1024 bytes: so after each key.
+  const value = () => randomBytes(600).toString('hex')
+  await pod.tell(...Array.from({ length: 2_000 }, (_, number) => ['SET', `key ${number}`, value()]))
+  await pod.tell(['BGREWRITEAOF'])
+  const says = async (words: string) => {
+    const node = pod.node()
+    try {
+      return String((await node.pipeline([['INFO', 'persistence']], 2_000))[0]).includes(words) || undefined
+    } finally {
+      node.close()
+    }
+  }
+  await until('a new file', PATIENCE_MS, () => says('aof_rewrites:1'))
+  await until('its end', PATIENCE_MS, () => says('aof_rewrite_in_progress:0'))
+  await pod.kill()
+  await appendFile(
+    join(pod.data, '../slotkeeper/config/redis.conf'),
+    'key-load-delay 20000\nloading-process-events-interval-bytes 1024\n',
+  )
+  await pod.start()
+  await until('the loading', PATIENCE_MS, () => says('loading:1'))
+  expect(await pod.probe()).toBe(0)
+  expect(await says('loading:1')).toBe(true)
+  expect(existsSync(file(pod, 'slotkeeper.whole'))).toBe(true)
+})
+
+const [ELECTED, PEER, REPLICA, OTHER] = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(40)) as [
+  string,
+  string,
+  string,
+  string,
+]
+// The bus is on no port of theirs: what each believes stays as it is.
+const row = (id: string, ip: string, rest: string): string => `${id} ${ip}:6379@7 ${rest}`
+
+/** A server that knows these rows and no more; the first is its own. */
+async function believer(
+  rows: (ip: string) => readonly string[],
+  nodeTimeoutMs = 60_000,
+  persistence: 'rdb' | 'none' = 'rdb',
+): Promise<Pod> {
+  const pod =
+    persistence === 'none' ? await podOf('none', nodeTimeoutMs) : (await killedPrimary('rdb', null, nodeTimeoutMs)).pod
+  await writeFile(file(pod, 'slotkeeper.marker'), 'ours 0 live\n')
+  const text = [...rows(pod.ip), 'vars currentEpoch 9 lastVoteEpoch 0', '']
+  await writeFile(file(pod, 'nodes.conf'), text.join('\n'))
+  return pod
+}
+
+test.concurrent.each([
+  ['a replica that nobody but itself knows to be one', [], `${ELECTED} master - 0 0 5 connected 0-16383`, true],
+  [
+    'a peer that has not heard of its election',
+    [row(OTHER, NOBODY, 'master - 0 0 4 connected 0-16383')],
+    `${ELECTED} slave ${OTHER} 0 0 4 connected`,
+    true,
+  ],
+  [
+    'a peer that knows a later owner of its slots',
+    [row(OTHER, NOBODY, 'master - 0 0 6 connected 0-16383')],
+    `${ELECTED} master - 0 0 5 connected`,
+    false,
+  ],
+])('rdb: a killed primary asks everybody: %s', async (_what, heard, ours, waiting) => {
+  const [id, ...rest] = ours.split(' ')
+  const follows = waiting && heard.length === 0
+  const replica = await believer((ip) => [
+    row(REPLICA, ip, `myself,${follows ? `slave ${ELECTED}` : 'master -'} 0 0 0 connected`),
+    ...(follows ? [row(ELECTED, NOBODY, 'master - 0 0 5 connected 0-16383')] : []),
+  ])
+  const peer = await believer((ip) => [
+    row(PEER, ip, 'myself,master - 0 0 2 connected'),
+    row(id ?? '', NOBODY, rest.join(' ')),
+    row(REPLICA, NOBODY, 'master - 0 0 0 connected'),
+    ...heard,
+  ])
+  const elected = await believer(
+    (ip) => [
+      row(ELECTED, ip, 'myself,master - 0 0 5 connected 0-16383'),
+      row(PEER, peer.ip, 'master - 0 0 2 connected'),
+      row(REPLICA, replica.ip, 'master - 0 0 0 connected'),
+    ],
+    1_000,
+  )
+  await Promise.all([peer.start(), replica.start()])
+  await Promise.all([peer, replica].map(idOf))
+  await elected.start()
+  if (waiting) expect(await waits(elected)).toContain('no peer shows that it was replaced')
+  else expect(await idOf(elected)).toBe(ELECTED)
+  expect(await elected.log()).not.toContain('does not answer')
+})
+
+test.concurrent.each([
+  ['follows it, unheard of', `slave ${ELECTED} 0 0 5 connected`, true],
+  ['has not heard that it was elected', 'master - 0 0 4 connected 0-16383', true],
+  ['was elected after it', 'master - 0 0 6 connected 0-16383', false],
+])('none: a killed primary keeps its port from a former one that %s', async (_what, its, waiting) => {
+  const former = await believer((ip) => [
+    row(REPLICA, ip, `myself,${its}`),
+    ...(its.includes(ELECTED) ? [row(ELECTED, NOBODY, 'master - 0 0 5 connected 0-16383')] : []),
+  ])
+  await former.start()
+  expect(await former.tell(['DBSIZE'])).toEqual([1])
+  const elected = await believer(
+    (ip) => [
+      row(ELECTED, ip, 'myself,master - 0 0 5 connected 0-16383'),
+      row(REPLICA, former.ip, 'master - 0 0 4 connected'),
+    ],
+    1_000,
+    'none',
+  )
+  await elected.start()
+  if (waiting) expect(await waits(elected)).toContain('a replica still copies from it')
+  else expect(await idOf(elected)).not.toBe(ELECTED)
+})
+
+test.concurrent('rdb: for a killed primary one that may be its replica counts for a while when it does not answer', async () => {
+  const { pod, id } = await killedPrimary('rdb', null, 1_000)
+  await list(pod, row(REPLICA, NOBODY, 'master - 0 0 1 connected'))
+  await pod.start()
+  expect(await pod.tell(['CLUSTER', 'MYID'])).toEqual([id])
+  expect(await pod.log()).toContain('one that may be its replica does not answer: starting with what is here')
 })
 
 test.concurrent('rdb: a killed primary that nobody replicates starts at once', async () => {

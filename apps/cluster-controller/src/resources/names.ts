@@ -10,6 +10,9 @@ export const nameOf = {
   client: (name: string): string => name,
   headless: (name: string): string => `${name}-nodes`,
   config: (name: string): string => `${name}-config`,
+  /** A pod's name in the cluster's DNS; like an address of the pod, it is there before the pod is ready. */
+  podHost: (cluster: ClusterRef, shard: number, index: number): string =>
+    `${cluster.name}-${shard}-${index}.${cluster.name}-nodes.${cluster.namespace}.svc`,
   members: (name: string): string => `${name}-members`,
   auth: (name: string): string => `${name}-auth`,
   internal: (name: string): string => `${name}-internal`,

@@ -36,7 +36,7 @@ export function wantedObjects(
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: ownedMeta(cluster, nameOf.config(cluster.name)),
-      data: { 'redis.conf': redisConf(spec, cluster.uid), ...scripts },
+      data: { 'redis.conf': redisConf(spec, cluster.uid), peers: peersFile(cluster, spec), ...scripts },
     },
     headlessService(cluster),
     ...shards.map((shard) => shardStatefulSet(cluster, spec, shard, settings)),
@@ -57,6 +57,13 @@ export function wantedObjects(
     objects.push(clientService(cluster, spec))
   }
   return objects.map(withHash)
+}
+
+/** The names of all pods, a line each: where a server finds the others whose addresses have changed. */
+function peersFile(cluster: ClusterRef, spec: RedisClusterSpec): string {
+  const members = Array.from({ length: spec.replicasPerShard + 1 }, (_, index) => index)
+  const shards = Array.from({ length: spec.shards }, (_, shard) => shard)
+  return shards.flatMap((shard) => members.map((index) => `${nameOf.podHost(cluster, shard, index)}\n`)).join('')
 }
 
 function withHash(object: WantedObject): WantedObject {

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Starts the server, and first guards its data (docs/boot-guard.md): a primary that restarts in place with less data
 # than its replicas would wipe its shard, because nodes.conf still calls it primary.
-set -u
+set -uf
 data=/data
 port=6379
 secrets=/etc/slotkeeper/internal
 conf=/etc/slotkeeper/config/redis.conf
+peers=/etc/slotkeeper/config/peers
 marker=$data/slotkeeper.marker
 clean=$data/slotkeeper.clean
 server=$(command -v valkey-server || command -v redis-server)
@@ -14,15 +15,16 @@ cli=$(command -v valkey-cli || command -v redis-cli)
 trap 'exit 143' TERM INT
 
 say() { echo "slotkeeper: $*"; echo "$*" > /dev/termination-log 2>/dev/null || true; }
-manifest=$data/appendonlydir/appendonly.aof.manifest
-has_aof() { [ -s "$manifest" ]; }
-# After a full sync the old append-only file stays until it was written anew in the background (aof.c, startAppendOnly).
-# While that is under way the server keeps a file of its own for what comes in meanwhile. When it failed and waits to be
-# tried again, a sync by way of the disk leaves a dump.rdb that is younger, and the first one, from the wire, is told by a
-# mark that the probe takes away once the file is whole.
+has_aof() { [ -s "$data/appendonlydir/appendonly.aof.manifest" ]; }
+# After a full sync the old append-only file stays until it was written anew in the background (aof.c, startAppendOnly), and
+# nothing in it tells. So it is whole only where the probe has seen that it was, and no sync has come since: one leaves
+# another dump.rdb, or a file of its own for what comes in while the other is written.
 underway=$data/appendonlydir/temp-appendonly.aof.incr
-unwritten=$data/slotkeeper.unwritten
-whole_aof() { has_aof && [ ! -e "$underway" ] && [ ! -f "$unwritten" ] && ! [ "$data/dump.rdb" -nt "$manifest" ]; }
+whole=$data/slotkeeper.whole
+whole_aof() {
+  has_aof && [ ! -e "$underway" ] && [ -f "$whole" ] &&
+    [ "$(cat "$whole")" = "$(stat -c '%s %y' "$data/dump.rdb" 2>/dev/null || echo none)" ]
+}
 has_rdb() { [ -s "$data/dump.rdb" ]; }
 refuse() { say "VolumeHasOtherData: $*; nothing was touched"; exit 78; }
 
@@ -45,112 +47,177 @@ elif ! has_aof && ! has_rdb; then
   fresh=yes
 fi
 
-# What this node was when it stopped, by its own file: its id if it was a primary with slots, else nothing.
-was_primary() {
+# What this node was when it stopped, by its own file: its id, epoch and first slot if it was a primary with slots.
+remember() {
+  me=""
   [ -f "$1" ] || return 0
-  while read -r id address flags followed ping pong epoch link slots; do
-    case "$flags" in *myself*) case "$flags" in *master*) [ -n "$slots" ] && echo "$id" ;; esac ;; esac
+  while read -r id address flags followed ping pong era link slots; do
+    case "$flags" in *myself*) ;; *) continue ;; esac
+    case "$flags $slots" in *master*" "[0-9]*) me=$id; epoch=$era; slot=${slots%%[!0-9]*} ;; esac
   done < "$1"
 }
 
-# What became of us by the rows of one view: replaced, heirs (somebody may hold newer data), alone, or nothing.
+# Is our first slot among these ranges of a row?
+has_our_slot() {
+  for range; do
+    case "$range" in [0-9]*) [ "${range%-*}" -le "$slot" ] && [ "${range#*-}" -ge "$slot" ] && return 0 ;; esac
+  done
+  return 1
+}
+
+# The rows of one view, in a line: who says it (- for nobody), what became of us, and who may follow us, heard of or not.
+# replaced: the owner of our slots was elected after us; behind: not heard yet that we were; heirs: somebody follows us, and
+# may hold newer data; alone; unknown.
 judge() {
-  seen=""; owners=" "; sources=""
-  while read -r id address flags followed ping pong epoch link slots; do
+  by=-; says=unknown; owners=" "; follow=""; idle=""; theirs=-1
+  while read -r id address flags followed ping pong era link slots; do
+    case "$flags" in *myself*) by=$id ;; *handshake*) continue ;; esac
+    case "$slots" in [0-9]*) ;; *) slots="" ;; esac
     if [ "$id" = "$me" ]; then
-      seen=owner
-      case "$flags" in *slave*) seen=replaced ;; esac
-      [ -z "$slots" ] && [ "$seen" = owner ] && seen=slotless
+      says=lost
+      case "$flags" in *master*) [ -n "$slots" ] && says=alone ;; esac
+      continue
     fi
-    [ -n "$slots" ] && owners="$owners$id "
-    case "$flags" in *slave*) sources="$sources $followed" ;; esac
+    case "$flags" in
+      *slave*) follow="$follow $id=$followed" ;;
+      *master*) if [ -n "$slots" ]; then owners="$owners$id "; else idle="$idle $id"; fi ;;
+    esac
+    has_our_slot $slots && theirs=$era
   done
-  case "$seen" in owner|slotless) ;; *) echo "$seen"; return ;; esac
-  for one in $sources; do
+  for one in $follow; do
     # Who follows a node without slots has not heard yet that we took them over: its data may be newer than ours.
-    case "$owners" in *" $one "*) [ "$one" = "$me" ] || continue ;; esac
-    echo heirs; return
+    case "$owners" in *" ${one#*=} "*) continue ;; esac
+    idle="$idle ${one%%=*}"
+    [ "$says" = alone ] && says=heirs
   done
-  # Without slots and without replicas it was replaced, or is known by hearsay only: nobody copies from it.
-  [ "$seen" = slotless ] && echo replaced || echo alone
+  if [ "$says" = lost ]; then
+    says=unknown
+    [ "$theirs" -ge 0 ] && says=behind
+    [ "$theirs" -gt "$epoch" ] && says=replaced
+  fi
+  echo "$by $says$idle"
 }
 
 # Sends a peer a command, as the user of the probes.
 send() {
   host=$1; shift
-  REDISCLI_AUTH=$(cat "$secrets/probe-password") timeout 1 "$cli" --no-auth-warning --user slotkeeper-probe -h "$host" -p "$port" "$@" 2>&1
+  REDISCLI_AUTH=$(cat "$secrets/probe-password") timeout 2 "$cli" --no-auth-warning --user slotkeeper-probe -h "$host" -p "$port" "$@" 2>&1
 }
 
-# Asks one peer for its view.
-ask() { send "$1" CLUSTER NODES | judge; }
-
-# What a replica of ours is now: follows (it holds data, and would copy our emptiness), gone (it does not), or unsure.
+# What one that may be a replica of ours is now: follows (it holds data, and would copy our emptiness, or will once it hears
+# that we were elected after it), gone (it does not), or unsure.
 heir() {
   view=$(send "$1" CLUSTER NODES)
   case "$view" in *myself*) ;; *"onnection refused"*) echo gone; return ;; *) echo unsure; return ;; esac
-  echo "$view" | while read -r id address flags followed rest; do
+  echo "$view" | while read -r id address flags followed ping pong era link slots; do
     case "$flags" in *myself*) ;; *) continue ;; esac
-    [ "$followed" = "$me" ] || { echo gone; return; }
+    [ "$followed" = "$me" ] || { has_our_slot $slots && [ "$era" -lt "$epoch" ]; } || { echo gone; return; }
     case "$(send "$1" INFO keyspace)" in *db0:*) echo follows ;; *Keyspace*) echo gone ;; *) echo unsure ;; esac
   done
 }
 
-# The worst that our replicas say, by the file of the identity that was given up.
+# The worst that our replicas say, by the file of the identity that was given up. Who is listed as a primary without slots
+# may be one that nobody has heard of yet: the former primary, when it has just handed its role to us.
 heirs_now() {
   worst=gone
-  while read -r id address flags followed rest; do
-    [ "$followed" = "$me" ] || continue
+  while read -r id address flags followed ping pong era link slots; do
+    case "$followed $flags $slots" in "$me "*) ;; *handshake*|*myself*|*[0-9]) continue ;; *master*) ;; *) continue ;; esac
     host=${address%%@*}
     case "$(heir "${host%:*}")" in follows) echo follows; return ;; gone) ;; *) worst=unsure ;; esac
   done < "$data/nodes.conf.aside"
   echo "$worst"
 }
 
-# The first peer that knows us says; when none does, our own file must do.
-verdict_of_peers() {
-  while read -r id address flags followed ping pong epoch link slots; do
+# What the hosts of stdin answer, four at a time: more would take too long where a container may use little of a processor.
+ask_each() {
+  count=0
+  while read -r host; do
+    (echo "$(send "$host" CLUSTER NODES | judge)") &
+    count=$((count + 1))
+    [ $((count % 4)) = 0 ] && wait
+  done
+  wait
+}
+
+# The addresses that our own file knows.
+addresses() {
+  while read -r id address flags rest; do
     case "$flags" in *myself*|*noaddr*|*handshake*) continue ;; esac
-    case "$address" in *@*) host=${address%%@*} ;; *) continue ;; esac
-    verdict=$(ask "${host%:*}")
-    [ -n "$verdict" ] && echo "$verdict" && return
+    case "$address" in *@*) address=${address%%@*}; echo "${address%:*}" ;; esac
   done < "$data/nodes.conf"
-  judge < "$data/nodes.conf"
+}
+
+# What every node answers. When one is not found where it was, its address has changed: every pod is asked by its name.
+poll() {
+  answers=$(addresses | ask_each)
+  [ -n "$answers" ] && echo "$answers"
+  case "$answers" in ""|-*|*"
+-"*) ask_each < "$peers" ;; esac
+}
+
+# Our own judgement and those of the nodes, together: replaced, heirs, alone, or unsure: one that may follow us has not
+# answered. A node's word about itself is the only one that is never late.
+weigh() {
+  answered=" "; result=""
+  read -r by own candidates
+  while read -r by says ids; do
+    answered="$answered$by "
+    case "$says" in
+      replaced) result=replaced ;;
+      heirs|behind) [ "$result" = replaced ] || result=heirs ;;
+      alone) candidates="$candidates $ids"; [ -n "$result" ] || result=alone ;;
+    esac
+  done
+  [ -n "$result" ] || result=$own
+  if [ "$result" = alone ]; then
+    for one in $candidates; do
+      case "$answered" in *" $one "*) ;; *) result=unsure ;; esac
+    done
+  fi
+  echo "$result"
 }
 
 began=$(date +%s)
-patience=$((SLOTKEEPER_GUARD_ROUNDS / 5))
+pause=0.2
+# Has it waited for three times the node timeout?
+is_late() { [ $(($(date +%s) - began)) -ge $((SLOTKEEPER_GUARD_ROUNDS / 5)) ]; }
+# One that may hold newer data, or may not, has not answered in all that time.
+give_up() { echo "slotkeeper: this node was a primary, and one that may be its replica does not answer: starting with what is here"; }
+# Says once why it waits, and what a person can do; from then on it looks less often.
+explain() {
+  [ "$pause" = 1 ] || say "this node was a primary and $1: waiting with the port closed. $2"
+  pause=1
+}
 
 # A primary without a data file comes back empty, at the address that its replicas still copy from. While one of them does,
 # and holds keys, the port stays closed: the others promote it. Of one that does not answer that is waited for a while.
 me=""
-[ "$fresh" = yes ] && me=$(was_primary "$data/nodes.conf.aside")
+[ "$fresh" = yes ] && remember "$data/nodes.conf.aside"
 while [ -n "$me" ] && [ ! -f "$clean" ]; do
   state=$(heirs_now)
   [ "$state" = gone ] && break
-  if [ "$patience" -ge 0 ] && [ $(($(date +%s) - began)) -ge "$patience" ]; then
-    [ "$state" = unsure ] && break
-    say "this node was a primary and kept no data, a replica still copies from it and would lose its own, and nobody promotes it: waiting with the port closed. To give its data up: create $clean in this container"
-    patience=-1
+  if is_late; then
+    [ "$state" = unsure ] && give_up && break
+    explain "kept no data, a replica still copies from it and would lose its own, and nobody promotes it" "To give its data up: create $clean in this container"
   fi
-  sleep 0.2
+  sleep "$pause"
 done
 
-me=$(was_primary "$data/nodes.conf")
+remember "$data/nodes.conf"
 if [ -n "$me" ] && ! whole_aof; then
   while [ ! -f "$clean" ]; do
-    case "$(verdict_of_peers)" in replaced|alone) break ;; esac
-    if [ "$patience" -ge 0 ] && [ $(($(date +%s) - began)) -ge "$patience" ]; then
-      say "this node was a primary and did not end in order, its data may be older than that of its replicas, and no peer shows that it was replaced: waiting with the port closed. If no replica can take over, and this data is the best there is: create $clean in this container"
-      patience=-1
+    state=$({ judge < "$data/nodes.conf"; poll; } | weigh)
+    case "$state" in replaced|alone) break ;; esac
+    if is_late; then
+      [ "$state" = unsure ] && give_up && break
+      explain "did not end in order, its data may be older than that of its replicas, and no peer shows that it was replaced" "If no replica can take over, and this data is the best there is: create $clean in this container"
     fi
-    sleep 0.2
+    sleep "$pause"
   done
 fi
 
+whole_aof || rm -f "$whole"
 rm -f "$clean" "$underway"
-while read -r name value; do
-  [ "$fresh$name$value" = yesappendonlyyes ] && : > "$unwritten"
-done < "$conf"
 set -- "$conf" --cluster-announce-ip "$SLOTKEEPER_POD_IP"
 # A replica that never finished a sync must not be elected; the controller lifts this after the first one.
 [ "$fresh" = yes ] && set -- "$@" --cluster-replica-no-failover yes
