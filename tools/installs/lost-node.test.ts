@@ -65,7 +65,7 @@ afterAll(async () => {
 })
 
 test(
-  'a lost machine is named; pods without volumes are replaced, pods with volumes are left to a person',
+  'a lost machine is named; pods without volumes are replaced, pods with volumes when a person says that it is switched off',
   async () => {
     const writer = await writeTo(platform, 'default', 'kept', 50)
     const there = (await podsIn('default')).filter((pod) => hostOf(pod) === lost)
@@ -87,41 +87,18 @@ test(
       expect(now?.metadata).toMatchObject({ uid: pod.metadata.uid, deletionTimestamp: expect.any(String) })
     }
 
-    await platform.switchboard.heal()
-    await healthy(platform, 'default', 'kept', PATIENCE_MS)
-    await writer.finish()
-    expect((await writer.missing()).confirmed).toEqual([])
-    writer.close()
-  },
-  TEST_MS,
-)
-
-test(
-  'a person says that a machine is switched off: Kubernetes gives its pods up, and its story says so',
-  async () => {
-    await until('the machine is back', PATIENCE_MS, async () => {
-      const ready = await platform.kubectl([
-        'get',
-        'node',
-        lost,
-        '-o',
-        'jsonpath={.status.conditions[?(@.type=="Ready")].status}',
-      ])
-      return ready === 'True' ? true : undefined
-    })
-    await platform.switchboard.cutNode(lost)
-    const there = (await podsIn('default')).filter(
-      (pod) => pod.metadata.name.startsWith('kept') && hostOf(pod) === lost,
-    )
-    await sees('kept', 'the lost machine is named', (one) => degraded(one).startsWith('NodeLost'))
+    // A person says that it is switched off.
     await platform.kubectl(['taint', 'nodes', lost, `${TAINT}=nodeshutdown:NoExecute`])
     await until('the pods are given up', PATIENCE_MS, async () => {
       const uids = new Set((await podsIn('default')).map((pod) => pod.metadata.uid))
-      return there.every((pod) => !uids.has(pod.metadata.uid)) ? true : undefined
+      return kept?.every((pod) => !uids.has(pod.metadata.uid)) === true ? true : undefined
     })
     await platform.switchboard.heal()
     await platform.kubectl(['taint', 'nodes', lost, `${TAINT}-`])
     await healthy(platform, 'default', 'kept', PATIENCE_MS)
+    await writer.finish()
+    expect((await writer.missing()).confirmed).toEqual([])
+    writer.close()
   },
   TEST_MS,
 )
