@@ -121,6 +121,34 @@ test('every committed event is in the stream once and in order, and the outbox i
   expect(spills).toBeGreaterThan(300)
 })
 
+const go = (which: number, fault: Fault = 'none'): Step => ({ type: 'io', which, fault })
+
+/** A deposed process spills a life when the next one has already begun to speak. */
+const spilledTooLate: Step[] = [
+  go(0),
+  go(0),
+  go(0),
+  go(0, 'crashAfter'),
+  go(3),
+  { type: 'recreate' },
+  go(0),
+  { type: 'start' },
+  go(1),
+  { type: 'count' },
+  go(1),
+  go(3),
+  go(0),
+  { type: 'count' },
+  go(0),
+  go(1),
+  go(1),
+  { type: 'count' },
+  go(1),
+  go(0, 'answerLost'),
+  go(0),
+  go(0),
+]
+
 test('an erased status or a re-created object repeats nothing and keeps the order', async () => {
   let lives = 0
   await fc.assert(
@@ -136,7 +164,7 @@ test('an erased status or a re-created object repeats nothing and keeps the orde
       expect(world.spilled).toEqual([])
       lives += new Set(ids.map((id) => id.replace(/:\d+$/, ''))).size
     }),
-    { numRuns: 1000 },
+    { numRuns: 1000, examples: [[spilledTooLate]] },
   )
   expect(lives).toBeGreaterThan(1200)
 })

@@ -39,8 +39,11 @@ export async function publishLife(options: PublishOptions, life: Life): Promise<
   const end = last === null ? null : parseEventId(last.id)
   const writing: Writing = { options, life, expected: last?.streamSequence ?? 0 }
   if (end !== null && isOwnId(end, life)) life.published = Math.max(life.published, end.seq)
-  else if (last !== null && !(await isLatestLife(options, life.object, end?.life ?? 0))) return 'superseded'
   else {
+    const turn = last === null ? 'ours' : await turnOf(options, life.object, end)
+    // What was spilled of it would stay for ever: the life that has spoken since does not look for it again.
+    if (turn === 'past') for (const spill of await ownSpillsOf(options, life)) await removeSpill(options, spill)
+    if (turn !== 'ours') return 'superseded'
     const trouble = await publishOlder(writing, end)
     if (trouble !== null) return trouble
   }
@@ -75,7 +78,7 @@ async function publishGap(writing: Writing, before: number): Promise<Trouble | n
   const { options, life } = writing
   if (before <= life.published + 1) return null
   life.spilled = true
-  for (const spill of (await spillsOf(options, life)).filter((one) => isOfLife(one, life))) {
+  for (const spill of await ownSpillsOf(options, life)) {
     for (const entry of spill.entries.filter(({ seq }) => seq > life.published && seq < before)) {
       const trouble = await append(writing, life.object, entry)
       if (trouble !== null) return trouble
@@ -113,13 +116,17 @@ async function spillsOf(options: PublishOptions, life: Life): Promise<readonly S
   return inOrder(await withDeadline(options, storeMs, (io) => spills.list({ namespace, name }, io)))
 }
 
+async function ownSpillsOf(options: PublishOptions, life: Life): Promise<readonly Spill[]> {
+  return (await spillsOf(options, life)).filter((one) => isOfLife(one, life))
+}
+
 function inOrder(spills: readonly Spill[]): readonly Spill[] {
   return spills.toSorted((a, b) => a.life - b.life || (a.entries[0]?.seq ?? 0) - (b.entries[0]?.seq ?? 0))
 }
 
 async function removeSpills(options: PublishOptions, life: Life): Promise<void> {
   if (!life.spilled) return
-  for (const spill of (await spillsOf(options, life)).filter((one) => isOfLife(one, life)))
+  for (const spill of await ownSpillsOf(options, life))
     if ((spill.entries.at(-1)?.seq ?? 0) <= life.published) await removeSpill(options, spill)
   life.spilled = false
 }
@@ -153,14 +160,22 @@ export function asObject({ key, uid, life, entries }: Spill): Committed {
 }
 
 /**
- * Whether this life may still speak where the history ends in another one. A life that a newer one has followed
- * must not, or the newer one would take its own events for unpublished. The read comes after the look at the
- * history: whatever is published later fails our expected sequence.
+ * Whose turn it is to speak where the history ends in another life than this one. A life that a newer one has followed
+ * must not, or the newer one would take its own events for unpublished: it is `past` when the history has gone by it,
+ * so that nothing of it can be told in order any more, and otherwise what it spilled is the `newer` one's to tell. The
+ * read comes after the look at the history: whatever is published later fails our expected sequence.
  */
-async function isLatestLife(options: PublishOptions, object: Committed, endLife: number): Promise<boolean> {
+async function turnOf(
+  options: PublishOptions,
+  object: Committed,
+  end: EventId | null,
+): Promise<'ours' | 'newer' | 'past'> {
   const now = await withDeadline(options, storeMs, (io) => options.get(object.metadata, io))
   const own = lifecycleOf(object.status)?.life ?? 0
-  const lifecycle = now === null ? null : lifecycleOf(now.status)
-  if (now === null || lifecycle === null) return endLife < own
-  return now.metadata.uid === object.metadata.uid && lifecycle.life === own
+  const latest = now === null ? null : lifecycleOf(now.status)
+  const goneBy = (end?.life ?? 0) >= own
+  if (now === null || latest === null) return goneBy ? 'past' : 'ours'
+  if (now.metadata.uid === object.metadata.uid && latest.life === own) return 'ours'
+  const newerHasSpoken = end?.uid === now.metadata.uid && end.life === latest.life
+  return goneBy || newerHasSpoken ? 'past' : 'newer'
 }

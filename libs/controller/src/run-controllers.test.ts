@@ -28,8 +28,8 @@ test('one event costs two writes, the second to trim within a minute, and rest c
   expect(world.versions).toHaveLength(2)
   expect(world.reports.length).toBeGreaterThan(20)
   expect(world.reports.every((report) => report.result === 'Done')).toBe(true)
-  // Nothing wakes the process but the next look.
-  expect(world.timers).toHaveLength(1)
+  // Nothing wakes the process but the next look, and the look for spills each ten minutes.
+  expect(world.timers).toHaveLength(2)
 })
 
 test('a deposed process that still believes in its lease leaves a claimed object alone', async () => {
@@ -41,6 +41,22 @@ test('a deposed process that still believes in its lease leaves a claimed object
   await rest(world, world.now + 120_000)
   expect(world.object?.status?.lifecycle).toMatchObject({ epoch: 2, holder: 'p2' })
   expect(world.reports.some((report) => report.result === 'Foreign')).toBe(true)
+})
+
+test('what a deposed process spills late is found without a restart, and does not stay', async () => {
+  const world = new World()
+  world.startProcess()
+  await rest(world, world.now + 60_000)
+  const { uid } = world.object?.metadata ?? { uid: '' }
+  world.recreate()
+  await rest(world, world.now + 60_000)
+  const told = world.stream.map(({ id }) => id)
+  const entry = { seq: 2, time: '', epoch: 1, generation: 1, type: 'Counted', data: { from: 1, to: 2 } }
+  world.spilled.push({ key, uid, life: Number(told[0]?.split(':')[1]), entries: [entry] })
+  await rest(world, world.now + 600_000)
+  expect(world.spilled).toEqual([])
+  expect(told).toHaveLength(2)
+  expect(world.stream.map(({ id }) => id)).toEqual(told)
 })
 
 test('stopping waits for the command under way, and sends no other', async () => {

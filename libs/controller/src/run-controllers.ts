@@ -29,7 +29,7 @@ const relayBackoff = { baseMs: 100, maxMs: 30_000 } as const
 const trimAfterMs = 5_000
 const relayGraceMs = 2_000
 const listMs = 30_000
-const listAgainMs = 5_000
+const listAgainMs = { failed: 5_000, listed: 600_000 } as const
 
 /** A controller with everything it reaches out to. */
 export type ControllerSetup<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody> = {
@@ -134,15 +134,18 @@ export function runController<Spec, S extends Remembered, Observed, C extends Co
   }
 }
 
-/** Tries until the spills of earlier processes are listed once. */
+/** Takes over the spills of earlier processes, and now and then what one that was deposed has written since. */
 function adoptSpills(spills: Spills, relay: RunningRelay, limits: Limits): void {
-  const again = (): void => {
+  const again = async (): Promise<void> => {
     if (limits.signal.aborted) return
-    withDeadline(limits, listMs, (io) => spills.list(null, io)).then(relay.adopt, () =>
-      limits.timers.after(listAgainMs, again),
-    )
+    try {
+      relay.adopt(await withDeadline(limits, listMs, (io) => spills.list(null, io)))
+      limits.timers.after(listAgainMs.listed, again)
+    } catch {
+      limits.timers.after(listAgainMs.failed, again)
+    }
   }
-  again()
+  void again()
 }
 
 function withDefaults(options: RunOptions): Required<RunOptions> {
