@@ -112,6 +112,14 @@ describe('a primary dies while there is no controller, and comes back before any
   })
 })
 
+test('every pod is found by its name: the guard asks so where addresses have changed', async () => {
+  const inside = `while read -r host; do timeout 5 valkey-cli -h "$host" PING < /dev/null 2>&1; done < /etc/slotkeeper/config/peers`
+  await until('an answer of each', 60_000, async () => {
+    const answers = await stage.kubectl('exec', 'snapshots-0-0', '--', 'sh', '-c', inside)
+    return answers.match(/^(NOAUTH|PONG)/gm)?.length === 6 || undefined
+  })
+})
+
 describe('afterwards, with the controller', () => {
   test('both are made whole', async () => {
     await Promise.all((Object.keys(CLUSTERS) as Name[]).map((name) => stage.healthy(name)))
