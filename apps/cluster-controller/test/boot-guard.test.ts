@@ -226,10 +226,11 @@ test.concurrent.each(syncs)('%s: aof: nor is what a later sync brought %s', asyn
   await promoted.kill()
   const answers = await former.tell(...(early ?? []).map((name) => ['SET', `{a0}${name}`, name]))
   expect(answers).toEqual((early ?? []).map(() => 'OK'))
-  // Under another replication id, so that the replica must copy everything; a second for each key of its new file.
+  // Under another replication id, so that the replica must copy everything; its new file takes it ten seconds. Longer would
+  // hold up the other, should that have to copy everything from it in turn.
   await former.kill()
   await former.start()
-  await appendFile(join(promoted.data, '../slotkeeper/config/redis.conf'), 'rdb-key-save-delay 1000000\n')
+  await appendFile(join(promoted.data, '../slotkeeper/config/redis.conf'), 'rdb-key-save-delay 400000\n')
   await promoted.start()
   const keys = before.length + (early?.length ?? 0)
   await seen('a full copy', promoted, (one) => one.linkUp && !one.syncing && one.keys === keys)
