@@ -220,6 +220,11 @@ async function labelPods(ports: ActPorts, command: Of<'LabelPods'>, io: Io): Pro
       if (uid === undefined) return
       const before = await ports.objects.get(pods, { namespace: cluster.namespace, name: pod }, io)
       if (before?.metadata.uid !== uid) return
+      // Clients of a server that was demoted keep their connections and would read old data from it (SAFETY 20). Before
+      // the label: while it says primary, this is tried again.
+      if (role === 'replica' && before.metadata.labels?.[LABEL.role] === 'primary')
+        for (const answer of await connection(ports, command, pod).pipeline(clusterCalls.sendAway(), CALL_MS))
+          if (answer instanceof RedisError) throw answer
       const after = await ports.objects.patch(
         pods,
         { namespace: cluster.namespace, name: pod },
@@ -228,16 +233,6 @@ async function labelPods(ports: ActPorts, command: Of<'LabelPods'>, io: Io): Pro
         io,
       )
       ports.wrote(cluster.name, after)
-      // Clients of a server that was demoted keep their connections and would read old data from it (SAFETY 20).
-      const demoted = role === 'replica' && before.metadata.labels?.[LABEL.role] === 'primary'
-      if (demoted)
-        await connection(ports, command, pod).pipeline(
-          [
-            ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'],
-            ['CLIENT', 'KILL', 'TYPE', 'pubsub'],
-          ],
-          CALL_MS,
-        )
     }),
   )
   return ACCEPTED

@@ -21,6 +21,11 @@ export const clusterCalls = {
     ...(release.length === 0 ? [] : [['CLUSTER', 'DELSLOTSRANGE', ...boundsOf(release)]]),
     ['CLUSTER', 'ADDSLOTSRANGE', ...boundsOf(ranges)],
   ],
+  /** Closes the connections of ordinary clients, but for the one that this is sent on. */
+  sendAway: (): readonly Words[] => [
+    ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'],
+    ['CLIENT', 'KILL', 'TYPE', 'pubsub'],
+  ],
   /** Makes a node follow a primary that it knows. */
   replicate: (primaryId: string): Words => ['CLUSTER', 'REPLICATE', primaryId],
   /** Sent to a replica: the role moves with the primary's help, and no write is lost. */
