@@ -11,6 +11,9 @@ import { type AppCommand, decide, type DecideSettings } from './decide.ts'
 import { type Access, type Observed, observe } from './observe.ts'
 import { OpenSlotsMemory } from './open-slots.ts'
 
+/** How often every server is asked for a sign of life, in milliseconds. */
+const SIGN_OF_LIFE_MS = 1_000
+
 /** What the controller is joined with. */
 export type ControllerPorts = {
   readonly kube: Kube
@@ -31,7 +34,7 @@ export function clusterController(
   const openSlots = new OpenSlotsMemory()
   let caches: Caches | undefined
   let wakeUp: (key: Key) => void = () => undefined
-  // A closed connection is a wake-up, never evidence (SAFETY 3).
+  // A closed or silent connection is a wake-up, never evidence (SAFETY 3).
   const pool = new NodePool((podUid) => {
     const pod: CachedPod | undefined = caches?.pods.list().find((one) => one.uid === podUid)
     if (pod !== undefined) wakeUp({ namespace: pod.namespace, name: pod.cluster })
@@ -41,6 +44,7 @@ export function clusterController(
     wakes(wake, signal) {
       wakeUp = wake
       caches = startCaches({ kube, namespaces, wake, onProblem, onAccess }, signal)
+      pool.heed(SIGN_OF_LIFE_MS, signal)
       signal.addEventListener('abort', () => pool.close(), { once: true })
     },
     async observe(object, io) {
