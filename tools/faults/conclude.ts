@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util'
 import { conditionStatus } from '@slotkeeper/events'
 import { until } from '@slotkeeper/testing'
 import { judge, secondFailureAt, type Verdict } from './contract.ts'
-import { operationFaults, ownerFaults, replayFaults, type SeenStatus, statusFaults } from './invariants.ts'
+import { type Claim, operationFaults, ownerFaults, replayFaults, type SeenStatus, statusFaults } from './invariants.ts'
 import type { Trial } from './trial.ts'
 
 const PATIENCE_MS = 60_000
@@ -17,18 +18,19 @@ const NEVER = [
 
 /** Mends what is cut, waits until the cluster is whole again, and compares the books. */
 export async function conclude(trial: Trial): Promise<Verdict> {
-  await trial.heal()
+  await trial.restore()
   await trial.stage.healthy(trial.name)
   await trial.writesGoOn(20)
   const entries = await trial.writer.finish()
   // Quiet from here: what is told now is what is there.
   await trial.stage.healthy(trial.name)
   const verdict = judge(entries, await trial.writer.readBack(), trial.allowance, { firstAt: trial.faultAt })
+  await labelled(trial)
   const status = await allTold(trial)
   const faults = [
     ...verdict.faults,
     ...statusFaults(trial.watch.statuses()),
-    ...ownerFaults(trial.watch.claims()),
+    ...ownerFaults(claimsOf(trial)),
     ...operationFaults(trial.told()),
     ...replayFaults(trial.told(), status),
     ...honestyFaults(trial),
@@ -36,6 +38,20 @@ export async function conclude(trial: Trial): Promise<Verdict> {
     ...(await commandFaults(trial)),
   ]
   return { ...verdict, faults }
+}
+
+/** What servers said; where all of them lost their memory, epochs begin again, and what was said before counts no more. */
+function claimsOf({ watch, allowance, faultAt, tags }: Trial): readonly Claim[] {
+  return watch.claims().filter(({ at }) => allowance.emptied.length < tags.length || at > faultAt)
+}
+
+/** Waits until the labels say what the status says: one primary for each shard. */
+async function labelled(trial: Trial): Promise<void> {
+  const primaries = (await trial.shards()).map(({ primary }) => primary).toSorted()
+  await until(`the labels of ${primaries.join(', ')}`, PATIENCE_MS, async () => {
+    const labels = trial.watch.pods().filter(({ role }) => role === 'primary')
+    return isDeepStrictEqual(labels.map(({ name }) => name).toSorted(), primaries) || undefined
+  })
 }
 
 /** Waits until every event of the cluster has been heard; gives the status that they are to lead to. */
@@ -48,10 +64,10 @@ async function allTold(trial: Trial): Promise<SeenStatus['status']> {
 }
 
 /**
- * A status tells before it hurts twice: when two calls in a row failed in a shard, Ready had gone by then, and Degraded
- * named the shard.
+ * A status tells before it hurts twice: when two calls in a row failed in a shard, Ready had gone by then; and Degraded
+ * named a shard that was attacked.
  */
-function honestyFaults({ watch, writer, faultAt, honest }: Trial): readonly string[] {
+function honestyFaults({ watch, writer, faultAt, honest, attacked }: Trial): readonly string[] {
   if (!honest) return []
   const after = watch.statuses().filter(({ at }) => at > faultAt)
   return [0, 1, 2].flatMap((shard) => {
@@ -67,7 +83,7 @@ function honestyFaults({ watch, writer, faultAt, honest }: Trial): readonly stri
       ...(saidAt <= hurtAt
         ? []
         : [`two writes in a row to shard ${shard} failed before the status said that it is not Ready`]),
-      ...(named ? [] : [`writes to shard ${shard} failed, and Degraded never named it`]),
+      ...(named || !attacked.has(shard) ? [] : [`writes to shard ${shard} failed, and Degraded never named it`]),
     ]
   })
 }

@@ -73,15 +73,16 @@ describe('the contract of writes', () => {
   })
 })
 
-test('the second failure in a row is found, in one shard, after the fault', () => {
+test('the second failure in a row is found: made after the first, in one shard, after the fault', () => {
   const entries = [
     entry('key:1', 10, failed),
     entry('key:2', 11, { ...failed, lane: 1 }),
     entry('key:3', 12),
     entry('key:4', 13, failed),
-    entry('key:5', 14, failed),
+    entry('key:5', 14, { ...failed, sentAt: 12 }),
+    entry('key:6', 15, failed),
   ]
-  expect(secondFailureAt(entries, 0, 0)).toBe(14)
-  expect(secondFailureAt(entries, 0, 14)).toBe(undefined)
+  expect(secondFailureAt(entries, 0, 0)).toBe(15)
+  expect(secondFailureAt(entries, 0, 15)).toBe(undefined)
   expect(secondFailureAt(entries, 1, 0)).toBe(undefined)
 })

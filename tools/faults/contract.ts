@@ -104,14 +104,17 @@ function longestGap(written: readonly Entry[]): number {
   return longest
 }
 
-/** When the second of two calls in a row failed in a lane, the unique keys alone; undefined when that never was. */
+/**
+ * When the second of two calls in a row failed in a lane, the unique keys alone: it was made after the first had failed,
+ * and nothing was acknowledged in between. Undefined when that never was.
+ */
 export function secondFailureAt(entries: readonly Entry[], lane: number, from: number): number | undefined {
-  let before = false
+  let firstAt: number | undefined
   for (const one of entries) {
     if (one.lane !== lane || one.kind !== 'key' || one.answeredAt < from) continue
-    const failed = one.outcome === 'failed'
-    if (failed && before) return one.answeredAt
-    before = failed
+    if (one.outcome !== 'failed') firstAt = undefined
+    else if (firstAt === undefined) firstAt = one.answeredAt
+    else if (one.sentAt >= firstAt) return one.answeredAt
   }
   return undefined
 }

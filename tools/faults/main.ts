@@ -62,33 +62,43 @@ function choose(only: string, size: string): readonly Run[] {
   return all.filter(({ scenario, persistence }) => scenario.sample?.includes(persistence) ?? false)
 }
 
-async function runOne(on: StartedGround, { scenario, persistence, name }: Run, index: number): Promise<void> {
-  const since = performance.now()
+type Outcome = { readonly trial?: Trial; readonly verdict?: Verdict; readonly faults: readonly string[] }
+
+async function attempt(on: StartedGround, { scenario, persistence, name }: Run, cluster: string): Promise<Outcome> {
   let trial: Trial | undefined
-  let faults: readonly string[]
-  let verdict: Verdict | undefined
   try {
     const random = randomOf(`${seed}:${name}`)
-    const { shape = {} } = scenario
-    trial = await Trial.begin(on, { name: `f${index}`, random, persistence, shape })
+    trial = await Trial.begin(on, { name: cluster, random, persistence, shape: scenario.shape ?? {} })
     await scenario.run(trial)
-    verdict = await conclude(trial)
-    faults = verdict.faults
+    const verdict = await conclude(trial)
+    return { trial, verdict, faults: verdict.faults }
   } catch (error) {
-    faults = [causes(error)]
+    return { ...(trial === undefined ? {} : { trial }), faults: [causes(error)] }
   }
+}
+
+async function runOne(on: StartedGround, run: Run, index: number): Promise<void> {
+  const since = performance.now()
+  const cluster = `f${index}`
+  const { trial, verdict, faults } = await attempt(on, run, cluster)
   const took = `${((performance.now() - since) / 1000).toFixed(0).padStart(3)} s`
+  const mark = faults.length === 0 ? styleText('green', 'ok    ') : styleText('red', 'FAILED')
+  const said = [verdict === undefined ? run.scenario.proves : figures(verdict), trial?.note ?? '']
+  console.log(`${mark} ${run.name.padEnd(36)} ${took}  ${said.join('  ').trimEnd()}`)
+  count(verdict)
+  if (faults.length > 0) {
+    failed.push(run.name)
+    for (const fault of faults) console.log(`       ${fault}`)
+    if (trial !== undefined) console.log(`       what was seen: ${await writeReport(on, trial, run.name)}`)
+    console.log(`       again: make faults SEED=${seed} ONLY=${run.name}`)
+  }
+  if (trial !== undefined) await trial.end()
+  else await on.stage.kubectl('delete', 'rdc', cluster, '--wait=false', '--ignore-not-found')
+}
+
+function count(verdict: Verdict | undefined): void {
   totals.runs += 1
   totals.confirmed += verdict?.confirmed ?? 0
   totals.acknowledged += verdict?.acknowledged ?? 0
   totals.lost += verdict?.lost ?? 0
-  const mark = faults.length === 0 ? styleText('green', 'ok    ') : styleText('red', 'FAILED')
-  console.log(`${mark} ${name.padEnd(28)} ${took}  ${verdict === undefined ? scenario.proves : figures(verdict)}`)
-  if (faults.length > 0) {
-    failed.push(name)
-    for (const fault of faults) console.log(`       ${fault}`)
-    if (trial !== undefined) console.log(`       what was seen: ${await writeReport(on, trial, name)}`)
-    console.log(`       again: make faults SEED=${seed} ONLY=${name}`)
-  }
-  await trial?.end()
 }

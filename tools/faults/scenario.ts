@@ -1,4 +1,5 @@
-import type { Trial } from './trial.ts'
+import type { Random } from './random.ts'
+import type { Ground, Trial } from './trial.ts'
 
 /** How the servers of a trial keep their data: on a volume, or with the pod (`none`). */
 export type Persistence = 'none' | 'rdb' | 'aof'
@@ -10,6 +11,8 @@ export type Shape = {
   readonly nodeTimeoutMs?: number
   /** Further fields of the spec. */
   readonly spec?: object
+  /** What happens while the cluster is being formed. */
+  readonly whileForming?: (ground: Ground, name: string, random: Random) => Promise<void>
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CLIENT_PORT } from '@slotkeeper/api'
+import { CLIENT_PORT, LABEL } from '@slotkeeper/api'
 import type { Kube } from '@slotkeeper/k8s'
 import type { Delivery } from '@slotkeeper/nats'
 import { evenRanges } from '@slotkeeper/redis-topology'
@@ -6,6 +6,7 @@ import { type LedgerWriter, startLedgerWriter, until } from '@slotkeeper/testing
 import type { CutMode, PodSignal } from '../local/src/index.ts'
 import type { Stage } from '../promises/stage.ts'
 import type { Allowance } from './contract.ts'
+import type { ControllerPods } from './controller-pods.ts'
 import type { SeenStatus } from './invariants.ts'
 import type { Random } from './random.ts'
 import type { Persistence, Shape } from './scenario.ts'
@@ -14,31 +15,50 @@ import { type SeenPod, startWatch, type Watch } from './watch.ts'
 const PATIENCE_MS = 120_000
 const SHARDS = 3
 const PER_SECOND = 200
-const SYSTEM = 'slotkeeper-system'
 
 /** What a trial takes place on: the platform with Slotkeeper, and the story of all clusters as it is told. */
 export type Ground = {
   readonly stage: Stage
   readonly kube: Kube
+  readonly controller: ControllerPods
   readonly story: readonly Delivery[]
+  /** Begins to listen again, from the beginning of a stream that was made anew. */
+  listenAnew(): Promise<void>
 }
 
-type Client = Awaited<ReturnType<Stage['connect']>>
+/** A client of one server. */
+export type Client = Awaited<ReturnType<Stage['connect']>>
 
-/** A member that is attacked, and what it is at that time. */
+/** The members of a shard as the status has them; the replicas are those in sync. */
 export type ShardNow = { readonly shard: number; readonly primary: string; readonly replicas: readonly string[] }
+
+type Given = Pick<
+  Trial,
+  'ground' | 'name' | 'uid' | 'random' | 'persistence' | 'nodeTimeoutMs' | 'tags' | 'writer' | 'watch' | 'toldBefore'
+>
+
+/** What a trial is made from. */
+export type Beginning = {
+  readonly name: string
+  readonly random: Random
+  readonly persistence: Persistence
+  readonly shape?: Shape
+}
 
 /** One cluster under the writer, watched, and the means to break it. */
 export class Trial {
-  readonly name: string
-  readonly random: Random
   readonly ground: Ground
+  readonly name: string
+  readonly uid: string
+  readonly random: Random
   readonly persistence: Persistence
+  readonly nodeTimeoutMs: number
+  /** A tag for each shard, under which keys are its own. */
+  readonly tags: readonly string[]
   readonly writer: LedgerWriter
   readonly watch: Watch
-  readonly uid: string
-  /** How much was told of it when the trial began. */
-  readonly toldBefore: number
+  /** How much had been told of it when the trial began. */
+  toldBefore: number
   /** What may be lost. A scenario that attacks no primary leaves it: nothing. */
   allowance: Allowance = { unconfirmed: false, emptied: [] }
   /** When the first fault began. */
@@ -51,38 +71,35 @@ export class Trial {
   honest = true
   /** Commands that a scenario itself sends to servers, though no controller ever may. */
   readonly ownCommands = new Set<string>()
+  /** A figure of the scenario's own, for its line. */
+  note = ''
 
-  private constructor(
-    ground: Ground,
-    given: Pick<Trial, 'name' | 'random' | 'persistence' | 'writer' | 'watch' | 'uid' | 'toldBefore'>,
-  ) {
-    this.ground = ground
+  private constructor(given: Given) {
+    this.ground = given.ground
     this.name = given.name
+    this.uid = given.uid
     this.random = given.random
     this.persistence = given.persistence
+    this.nodeTimeoutMs = given.nodeTimeoutMs
+    this.tags = given.tags
     this.writer = given.writer
     this.watch = given.watch
-    this.uid = given.uid
     this.toldBefore = given.toldBefore
   }
 
   /** Forms a cluster, starts to watch it and to write to it. */
-  static async begin(
-    ground: Ground,
-    {
-      name,
-      random,
-      persistence,
-      shape = {},
-    }: { name: string; random: Random; persistence: Persistence; shape?: Shape },
-  ): Promise<Trial> {
+  static async begin(ground: Ground, { name, random, persistence, shape = {} }: Beginning): Promise<Trial> {
     const { stage, kube } = ground
-    const { replicasPerShard = 1, nodeTimeoutMs = 3000, spec } = shape
+    const { replicasPerShard = 1, nodeTimeoutMs = 3000, whileForming, spec } = shape
     const storage = persistence === 'none' ? {} : { storage: { size: '100Mi', persistence, retain: false } }
     await stage.create(name, { shards: SHARDS, replicasPerShard, nodeTimeoutMs, ...storage, ...spec })
+    await whileForming?.(ground, name, random)
     const { metadata, status } = await stage.healthy(name)
     const [control, auth] = await Promise.all([stage.secret(`${name}-internal`), stage.secret(`${name}-auth`)])
-    const dial = (host: string, port: number) => stage.platform.dial(host, port)
+    const [host, port] = [`${name}-nodes.${stage.namespace}.svc.cluster.local`, CLIENT_PORT]
+    const { password = '' } = auth
+    const tags = await tagsOf(await stage.connect(`${name}-0-0`, { username: 'default', password }))
+    const dial = (...to: readonly [string, number]) => stage.platform.dial(...to)
     const watch = await startWatch({
       kube,
       dial,
@@ -91,21 +108,18 @@ export class Trial {
       control: { username: 'slotkeeper', password: control['control-password'] ?? '' },
     })
     // By name, as applications do: addresses change.
-    const startAt = watch.pods().map((pod) => ({
-      host: `${pod.name}.${name}-nodes.${stage.namespace}.svc.cluster.local`,
-      port: CLIENT_PORT,
-    }))
-    const tags = await tagsOf(
-      await stage.connect(`${name}-0-0`, { username: 'default', password: auth['password'] ?? '' }),
-    )
-    const writer = startLedgerWriter({ dial, startAt, password: auth['password'] ?? '', perSecond: PER_SECOND, tags })
-    const trial = new Trial(ground, {
+    const startAt = watch.pods().map((pod) => ({ host: `${pod.name}.${host}`, port }))
+    const writer = startLedgerWriter({ dial, startAt, password, perSecond: PER_SECOND, tags })
+    const trial = new Trial({
+      ground,
       name,
+      uid: metadata.uid,
       random,
       persistence,
+      nodeTimeoutMs,
+      tags,
       writer,
       watch,
-      uid: metadata.uid,
       toldBefore: status?.lifecycle?.seq ?? 0,
     })
     await trial.writesGoOn(20)
@@ -135,6 +149,11 @@ export class Trial {
     return { shard, primary: found?.primary ?? '', replicas: found?.attached ?? [] }
   }
 
+  /** A shard that is drawn. */
+  anyShard(): Promise<ShardNow> {
+    return this.shard(this.random.below(SHARDS))
+  }
+
   /** All shards as the status has them. */
   shards(): Promise<readonly ShardNow[]> {
     return Promise.all([0, 1, 2].map((shard) => this.shard(shard)))
@@ -155,6 +174,51 @@ export class Trial {
     return run()
   }
 
+  /** Waits until these pods were made anew, or their containers. */
+  async disturbs(pods: readonly string[]): Promise<void> {
+    await until(`a new life of ${pods.join(', ')}`, PATIENCE_MS, async () => {
+      const disturbed = this.watch.disturbed()
+      return pods.every((pod) => disturbed.includes(pod)) || undefined
+    })
+  }
+
+  /** Takes the controller away; there is nobody to write a status then. */
+  async unattended(): Promise<void> {
+    this.honest = false
+    await this.ground.controller.scale(0)
+  }
+
+  /** Brings back what is beside the cluster: the network, and the controller. */
+  async restore(): Promise<void> {
+    await this.heal()
+    if ((await this.ground.controller.list()).length === 0) await this.ground.controller.scale(1)
+  }
+
+  /** Gives up the latest writes, or all data, of these shards, as a person does. */
+  async giveUp(shards: readonly number[]): Promise<void> {
+    const until30 = new Date(Date.now() + 30 * 60_000).toISOString()
+    const value = `slotkeeper.dev/accept-data-loss=${shards.join(',')}@${until30}`
+    await this.stage.kubectl('annotate', 'rdc', this.name, '--overwrite', value)
+  }
+
+  /** Begins the account again: what was told and what happened to pods until now was only to set the scene. */
+  async startOver(): Promise<void> {
+    this.toldBefore = (await this.stage.read(this.name)).status?.lifecycle?.seq ?? 0
+  }
+
+  /** The label by which the objects of the cluster are found. */
+  get selector(): string {
+    return `${LABEL.cluster}=${this.name}`
+  }
+
+  /** The names of the pods. */
+  podNames(): readonly string[] {
+    return this.watch
+      .pods()
+      .map(({ name }) => name)
+      .toSorted()
+  }
+
   /** Sends a signal to a pod's server. */
   async signal(pod: string, signal: PodSignal): Promise<void> {
     await this.stage.platform.switchboard.killInPod(this.stage.namespace, pod, signal)
@@ -167,39 +231,19 @@ export class Trial {
     return found
   }
 
-  /** Addresses of the controller's pods. */
-  async controllerPods(): Promise<readonly { readonly name: string; readonly ip: string; readonly node: string }[]> {
-    const text = await this.stage.platform.kubectl([
-      '-n',
-      SYSTEM,
-      'get',
-      'pods',
-      '-l',
-      'app.kubernetes.io/component=cluster-controller',
-      '-o',
-      'json',
-    ])
-    type Pod = { metadata: { name: string }; spec: { nodeName?: string }; status: { podIP?: string } }
-    return (JSON.parse(text) as { items: Pod[] }).items.map((one) => ({
-      name: one.metadata.name,
-      ip: one.status.podIP ?? '',
-      node: one.spec.nodeName ?? '',
-    }))
-  }
-
-  /** Cuts these pods off from all other pods of the cluster and from the controller, in both directions. */
-  async isolate(pods: readonly string[], mode: CutMode): Promise<void> {
+  /**
+   * Cuts these pods off from all other pods of the cluster and from the controller: in both directions, or only what
+   * they send.
+   */
+  async isolate(pods: readonly string[], mode: CutMode, which: 'both' | 'outward' = 'both'): Promise<void> {
     const inside = pods.map((name) => this.pod(name).ip)
-    const outside = [
-      ...this.watch
-        .pods()
-        .map(({ ip }) => ip)
-        .filter((ip) => !inside.includes(ip)),
-      ...(await this.controllerPods()).map(({ ip }) => ip),
-    ].filter((ip) => ip !== '')
+    const others = [...this.watch.pods(), ...(await this.ground.controller.list())].map(({ ip }) => ip)
+    const outside = others.filter((ip) => ip !== '' && !inside.includes(ip))
     const { cut } = this.stage.platform.switchboard
     await Promise.all(
-      inside.flatMap((one) => outside.flatMap((other) => [cut(one, other, mode), cut(other, one, mode)])),
+      inside.flatMap((one) =>
+        outside.flatMap((other) => [cut(one, other, mode), ...(which === 'both' ? [cut(other, one, mode)] : [])]),
+      ),
     )
   }
 
@@ -226,7 +270,14 @@ export class Trial {
     return this.ground.story.filter(({ event }) => event.uid === this.uid)
   }
 
-  /** The control client of a pod's server. */
+  /** How many events of a type there were with such data. */
+  count(type: string, data: Readonly<Record<string, unknown>> = {}): number {
+    const fits = (told: Readonly<Record<string, unknown>>): boolean =>
+      Object.entries(data).every(([field, value]) => told[field] === value)
+    return this.told().filter(({ event }) => event.type === type && fits(event.cloudEvent.data)).length
+  }
+
+  /** Runs with a control client of a pod's server. */
   async control<T>(pod: string, ask: (client: Client) => Promise<T>): Promise<T> {
     const { 'control-password': password = '' } = await this.stage.secret(`${this.name}-internal`)
     const client = await this.stage.connect(pod, { username: 'slotkeeper', password })
@@ -245,7 +296,7 @@ export class Trial {
   }
 }
 
-/** A tag for each shard, under which keys are its own. */
+/** Finds a tag for each shard. */
 async function tagsOf(client: Client): Promise<readonly string[]> {
   const letters = [...'abcdefghijklmnopqrstuvwxyz']
   const slots = await Promise.all(letters.map(async (letter) => Number(await client.cluster('KEYSLOT', letter))))

@@ -12,6 +12,8 @@ export type SeenPod = {
   readonly ip: string
   readonly node: string
   readonly restarts: number
+  /** As it is labelled: what Services select by. */
+  readonly role: string
   readonly deleting: boolean
 }
 
@@ -135,6 +137,7 @@ function seenPod({ metadata, spec, status }: KubeObject): SeenPod {
     uid: metadata.uid ?? '',
     ip: podIP,
     node: (spec as { readonly nodeName?: string } | undefined)?.nodeName ?? '',
+    role: metadata.labels?.[LABEL.role] ?? '',
     restarts: containerStatuses?.[0]?.restartCount ?? 0,
     deleting: metadata.deletionTimestamp !== undefined,
   }

@@ -42,6 +42,8 @@ const PATIENCE_MS = 2_000
 /** A lane does not pile up calls: what waits behind others would fail for no fault of the servers. */
 const AT_ONCE = 4
 const ITEMS_EVERY_MS = 50
+/** Without it the library never leaves a server that keeps its connections and does not answer. */
+const REFRESH_MS = 2_000
 /** Answers that say that nothing was carried out, so that the call may be repeated. */
 const NOT_DONE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|NOREPLICAS) /
 
@@ -52,8 +54,8 @@ const NOT_DONE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|NOREPLICAS) 
  */
 export function startLedgerWriter(options: LedgerOptions): LedgerWriter {
   const clients = {
-    key: connectCluster(options),
-    item: connectCluster(options, { retryDelayOnFailover: 0 }),
+    key: connectCluster(options, { slotsRefreshInterval: REFRESH_MS }),
+    item: connectCluster(options, { slotsRefreshInterval: REFRESH_MS, retryDelayOnFailover: 0 }),
   }
   const entries: Entry[] = []
   const underWay = new Set<Promise<void>>()

@@ -38,7 +38,7 @@ export type RecordingWriter = {
  */
 export function connectCluster(
   { dial, startAt, password }: Omit<WriterOptions, 'perSecond'>,
-  options: Pick<ClusterOptions, 'retryDelayOnFailover'> = {},
+  options: Pick<ClusterOptions, 'retryDelayOnFailover' | 'slotsRefreshInterval'> = {},
 ): Cluster {
   const redisOptions = { password, Connector: connectorThrough(dial) as never, connectTimeout: 1_000 }
   const cluster = new Cluster([...startAt], {

@@ -1,6 +1,15 @@
 import type { Scenario } from '../scenario.ts'
+import type { Trial } from '../trial.ts'
 
-/** Processes and pods that end, one or many. */
+/** Sends SIGKILL to all these at once, and waits until Kubernetes has started them again. */
+async function crash(trial: Trial, shards: readonly number[], pods: readonly string[]): Promise<void> {
+  await trial.fault({ shards, pods }, () => Promise.all(pods.map((pod) => trial.signal(pod, 'SIGKILL'))))
+  await trial.disturbs(pods)
+}
+
+const ALL = [0, 1, 2] as const
+
+/** Processes that end, one or many. */
 export const deaths: readonly Scenario[] = [
   {
     name: 'primary-killed',
@@ -8,34 +17,111 @@ export const deaths: readonly Scenario[] = [
     persistence: ['none', 'rdb', 'aof'],
     sample: ['none'],
     run: async (trial) => {
-      const { shard, primary } = await trial.shard(trial.random.below(3))
-      await trial.fault({ shards: [shard], pods: [primary] }, () => trial.signal(primary, 'SIGKILL'))
-      await trial.sees(`${primary} was restarted`, () => trial.watch.disturbed().includes(primary))
+      const { shard, primary } = await trial.anyShard()
+      await crash(trial, [shard], [primary])
     },
   },
   {
-    name: 'primary-cut-off',
-    proves: 'F7, F25: a primary cut off from all others stops serving, is replaced, and follows when it is back',
-    persistence: ['aof'],
-    sample: ['aof'],
+    name: 'primary-killed-unattended',
+    proves:
+      'SAFETY 1: the same without the controller; the primary is back before any election, and must not empty its replica',
+    persistence: ['none', 'rdb', 'aof'],
     run: async (trial) => {
-      const { shard, primary } = await trial.shard(trial.random.below(3))
-      const mode = trial.random.pick(['drop', 'reject'] as const)
-      await trial.fault({ shards: [shard] }, () => trial.isolate([primary], mode))
-      await trial.moved(shard, primary)
+      const { shard, primary } = await trial.anyShard()
+      await trial.unattended()
+      await crash(trial, [shard], [primary])
       await trial.writesGoOn(20, [shard])
     },
   },
   {
-    name: 'all-pods-deleted',
-    proves: 'F3: every pod is deleted at once, and comes back with another address',
+    name: 'primary-terminated',
+    proves: 'F2: SIGTERM of a primary',
+    persistence: ['none', 'rdb', 'aof'],
+    run: async (trial) => {
+      const { shard, primary } = await trial.anyShard()
+      await trial.fault({ shards: [shard], pods: [primary] }, () => trial.signal(primary, 'SIGTERM'))
+      await trial.disturbs([primary])
+    },
+  },
+  {
+    name: 'primary-paused',
+    proves:
+      'F2, F25: SIGSTOP of a primary until another has taken over, then SIGCONT; it follows and overwrites nothing',
+    persistence: ['none', 'aof'],
+    run: async (trial) => {
+      const { shard, primary } = await trial.anyShard()
+      await trial.fault({ shards: [shard] }, () => trial.signal(primary, 'SIGSTOP'))
+      await trial.moved(shard, primary)
+      await trial.writesGoOn(20, [shard])
+      await trial.signal(primary, 'SIGCONT')
+    },
+  },
+  {
+    name: 'primary-killed-beside-new-replica',
+    proves:
+      'SAFETY 5: SIGKILL of a primary whose only replica has just been made anew; nobody without data is promoted',
     persistence: ['aof'],
     run: async (trial) => {
-      const names = trial.watch.pods().map(({ name }) => name)
-      await trial.fault({ shards: [0, 1, 2], pods: names }, () =>
-        trial.stage.kubectl('delete', 'pods', ...names, '--wait=true', '--timeout=90s'),
+      const { shard, primary, replicas } = await trial.anyShard()
+      await trial.fault({ shards: [shard], pods: [primary, ...replicas] }, async () => {
+        for (const replica of replicas)
+          await trial.stage.kubectl('delete', 'pod', replica, '--force', '--grace-period=0')
+        await trial.disturbs(replicas)
+        await trial.signal(primary, 'SIGKILL')
+      })
+      await trial.disturbs([primary])
+    },
+  },
+  {
+    name: 'replicas-killed',
+    proves: 'F9: all replicas die together; writes go on, and no primary moves',
+    persistence: ['none', 'aof'],
+    run: async (trial) => {
+      const replicas = (await trial.shards()).flatMap((one) => one.replicas)
+      await crash(trial, [], replicas)
+    },
+  },
+  {
+    name: 'shard-killed',
+    proves: 'F10: primary and replica of a shard die together; the majority lives, the others go on',
+    persistence: ['aof'],
+    run: async (trial) => {
+      const { shard, primary, replicas } = await trial.anyShard()
+      await crash(trial, [shard], [primary, ...replicas])
+    },
+  },
+  {
+    name: 'majority-killed',
+    proves: 'F11: two of three primaries die at once, and with them the votes; kubelet proves both deaths',
+    persistence: ['none', 'rdb', 'aof'],
+    run: async (trial) => {
+      const two = trial.random.shuffle(await trial.shards()).slice(0, 2)
+      await crash(
+        trial,
+        two.map(({ shard }) => shard),
+        two.map(({ primary }) => primary),
       )
-      await trial.sees('all are new', () => names.every((name) => trial.watch.disturbed().includes(name)))
+    },
+  },
+  {
+    name: 'primaries-killed',
+    proves: 'F11: all primaries die at once',
+    persistence: ['none', 'aof'],
+    run: async (trial) => {
+      await crash(
+        trial,
+        ALL,
+        (await trial.shards()).map(({ primary }) => primary),
+      )
+    },
+  },
+  {
+    name: 'all-killed',
+    proves: 'F6: every server dies at once, as when the power fails',
+    persistence: ['none', 'aof'],
+    run: async (trial) => {
+      if (trial.persistence === 'none') trial.allowance = { unconfirmed: true, emptied: ALL }
+      await crash(trial, ALL, trial.podNames())
     },
   },
 ]

@@ -1,0 +1,67 @@
+import { until } from '@slotkeeper/testing'
+import type { Scenario } from '../scenario.ts'
+import type { Client, Trial } from '../trial.ts'
+
+const PATIENCE_MS = 60_000
+const WANTED = 1_000
+
+type Connection = { readonly id: string; readonly user: string }
+
+/** The connections of clients to a server, replicas and this one aside. */
+async function connections(client: Client): Promise<readonly Connection[]> {
+  const own = String(await client.client('ID'))
+  return String(await client.call('CLIENT', 'LIST', 'TYPE', 'normal'))
+    .split('\n')
+    .flatMap((line) => {
+      const [id, user] = [/\bid=(\d+)/.exec(line)?.[1], /\buser=(\S+)/.exec(line)?.[1]]
+      return id === undefined || user === undefined || id === own ? [] : [{ id, user }]
+    })
+}
+
+/** The ways in which a server closes connections though it is well. */
+const WAYS: readonly ((client: Client) => Promise<unknown>)[] = [
+  (client) => client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),
+  (client) => client.call('CLIENT', 'KILL', 'USER', 'slotkeeper', 'SKIPME', 'yes'),
+  // A user that is changed loses its connections, this one too.
+  (client) => client.multi().call('ACL', 'DELUSER', 'slotkeeper').call('ACL', 'LOAD').exec(),
+  (client) => client.config('SET', 'timeout', '1'),
+]
+
+/** Has a server close what it has, waits until the controller and the writer are back; gives how many were closed. */
+async function closeOnce(trial: Trial, pod: string, way: (client: Client) => Promise<unknown>): Promise<number> {
+  const before = await trial.control(pod, async (client) => {
+    const open = await connections(client)
+    await way(client)
+    return open
+  })
+  return until(`the controller is connected to ${pod} again`, PATIENCE_MS, () =>
+    trial.control(pod, async (client) => {
+      const now = await connections(client)
+      const known = new Set(now.map(({ id }) => id))
+      const closed = before.filter(({ id }) => !known.has(id)).length
+      if (closed === 0 || now.every(({ user }) => user !== 'slotkeeper')) return undefined
+      await client.config('SET', 'timeout', '0')
+      return closed
+    }),
+  )
+}
+
+/** Connections of live servers that are closed. */
+export const connectionScenarios: readonly Scenario[] = [
+  {
+    name: 'connections-closed',
+    proves: 'SAFETY 3: a thousand connections of live servers are closed, in four ways; nobody is promoted',
+    persistence: ['none'],
+    run: async (trial) => {
+      let closed = 0
+      await trial.fault({}, async () => {
+        for (let round = 0; closed < WANTED; round += 1) {
+          const way = WAYS[round % WAYS.length] ?? trial.random.pick(WAYS)
+          const counts = await Promise.all(trial.podNames().map((pod) => closeOnce(trial, pod, way)))
+          closed += counts.reduce((sum, count) => sum + count, 0)
+        }
+      })
+      trial.note = `${closed} connections closed`
+    },
+  },
+]
