@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CLIENT_PORT, redisClusterSpec } from '@slotkeeper/api'
@@ -51,6 +51,8 @@ export type PodOptions = {
   readonly nodeTimeoutMs: number
   /** Names of the pods of its cluster, with their addresses; nobody's when not said. */
   readonly names?: Readonly<Record<string, string>>
+  /** The folder of another pod's volume, to be on that one; its own when not said. */
+  readonly volume?: string
 }
 
 const PATIENCE_MS = 45_000
@@ -134,9 +136,10 @@ function nodeOf({ ip, secrets }: PodOptions): RedisNode {
 }
 
 async function writeFiles(home: string, options: PodOptions): Promise<void> {
-  const { persistence, ip, uid, nodeTimeoutMs, secrets, names = {} } = options
-  for (const folder of ['root', 'data', 'slotkeeper/config', 'slotkeeper/internal'])
+  const { persistence, ip, uid, nodeTimeoutMs, secrets, names = {}, volume } = options
+  for (const folder of ['root', 'slotkeeper/config', 'slotkeeper/internal'])
     await mkdir(join(home, folder), { recursive: true })
+  await (volume === undefined ? mkdir(join(home, 'data')) : symlink(volume, join(home, 'data')))
   const storage = persistence === 'none' ? {} : { storage: { size: '1Gi', persistence } }
   const spec = redisClusterSpec.parse({ version: 'valkey-9.1', shards: 3, nodeTimeoutMs, ...storage })
   const config = redisConf(spec, uid).replace('bind * -::*', `bind ${ip}`)

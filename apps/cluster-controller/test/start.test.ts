@@ -18,9 +18,13 @@ afterAll(async () => {
   await Promise.all(pods.map((pod) => pod.remove()))
 })
 
-async function podOf(persistence: PodOptions['persistence'], nodeTimeoutMs = 60_000): Promise<Pod> {
-  const ip = `${NET}.${++count}`
-  const pod = await makePod({ engine: ENGINE, ip, uid: 'ours', persistence, secrets, nodeTimeoutMs })
+async function podOf(
+  persistence: PodOptions['persistence'],
+  nodeTimeoutMs = 60_000,
+  volume?: PodOptions['volume'],
+): Promise<Pod> {
+  const given = { engine: ENGINE, ip: `${NET}.${++count}`, uid: 'ours', persistence, secrets, nodeTimeoutMs }
+  const pod = await makePod({ ...given, ...(volume === undefined ? {} : { volume }) })
   pods.push(pod)
   return pod
 }
@@ -341,4 +345,23 @@ test.concurrent('none: an end in order saves nothing, so it proves nothing of a 
   await pod.tell(['SAVE'])
   expect(await pod.terminate()).toBe(0)
   expect(isClean(pod)).toBe(false)
+})
+
+test('on a volume whose server still runs, in a pod that was deleted by force, the next one waits for its end', async () => {
+  const old = await podOf('aof')
+  await old.start()
+  await old.tell(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
+  await set(old, 'early')
+  const next = await podOf('aof', 60_000, old.data)
+  await next.start()
+  await until(
+    'that it waits',
+    PATIENCE_MS,
+    async () => (await next.message()).includes(`still runs at ${old.ip}`) || undefined,
+  )
+  await set(old, 'late')
+  expect(await takesConnections(6379, next.ip)).toBe(false)
+  await old.kill()
+  // A count is answered before the cluster is ok.
+  expect(await next.tell(['DBSIZE'])).toEqual([2])
 })

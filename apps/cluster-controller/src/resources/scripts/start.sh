@@ -9,6 +9,7 @@ conf=/etc/slotkeeper/config/redis.conf
 peers=/etc/slotkeeper/config/peers
 marker=$data/slotkeeper.marker
 clean=$data/slotkeeper.clean
+ended=$data/slotkeeper.ended
 server=$(command -v valkey-server || command -v redis-server)
 cli=$(command -v valkey-cli || command -v redis-cli)
 # Process 1 has no default action for signals: without this a pod that waits could not be deleted in order.
@@ -177,6 +178,27 @@ weigh() {
   echo "$result"
 }
 
+# Where the server of this volume ran before, if it still answers there under our name. The pod of one that was deleted by
+# force may live on for a while beside the pod that replaces it, on the same volume: what it is sent would be missing here.
+predecessor() {
+  [ -f "$data/nodes.conf" ] && [ ! -f "$ended" ] || return
+  while read -r id address flags rest; do
+    case "$flags" in *myself*) ;; *) continue ;; esac
+    host=${address%%@*}; host=${host%:*}
+    [ -n "$host" ] && [ "$host" != "$SLOTKEEPER_POD_IP" ] || return
+    send "$host" CLUSTER NODES | while read -r one where what rest; do
+      case "$what" in *myself*) [ "$one" = "$id" ] && echo "$host" ;; esac
+    done
+    return
+  done < "$data/nodes.conf"
+}
+told=no
+while host=$(predecessor); [ -n "$host" ]; do
+  [ "$told" = no ] && say "the server that this volume belongs to still runs at $host: waiting for its end"
+  told=yes
+  sleep 0.1
+done
+
 began=$(date +%s)
 pause=0.2
 # Has it waited for three times the node timeout?
@@ -217,7 +239,7 @@ if [ -n "$me" ] && ! whole_aof; then
 fi
 
 whole_aof || rm -f "$whole"
-rm -f "$clean" "$underway"
+rm -f "$clean" "$ended" "$underway"
 set -- "$conf" --cluster-announce-ip "$SLOTKEEPER_POD_IP"
 # A replica that never finished a sync must not be elected; the controller lifts this after the first one.
 [ "$fresh" = yes ] && set -- "$@" --cluster-replica-no-failover yes
@@ -229,6 +251,7 @@ while :; do
   wait "$child"; code=$?
   kill -0 "$child" 2>/dev/null || break
 done
+: > "$ended"
 # A server that shut down in order has saved all it had, if it saves at all; an older file proves nothing.
 saves=""
 while read -r name value; do [ "$name" = save ] && saves=$value; done < "$conf"
