@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { parseAllDocuments, stringify } from 'yaml'
 import { requireTool } from '@slotkeeper/testing'
-import { runCommand } from '../local/src/run-command.ts'
+import { runCommand } from './local/src/run-command.ts'
 
 /** An object of Kubernetes as a kustomization renders it. */
 export type Rendered = {

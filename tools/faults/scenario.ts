@@ -9,6 +9,8 @@ export type Shape = {
   /** 1 when not said. */
   readonly replicasPerShard?: number
   readonly nodeTimeoutMs?: number
+  /** Whether volumes outlive their StatefulSet; not when not said. */
+  readonly retain?: boolean
   /** Further fields of the spec. */
   readonly spec?: object
   /** What happens while the cluster is being formed. */

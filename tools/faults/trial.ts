@@ -90,8 +90,8 @@ export class Trial {
   /** Forms a cluster, starts to watch it and to write to it. */
   static async begin(ground: Ground, { name, random, persistence, shape = {} }: Beginning): Promise<Trial> {
     const { stage, kube } = ground
-    const { replicasPerShard = 1, nodeTimeoutMs = 3000, whileForming, spec } = shape
-    const storage = persistence === 'none' ? {} : { storage: { size: '100Mi', persistence, retain: false } }
+    const { replicasPerShard = 1, nodeTimeoutMs = 3000, retain = false, whileForming, spec } = shape
+    const storage = persistence === 'none' ? {} : { storage: { size: '100Mi', persistence, retain } }
     await stage.create(name, { shards: SHARDS, replicasPerShard, nodeTimeoutMs, ...storage, ...spec })
     await whileForming?.(ground, name, random)
     const { metadata, status } = await stage.healthy(name)
@@ -293,6 +293,7 @@ export class Trial {
     this.writer.close()
     await this.watch.stop()
     await this.stage.kubectl('delete', 'rdc', this.name, '--wait=false')
+    await this.stage.kubectl('delete', 'pvc', '-l', this.selector, '--wait=false')
   }
 }
 

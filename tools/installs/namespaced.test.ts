@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { healthy, install, readCluster } from '../demo/tour.ts'
 import { startPlatform, type Platform } from '../local/src/index.ts'
-import { withKustomization } from '../test/kustomize.ts'
+import { withKustomization } from '../kustomize.ts'
 import { root } from '../workspace.ts'
 
 const deploy = (path: string): string => join(root, 'deploy', path)

@@ -5,7 +5,7 @@ import { parse, parseAllDocuments } from 'yaml'
 import { type KubeApiServer, startKubeApiServer } from '@slotkeeper/testing'
 import { CLUSTER_CONTROLLER_RULES, NODES_RULES, OWN_NAMESPACE_RULES } from '../rbac.ts'
 import { readSources, root } from '../workspace.ts'
-import { kubectl, render, type Rendered, withKustomization } from './kustomize.ts'
+import { kubectl, render, type Rendered, withKustomization } from '../kustomize.ts'
 
 type Container = {
   readonly image: string

@@ -57,6 +57,7 @@ export const deletions: readonly Scenario[] = [
     name: 'workloads-deleted',
     proves: 'F5: StatefulSets, Services, ConfigMaps and budgets are deleted; they are made anew, and the data is there',
     persistence: ['aof'],
+    shape: { retain: true },
     run: async (trial) => {
       const names = trial.podNames()
       await trial.fault({ shards: ALL, pods: names }, () =>

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { until } from '@slotkeeper/testing'
-import { withKustomization } from '../../test/kustomize.ts'
+import { withKustomization } from '../../kustomize.ts'
 import { root } from '../../workspace.ts'
 import { SYSTEM } from '../controller-pods.ts'
 import type { Scenario } from '../scenario.ts'
@@ -29,7 +29,7 @@ const overlay = {
   ],
 }
 
-/** Waits until another leader has claimed the cluster. */
+/** Waits until whoever leads then has claimed the cluster. */
 async function claimed(trial: Trial, after: number): Promise<void> {
   await until('a greater epoch', PATIENCE_MS, async () => {
     const { lifecycle } = (await trial.stage.read(trial.name)).status ?? {}
