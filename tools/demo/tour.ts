@@ -29,7 +29,7 @@ export type ClusterView = {
     readonly version?: string
     readonly formedAt?: string
     readonly binding?: { readonly name: string }
-    readonly lifecycle?: { readonly seq: number; readonly life: number; readonly epoch: number }
+    readonly lifecycle?: { readonly seq: number; readonly life: number }
     readonly outbox?: readonly unknown[]
     readonly topology?: readonly {
       readonly shard: number

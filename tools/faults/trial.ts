@@ -142,10 +142,14 @@ export class Trial {
     )
   }
 
+  /** The status as it is now; empty when it was erased. */
+  async status(): Promise<SeenStatus['status']> {
+    return ((await this.stage.read(this.name)).status ?? { state: '' }) as SeenStatus['status']
+  }
+
   /** A shard as the status has it. */
   async shard(shard: number): Promise<ShardNow> {
-    const { status } = await this.stage.read(this.name)
-    const found = status?.topology?.[shard]
+    const found = (await this.status()).topology?.[shard]
     return { shard, primary: found?.primary ?? '', replicas: found?.attached ?? [] }
   }
 
@@ -203,7 +207,7 @@ export class Trial {
 
   /** Begins the account again: what was told and what happened to pods until now was only to set the scene. */
   async startOver(): Promise<void> {
-    this.toldBefore = (await this.stage.read(this.name)).status?.lifecycle?.seq ?? 0
+    this.toldBefore = (await this.status()).lifecycle?.seq ?? 0
   }
 
   /** The label by which the objects of the cluster are found. */

@@ -117,7 +117,7 @@ export const controllers: readonly Scenario[] = [
     persistence: ['none'],
     run: async (trial) => {
       trial.honest = false
-      const epoch = async (): Promise<number> => (await trial.stage.read(trial.name)).status?.lifecycle?.epoch ?? 0
+      const epoch = async (): Promise<number> => (await trial.status()).lifecycle?.epoch ?? 0
       const before = await epoch()
       const { shard, primary } = await trial.anyShard()
       await trial.fault({ shards: [shard], pods: [primary] }, () =>

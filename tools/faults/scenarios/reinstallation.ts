@@ -32,7 +32,7 @@ const overlay = {
 /** Waits until whoever leads then has claimed the cluster. */
 async function claimed(trial: Trial, after: number): Promise<void> {
   await until('a greater epoch', PATIENCE_MS, async () => {
-    const { lifecycle } = (await trial.stage.read(trial.name)).status ?? {}
+    const { lifecycle } = await trial.status()
     return (lifecycle?.epoch ?? 0) > after || undefined
   })
 }
@@ -47,7 +47,7 @@ export const reinstallation: readonly Scenario[] = [
     run: async (trial) => {
       trial.honest = false
       const { platform } = trial.stage
-      const epoch = (await trial.stage.read(trial.name)).status?.lifecycle?.epoch ?? 0
+      const epoch = (await trial.status()).lifecycle?.epoch ?? 0
       await trial.ground.controller.kubectl('delete', DEPLOYMENT, '--wait=true')
       try {
         await withKustomization(overlay, (folder) => platform.kubectl(['apply', '-k', folder]))
