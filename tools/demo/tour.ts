@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { connectKube, type Objects, objectsOf, redisClusters } from '@slotkeeper/k8s'
+import { connectKube, type KubeObject, type Objects, objectsOf, pods, redisClusters } from '@slotkeeper/k8s'
 import { connectNats, subscribe, type Delivery } from '@slotkeeper/nats'
 import { type RecordingWriter, startWriter, until } from '@slotkeeper/testing'
 import type { Platform } from '../local/src/index.ts'
@@ -35,6 +35,7 @@ export type ClusterView = {
       readonly shard: number
       readonly primary?: string
       readonly attached?: readonly string[]
+      readonly incarnations?: Readonly<Record<string, string>>
     }[]
     readonly conditions?: readonly {
       readonly type: string
@@ -78,6 +79,12 @@ export function healthy(platform: Platform, namespace: string, name: string, tim
   })
 }
 
+/** The pods of a cluster. */
+export async function podsOf(platform: Platform, namespace: string, name: string): Promise<readonly KubeObject[]> {
+  const selection = { namespace, labelSelector: `slotkeeper.dev/cluster=${name}` }
+  return (await objectsIn(platform).list(pods, selection, { signal: AbortSignal.timeout(10_000) })).items
+}
+
 /** Starts the recording writer against a cluster, from outside, as an ordinary client. */
 export async function writeTo(
   platform: Platform,
@@ -94,19 +101,14 @@ export async function writeTo(
     '-o',
     'jsonpath={.data.password}',
   ])
-  const addresses = await platform.kubectl([
-    '-n',
-    namespace,
-    'get',
-    'pods',
-    '-l',
-    `slotkeeper.dev/cluster=${name}`,
-    '-o',
-    'jsonpath={.items[*].status.podIP}',
-  ])
+  const found = await podsOf(platform, namespace, name)
   return startWriter({
     dial: (host, port) => platform.dial(host, port),
-    startAt: addresses.split(' ').map((host) => ({ host, port: 6379 })),
+    // By name, as applications do: addresses change.
+    startAt: found.map(({ metadata }) => ({
+      host: `${metadata.name}.${name}-nodes.${namespace}.svc.cluster.local`,
+      port: 6379,
+    })),
     password: Buffer.from(encoded, 'base64').toString('utf8'),
     perSecond,
   })
