@@ -161,6 +161,17 @@ export type Spills = {
   remove(spill: Spill, io: Io): Promise<void>
 }
 
+/**
+ * Where the history already is though the status does not know it: the status was restored to an older one, so that its
+ * numbers would be given a second time. Only a new life can speak.
+ */
+export type Overtaken = {
+  /** The life that the history ends in. */
+  readonly life: number
+  /** The last event told of the object's own life; null where the history ends in another one. */
+  readonly told: { readonly seq: number; readonly time: string } | null
+}
+
 /** The right to act. `held(marginMs)` is true while at least that much of it is certain to remain. */
 export type Lease = { readonly epoch: number; readonly holder: string; held(marginMs: number): boolean }
 
@@ -172,6 +183,8 @@ export type Relay<O> = {
   spilled(object: O): void
   /** The last sequence of the object's life that the store acknowledged to this process; 0 when none. */
   published(object: O): number
+  /** Whether the history is ahead of this form of the object, as far as this process has seen. */
+  overtaken(object: O): Overtaken | null
 }
 
 /** Unix ms. */
@@ -209,10 +222,13 @@ export type AppendResult =
       readonly message: string
     }
 
-/** The append-only history. `lastOf` is the aggregate's last message with the id `<uid>:<life>:<seq>`. */
+/** The aggregate's last message, with the id `<uid>:<life>:<seq>` and the time of its entry. */
+export type LastMessage = { readonly streamSequence: number; readonly id: string; readonly time: string }
+
+/** The append-only history. `lastOf` gives null when the aggregate has no message. */
 export type EventStore = {
   append(request: AppendRequest, io: Io): Promise<AppendResult>
-  lastOf(aggregate: string, io: Io): Promise<{ readonly streamSequence: number; readonly id: string } | null>
+  lastOf(aggregate: string, io: Io): Promise<LastMessage | null>
 }
 
 /** An outbox entry in the words of the store. The app makes it, so that the runtime knows no envelope. */

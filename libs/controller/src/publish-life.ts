@@ -1,6 +1,8 @@
-import type { Committed, EventStore, Io, Key, Message, OutboxEntry, Spill, Spills } from './contract.ts'
+import type { Committed, EventStore, Io, Key, Message, OutboxEntry, Overtaken } from './contract.ts'
+import type { Spill, Spills } from './contract.ts'
 import { lifecycleOf, waitingIn } from './outbox.ts'
 import { type EventId, parseEventId } from './parse-event-id.ts'
+import { type End, isAhead, toldOf, whoseTurn } from './whose-turn.ts'
 import { type Limits, withDeadline } from './with-deadline.ts'
 
 const storeMs = 5_000
@@ -12,8 +14,11 @@ export type Trouble = { readonly reason: string; readonly message: string }
 export type Life = {
   object: Committed
   published: number
+  /** The time of the last entry that the store is known to have. */
+  publishedAt: string
   /** Something of it lies in spills. */
   spilled: boolean
+  overtaken: Overtaken | null
 }
 
 /** What publishing reaches out to. */
@@ -27,8 +32,11 @@ export type PublishOptions = Limits & {
   readonly acknowledged?: (entry: OutboxEntry) => void
 }
 
+/** How publishing a life ended. `superseded`: a newer one speaks. `overtaken`: it must become another life first. */
+export type Published = 'published' | 'superseded' | 'overtaken' | Trouble
+
 /** Appends what waits in one life, in order, one after the other; what was spilled of it in its place. */
-export async function publishLife(options: PublishOptions, life: Life): Promise<'published' | 'superseded' | Trouble> {
+export async function publishLife(options: PublishOptions, life: Life): Promise<Published> {
   const first = waitingIn(life.object.status, life.published)[0]
   if (first === undefined) {
     await removeSpills(options, life)
@@ -36,29 +44,59 @@ export async function publishLife(options: PublishOptions, life: Life): Promise<
   }
   const { aggregate } = options.toMessage(life.object, first)
   const last = await withDeadline(options, storeMs, (io) => options.store.lastOf(aggregate, io))
-  const end = last === null ? null : parseEventId(last.id)
   const writing: Writing = { options, life, expected: last?.streamSequence ?? 0 }
-  if (end !== null && isOwnId(end, life)) life.published = Math.max(life.published, end.seq)
-  else {
-    const turn = last === null ? 'ours' : await turnOf(options, life.object, end)
-    // What was spilled of it would stay for ever: the life that has spoken since does not look for it again.
-    if (turn === 'past') for (const spill of await ownSpillsOf(options, life)) await removeSpill(options, spill)
-    if (turn !== 'ours') return 'superseded'
-    const trouble = await publishOlder(writing, end)
-    if (trouble !== null) return trouble
+  return (
+    (await begin(writing, last === null ? null : { id: parseEventId(last.id), time: last.time })) ??
+    (await publishWaiting(writing))
+  )
+}
+
+/** Goes to where this life may speak; gives why it may not, or null. */
+async function begin(writing: Writing, end: End | null): Promise<Published | null> {
+  const { options, life } = writing
+  if (end === null) return publishOlder(writing, null)
+  const { metadata } = life.object
+  const read = (): Promise<Committed | null> => withDeadline(options, storeMs, (io) => options.get(metadata, io))
+  const turn = await whoseTurn(life.object, end, read)
+  // What was spilled of it would stay for ever: the life that has spoken since does not look for it again.
+  if (turn === 'past') for (const spill of await ownSpillsOf(options, life)) await removeSpill(options, spill)
+  if (turn === 'past' || turn === 'newer') return 'superseded'
+  if (turn !== 'ours') {
+    life.overtaken = turn
+    return 'overtaken'
   }
+  const told = toldOf(life.object, end)
+  if (told === null) return publishOlder(writing, end.id)
+  acknowledge(life, told.seq, told.time)
+  return null
+}
+
+async function publishWaiting(writing: Writing): Promise<Published> {
+  const { options, life } = writing
   for (;;) {
     // Looked up anew each time: a newer form may have been offered meanwhile.
     const entry = waitingIn(life.object.status, life.published)[0]
     if (entry === undefined) break
+    // What was told by an earlier form of this life, before the status was restored.
+    const told = { seq: life.published, time: life.publishedAt }
+    if (isAhead(life.object, told)) {
+      life.overtaken = { life: lifecycleOf(life.object.status)?.life ?? 0, told }
+      return 'overtaken'
+    }
     const trouble = await publishGap(writing, entry.seq)
     if (trouble !== null) return trouble
     const refusal = await append(writing, life.object, entry)
     if (refusal !== null) return refusal
-    life.published = entry.seq
+    acknowledge(life, entry.seq, entry.time)
   }
   await removeSpills(options, life)
   return 'published'
+}
+
+function acknowledge(life: Life, seq: number, time: string): void {
+  if (seq <= life.published) return
+  life.published = seq
+  life.publishedAt = time
 }
 
 type Writing = { readonly options: PublishOptions; readonly life: Life; expected: number }
@@ -82,7 +120,7 @@ async function publishGap(writing: Writing, before: number): Promise<Trouble | n
     for (const entry of spill.entries.filter(({ seq }) => seq > life.published && seq < before)) {
       const trouble = await append(writing, life.object, entry)
       if (trouble !== null) return trouble
-      life.published = entry.seq
+      acknowledge(life, entry.seq, entry.time)
     }
   }
   return null
@@ -126,9 +164,15 @@ function inOrder(spills: readonly Spill[]): readonly Spill[] {
 
 async function removeSpills(options: PublishOptions, life: Life): Promise<void> {
   if (!life.spilled) return
-  for (const spill of await ownSpillsOf(options, life))
-    if ((spill.entries.at(-1)?.seq ?? 0) <= life.published) await removeSpill(options, spill)
+  // First, since a pass may spill more of it while this waits.
   life.spilled = false
+  try {
+    for (const spill of await ownSpillsOf(options, life))
+      if ((spill.entries.at(-1)?.seq ?? 0) <= life.published) await removeSpill(options, spill)
+  } catch (error) {
+    life.spilled = true
+    throw error
+  }
 }
 
 async function removeSpill(options: PublishOptions, spill: Spill): Promise<void> {
@@ -137,10 +181,6 @@ async function removeSpill(options: PublishOptions, spill: Spill): Promise<void>
 
 function isOfLife(spill: Spill, { object }: Life): boolean {
   return spill.uid === object.metadata.uid && spill.life === lifecycleOf(object.status)?.life
-}
-
-function isOwnId(id: EventId, { object }: Life): boolean {
-  return id.uid === object.metadata.uid && id.life === lifecycleOf(object.status)?.life
 }
 
 /** A spill in the form of the object that it came from, which may be gone. */
@@ -157,25 +197,4 @@ export function asObject({ key, uid, life, entries }: Spill): Committed {
     metadata: { ...key, uid, resourceVersion: '', generation: first?.generation ?? 0 },
     status: { lifecycle, outbox: entries },
   }
-}
-
-/**
- * Whose turn it is to speak where the history ends in another life than this one. A life that a newer one has followed
- * must not, or the newer one would take its own events for unpublished: it is `past` when the history has gone by it,
- * so that nothing of it can be told in order any more, and otherwise what it spilled is the `newer` one's to tell. The
- * read comes after the look at the history: whatever is published later fails our expected sequence.
- */
-async function turnOf(
-  options: PublishOptions,
-  object: Committed,
-  end: EventId | null,
-): Promise<'ours' | 'newer' | 'past'> {
-  const now = await withDeadline(options, storeMs, (io) => options.get(object.metadata, io))
-  const own = lifecycleOf(object.status)?.life ?? 0
-  const latest = now === null ? null : lifecycleOf(now.status)
-  const goneBy = (end?.life ?? 0) >= own
-  if (now === null || latest === null) return goneBy ? 'past' : 'ours'
-  if (now.metadata.uid === object.metadata.uid && latest.life === own) return 'ours'
-  const newerHasSpoken = end?.uid === now.metadata.uid && end.life === latest.life
-  return goneBy || newerHasSpoken ? 'past' : 'newer'
 }

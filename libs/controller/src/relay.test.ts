@@ -50,7 +50,7 @@ function aRelay(
       },
       lastOf: async () => {
         const id = stream.at(-1)
-        return id === undefined ? null : { streamSequence: stream.length, id }
+        return id === undefined ? null : { streamSequence: stream.length, id, time: '2026-11-21T10:00:00.000Z' }
       },
     },
     toMessage: (object, entry) => ({
@@ -170,6 +170,30 @@ test('an old life says nothing more once a new one has spoken', async () => {
   relay.offer(anObject(1, 2))
   await relay.settled()
   expect(stream).toEqual(['u:200:1'])
+})
+
+test('a status restored to an older one is published nothing of, and a pass is asked for', async () => {
+  const restored = anObject(4, 6)
+  const { relay, stream, tries, trims } = aRelay(undefined, restored)
+  stream.push('u:100:9')
+  relay.offer(restored)
+  await relay.settled()
+  expect(tries).toEqual([])
+  expect(trims).toHaveLength(1)
+  expect(relay.overtaken(restored)).toEqual({ life: 100, told: { seq: 9, time: '2026-11-21T10:00:00.000Z' } })
+  // Once it is another life nothing holds it up.
+  const reborn = anObject(1, 2, { life: 200 })
+  expect(relay.overtaken(reborn)).toBe(null)
+})
+
+test('a history that ends in a later life is not continued by an earlier one', async () => {
+  const restored = anObject(4, 6)
+  const { relay, stream, tries } = aRelay(undefined, restored)
+  stream.push('u:300:1')
+  relay.offer(restored)
+  await relay.settled()
+  expect(tries).toEqual([])
+  expect(relay.overtaken(restored)).toEqual({ life: 300, told: null })
 })
 
 test.each([

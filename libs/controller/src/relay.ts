@@ -1,13 +1,17 @@
 import type { Backoff } from './backoff.ts'
-import type { Committed, Key, Relay, Spill } from './contract.ts'
+import type { Committed, Key, Overtaken, Relay, Spill } from './contract.ts'
 import { messageOf, reasonOf } from './errors.ts'
 import { lifecycleOf, waitingIn } from './outbox.ts'
 import { asObject, type Life, publishLife, type PublishOptions, type Trouble } from './publish-life.ts'
 import { nameOf } from './queue.ts'
+import { isAhead, isSameLife } from './whose-turn.ts'
 
 /** What a relay runs on. */
 export type RelayOptions = PublishOptions & {
-  /** Called once, `trimAfterMs` after the last acknowledgement, so that the outbox is empty at rest. */
+  /**
+   * Asks for a pass that writes the status: once, `trimAfterMs` after the last acknowledgement, so that the outbox is
+   * empty at rest; and at once for a life that was overtaken.
+   */
   readonly trim: (object: Committed, publishedSeq: number) => void
   readonly trimAfterMs: number
   readonly backoff: Backoff
@@ -60,10 +64,12 @@ export function createRelay(options: RelayOptions): RunningRelay {
         return
       }
       options.backoff.reset(slot.key)
+      const overtaken = outcome === 'overtaken' ? slot.lives[0] : undefined
+      if (overtaken !== undefined) return options.trim(overtaken.object, overtaken.published)
       if (slot.gone) slots.delete(nameOf(slot.key))
       else planTrim(options, slot)
-      // An offer may have come between the last look at the outbox and this line.
-      if (waitsIn(slot)) start(slot)
+      // An offer or a spill may have come between the last look at them and this line.
+      if (waitsIn(slot) || slot.lives.some(({ spilled }) => spilled)) start(slot)
     })
     underWay.add(work)
   }
@@ -76,8 +82,9 @@ export function createRelay(options: RelayOptions): RunningRelay {
     adopt: (spills) => {
       for (const spill of joined(spills)) start(takeSpilled(slots, asObject(spill)))
     },
-    spilled: (object) => void takeSpilled(slots, object),
+    spilled: (object) => start(takeSpilled(slots, object)),
     published: (object) => lifeOf(slots, object)?.published ?? 0,
+    overtaken: (object) => overtakenOf(lifeOf(slots, object), object),
     trouble: (object) => slots.get(nameOf(object.metadata))?.trouble ?? null,
     forget: (key) => {
       const slot = slots.get(nameOf(key))
@@ -103,7 +110,7 @@ function take(slots: Map<string, Slot>, object: Committed): Slot {
   const { seq, published } = lifecycleOf(object.status) ?? { seq: 0, published: 0 }
   const life = slot.lives.find((known) => isSameLife(known.object, object))
   if (life === undefined) {
-    slot.lives.push({ object, published, spilled: false })
+    slot.lives.push({ object, published, publishedAt: '', spilled: false, overtaken: null })
     return slot
   }
   if (seq >= (lifecycleOf(life.object.status)?.seq ?? 0)) life.object = object
@@ -136,10 +143,6 @@ function lifeOf(slots: ReadonlyMap<string, Slot>, object: Committed): Life | und
   return slots.get(nameOf(object.metadata))?.lives.find((life) => isSameLife(life.object, object))
 }
 
-function isSameLife(a: Committed, b: Committed): boolean {
-  return a.metadata.uid === b.metadata.uid && lifecycleOf(a.status)?.life === lifecycleOf(b.status)?.life
-}
-
 function waitsIn(slot: Slot): boolean {
   return slot.lives.some((life) => waitingIn(life.object.status, life.published).length > 0)
 }
@@ -151,12 +154,24 @@ function planTrim(options: RelayOptions, slot: Slot): void {
   slot.cancelTrim = options.timers.after(options.trimAfterMs, () => options.trim(life.object, life.published))
 }
 
-async function publishSlot(options: RelayOptions, slot: Slot): Promise<'idle' | 'retry'> {
+/** What was told of a life is never beyond what was committed, unless a status came back that was older. */
+function overtakenOf(life: Life | undefined, object: Committed): Overtaken | null {
+  const lifecycle = lifecycleOf(object.status)
+  if (life === undefined || lifecycle === null) return null
+  const told = { seq: life.published, time: life.publishedAt }
+  if (isAhead(object, told)) return { life: lifecycle.life, told }
+  // What the relay has seen it compared with its own look at the object: only a pass knows that its own is no older.
+  const seen = life.overtaken
+  return seen === null || (seen.told !== null && !isAhead(object, seen.told)) ? null : seen
+}
+
+async function publishSlot(options: RelayOptions, slot: Slot): Promise<'idle' | 'retry' | 'overtaken'> {
   for (let life = slot.lives[0]; life !== undefined; life = slot.lives[0]) {
     try {
       const outcome = await publishLife(options, life)
       slot.trouble = typeof outcome === 'string' ? null : outcome
       if (slot.trouble !== null) return 'retry'
+      if (outcome === 'overtaken') return outcome
       if (outcome === 'published' && slot.lives.length === 1) return 'idle'
       slot.lives.shift()
     } catch (error) {

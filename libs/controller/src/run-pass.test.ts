@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createBackoff } from './backoff.ts'
-import type { Controller, Decision, EventBody, Io, Lifecycle, Obj, Outcome, Spills } from './contract.ts'
+import type { Controller, Decision, EventBody, Io, Lifecycle, Obj, Outcome, Overtaken, Spills } from './contract.ts'
 import { createFailures } from './failures.ts'
 import { outboxBounds } from './outbox.ts'
 import { runPass } from './run-pass.ts'
@@ -42,6 +42,7 @@ type Case = {
   readonly held?: boolean
   readonly trimDue?: boolean
   readonly published?: number
+  readonly overtaken?: Overtaken
   readonly jumpDuringObserve?: boolean
   readonly observe?: (io: Io) => Promise<number>
   /** Absent: there is nowhere to spill to. */
@@ -118,6 +119,7 @@ async function pass(given: Case, failures = createFailures()) {
           offer: () => void log.push('offer'),
           spilled: () => void log.push('spilled'),
           published: () => given.published ?? 0,
+          overtaken: () => given.overtaken ?? null,
         },
         clock: { now: () => now },
         ...(spills === undefined ? {} : { spills }),
@@ -140,6 +142,23 @@ async function pass(given: Case, failures = createFailures()) {
 }
 
 describe('what is written', () => {
+  test('a status that was restored to an older one begins a new life in a write of its own, with what is not yet told', async () => {
+    const [told, untold] = [entries(1), entries(2).slice(1)].map((some) => some[0])
+    if (told === undefined || untold === undefined) throw new Error('no entries')
+    const later = { ...untold, time: '2026-11-21T10:00:09.000Z' }
+    const object = aThing({ state: 'Healthy', lifecycle: { ...ours, seq: 5 }, outbox: [told, later] })
+    const overtaken = { life: 100, told: { seq: 9, time: '2026-11-21T10:00:05.000Z' } }
+    const { commits, log } = await pass({ object, overtaken, now: 50 })
+    expect(commits).toEqual([
+      {
+        state: 'Healthy',
+        lifecycle: { life: 101, seq: 1, published: 0, epoch: 7, holder: 'me' },
+        outbox: [{ ...later, seq: 1 }],
+      },
+    ])
+    expect(log).toContain('offer')
+  })
+
   test('nothing changed: no write, no relay, no command', async () => {
     const { log, report } = await pass({})
     expect(log).toEqual([])

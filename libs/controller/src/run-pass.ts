@@ -15,6 +15,7 @@ import type { StatusOf, Timers } from './contract.ts'
 import { InvariantError, isConflict, messageOf, reasonOf } from './errors.ts'
 import type { Failures } from './failures.ts'
 import { type LoopWatch, watchLoop } from './loop-watch.ts'
+import { nextLife } from './next-life.ts'
 import { inSpills, lifecycleOf, nextRuntimeStatus, type OutboxBounds, sameStatus, waitingIn } from './outbox.ts'
 import type { Standstill } from './standstill.ts'
 import { type Limits, withDeadline } from './with-deadline.ts'
@@ -112,14 +113,15 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
   const { controller, ports, timers, failures } = setup
   const limits = { clock: ports.clock, timers, signal }
 
-  const object = await withDeadline(limits, passLimits.getMs, (io) => ports.objects.get(key, io))
-  if (object === null) {
+  const read = await withDeadline(limits, passLimits.getMs, (io) => ports.objects.get(key, io))
+  if (read === null) {
     failures.clear(key)
     setup.backoff.reset(key)
     setup.standstill.forget(key)
     return ending('Gone', null)
   }
-  if (isForeign(object, ports.lease)) return ending('Foreign', lookAgainAtForeignMs)
+  if (isForeign(read, ports.lease)) return ending('Foreign', lookAgainAtForeignMs)
+  const object = await inLatestLife(setup, read, limits)
 
   const observeMs = setup.observeMs ?? passLimits.observeMs
   const observed = await withDeadline(limits, observeMs, (io) => controller.observe(object, io))
@@ -153,6 +155,20 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
   const wantedMs = withheld ? withheldLookAgainMs : decision.lookAgainInMs
   const lookAgainInMs = acted.lookAgainInMs ?? within(Math.max(leastMs, wantedMs))
   return { ...acted, result, lookAgainInMs, committed: status !== 'same' }
+}
+
+/** The object, after a write of its own where its status was restored to an older one and must begin a new life. */
+async function inLatestLife<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
+  { ports }: PassSetup<Spec, S, Observed, C, E>,
+  object: Obj<Spec, S>,
+  limits: Limits,
+): Promise<Obj<Spec, S>> {
+  const { status } = object
+  const past = ports.relay.overtaken(object)
+  if (status === null || past === null) return object
+  const { epoch, holder } = ports.lease
+  const reborn = { ...status, ...nextLife(status, past, { now: ports.clock.now(), epoch, holder }) }
+  return withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, reborn, io))
 }
 
 /** An object under a higher epoch, or under our epoch and another name, belongs to somebody else. */

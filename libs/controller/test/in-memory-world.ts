@@ -8,10 +8,12 @@ import type {
   Obj,
   Objects,
   Outcome,
+  OutboxEntry,
   Spill,
   Spills,
   StatusOf,
 } from '../src/contract.ts'
+import type { OutboxBounds } from '../src/outbox.ts'
 import type { PassReport } from '../src/run-pass.ts'
 import { runController } from '../src/run-controllers.ts'
 
@@ -33,13 +35,19 @@ export type PlantedBug =
   | 'none'
   | 'publishBeforeCommit'
   | 'storeIgnoresExpectation'
-  | 'forgetOutboxOnCommit'
+  | 'commitWithoutPrecondition'
+  | 'trimBeforeAcknowledgement'
   | 'forgetSpill'
+  | 'noEpoch'
+  | 'noLife'
 
 type Pending = { readonly process: Process; readonly go: (fault: Fault) => void }
 type Process = { readonly epoch: number; alive: boolean; readonly stop: AbortController }
 type Timer = { readonly process: Process | null; readonly at: number; readonly run: () => void }
-type Stored = { readonly sequence: number; readonly id: string; readonly data: { from: number; to: number } }
+type Stored = { readonly sequence: number; readonly id: string; readonly data: Told }
+/** What the body of a message says: which number became which, and when that was committed. */
+type Told = { readonly from: number; readonly to: number; readonly time: string }
+type Snapshot = { readonly object: Counter | null; readonly spilled: readonly Spill[] }
 
 /** The only key there is. */
 export const key: Key = { namespace: 'shop', name: 'orders' }
@@ -52,22 +60,38 @@ export class World {
   versions: (Counter | null)[] = []
   /** What was committed: the ids that the store must hold in the end, in this order. */
   readonly committed: string[] = []
+  /** The same by what they tell, which keeps its place also under another number. */
+  readonly told: string[] = []
+  /** How much of it was committed when somebody last took something away. */
+  takenAwayAt = 0
+  /** Set when it has not come to rest by itself. */
+  restless = false
+  /** Which process made each commit. */
+  readonly writers: number[] = []
+  /** Everything that was ever appended; the store has forgotten the first `expired` of it. */
   readonly stream: Stored[] = []
+  expired = 0
   spilled: Spill[] = []
   /** Most spills that lay there at once. */
   mostSpilled = 0
   /** While true nothing can be appended, or looked up. */
   storeAway = false
+  /** While true the API server refuses each status for its size. */
+  tooLarge = false
   readonly reports: PassReport[] = []
   readonly acted: string[] = []
   pending: Pending[] = []
   timers: Timer[] = []
   processes: Process[] = []
   readonly bug: PlantedBug
+  private readonly bounds: OutboxBounds
+  private readonly snapshots: Snapshot[] = []
   private version = 1
 
-  constructor(bug: PlantedBug = 'none') {
+  /** The outbox and the spills are small when not said, so that it overflows often and takes several. */
+  constructor(bug: PlantedBug = 'none', bounds: OutboxBounds = { entries: 1, bytes: 24 * 1024, spillBytes: 100 }) {
     this.bug = bug
+    this.bounds = bounds
   }
 
   /** Starts a process with the next epoch; the ones before may still believe that they hold the lease. */
@@ -80,17 +104,16 @@ export class World {
         objects: this.objects(process),
         store: this.store(process),
         spills: this.spills(process),
-        // A small outbox, so that it overflows often, and small spills, so that it takes several.
-        bounds: { entries: 1, bytes: 24 * 1024, spillBytes: 100 },
+        bounds: this.bounds,
         toMessage: (object, entry) => ({
           subject: `redis.evt.counter.shop.orders.${entry.type}`,
           aggregate: 'redis.evt.counter.shop.orders.>',
-          body: JSON.stringify(entry.data),
+          body: JSON.stringify({ ...entry.data, time: entry.time }),
           msgId: `${object.metadata.uid}:${object.status?.lifecycle.life}:${entry.seq}`,
         }),
       },
       {
-        lease: { epoch: process.epoch, holder: `p${process.epoch}`, held: () => true },
+        lease: { ...this.claimOf(process), held: () => true },
         signal: process.stop.signal,
         report: (_plural, report) => void this.reports.push(report),
         clock: { now: () => this.now },
@@ -126,18 +149,48 @@ export class World {
 
   /** Erases the status, as a person might. */
   eraseStatus(): void {
-    this.now += 1
+    this.takeAway()
     if (this.object !== null) this.write({ ...this.object, status: null })
   }
 
   /** Deletes the object and creates another of the same name. */
   recreate(): void {
-    this.now += 1
+    this.takeAway()
     this.write(aCounter(`uid-${this.version}`))
+  }
+
+  /** Restores what the API server holds to what it was so many writes ago. */
+  restore(back: number): void {
+    this.takeAway()
+    const past = this.snapshots.at(-1 - back)
+    if (past === undefined || past.object === null) return
+    this.write(past.object)
+    this.spilled = [...past.spilled]
+  }
+
+  /** The store forgets all that it holds, by its age or its size. */
+  expire(): void {
+    this.takeAway()
+    this.expired = this.stream.length
+  }
+
+  private takeAway(): void {
+    this.now += 1
+    this.takenAwayAt = this.told.length
+  }
+
+  /** The last message that the store still holds. */
+  private get last(): Stored | undefined {
+    return this.stream.length > this.expired ? this.stream.at(-1) : undefined
+  }
+
+  private claimOf({ epoch }: Process): { readonly epoch: number; readonly holder: string } {
+    return this.bug === 'noEpoch' ? { epoch: 1, holder: 'p' } : { epoch, holder: `p${epoch}` }
   }
 
   private write(object: Counter): void {
     this.versions.push(this.object)
+    this.snapshots.push({ object: this.object, spilled: [...this.spilled] })
     this.version += 1
     this.object = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.version) } }
   }
@@ -177,17 +230,22 @@ export class World {
           () => this.versions.at(-1) ?? this.object,
         ),
       commit: (before: Counter, status: object, _io: Io) => {
-        const next = status as StatusOf<Counting>
-        const fresh = next.outbox.filter((entry) => entry.seq > (before.status?.lifecycle.seq ?? 0))
+        const next = this.asStored(status as StatusOf<Counting>)
+        const old = before.status?.lifecycle
+        // Under a new life everything has a new number, though it may have been committed before.
+        const fresh = next.outbox.filter((entry) => entry.seq > (old?.life === next.lifecycle.life ? old.seq : 0))
         const ids = fresh.map((entry) => `${before.metadata.uid}:${next.lifecycle.life}:${entry.seq}`)
-        const publish = (): void => ids.forEach((id) => this.append(id, JSON.stringify({ from: 0, to: 0 })))
+        const publish = (): void => ids.forEach((id) => this.append(id, JSON.stringify({ from: 0, to: 0, time: '' })))
         const commit = async (): Promise<Counter> => {
           if (this.bug === 'publishBeforeCommit') await this.io(process, publish)
           return this.io(process, () => {
             this.refuse(before, next)
-            const outbox = this.bug === 'forgetOutboxOnCommit' ? fresh : next.outbox
+            const outbox = this.bug === 'trimBeforeAcknowledgement' ? fresh : next.outbox
             this.write({ ...before, status: { ...next, outbox } })
             this.committed.push(...ids)
+            const told = fresh.map(wordsOf)
+            this.told.push(...told.filter((words) => !this.told.includes(words)))
+            this.writers.push(process.epoch)
             return this.object ?? before
           })
         }
@@ -199,8 +257,9 @@ export class World {
   /** What the API server and its transition rule would say. */
   private refuse(before: Counter, next: StatusOf<Counting>): void {
     const stored = this.object
-    if (stored === null || stored.metadata.resourceVersion !== before.metadata.resourceVersion)
-      throw refusal('Conflict')
+    const changed = stored?.metadata.resourceVersion !== before.metadata.resourceVersion
+    if (stored === null || (changed && this.bug !== 'commitWithoutPrecondition')) throw refusal('Conflict')
+    if (this.tooLarge) throw refusal('TooLarge')
     const old = stored.status?.lifecycle
     if (old === undefined) return
     const { life, seq, epoch, holder } = next.lifecycle
@@ -208,12 +267,17 @@ export class World {
     if (!(life > old.life || (life === old.life && seq >= old.seq && claimed))) throw refusal('Invalid')
   }
 
+  private asStored(status: StatusOf<Counting>): StatusOf<Counting> {
+    if (this.bug !== 'noLife') return status
+    return { ...status, lifecycle: { ...status.lifecycle, life: 1_700_000_000_000 } }
+  }
+
   private store(process: Process): EventStore {
     return {
       append: (request) => {
         const answer = this.io(process, (): AppendResult => {
           if (this.storeAway) throw refusal('Unavailable')
-          const last = this.stream.at(-1)?.sequence ?? 0
+          const last = this.last?.sequence ?? 0
           const stale = request.expectedLastSequence !== last && this.bug !== 'storeIgnoresExpectation'
           if (stale) return { ok: false, reason: 'WrongLastSequence', message: `last is ${last}` }
           return { ok: true, sequence: this.append(request.msgId, request.body), duplicate: false }
@@ -223,8 +287,8 @@ export class World {
       lastOf: () =>
         this.io(process, () => {
           if (this.storeAway) throw refusal('Unavailable')
-          const last = this.stream.at(-1)
-          return last === undefined ? null : { streamSequence: last.sequence, id: last.id }
+          const { last } = this
+          return last === undefined ? null : { streamSequence: last.sequence, id: last.id, time: last.data.time }
         }),
     }
   }
@@ -248,7 +312,7 @@ export class World {
 
   private append(id: string, body: string): number {
     const sequence = (this.stream.at(-1)?.sequence ?? 0) + 1
-    this.stream.push({ sequence, id, data: JSON.parse(body) as { from: number; to: number } })
+    this.stream.push({ sequence, id, data: JSON.parse(body) as Told })
     return sequence
   }
 
@@ -271,6 +335,11 @@ export class World {
       this.pending.push({ process, go })
     })
   }
+}
+
+/** What an event tells, whatever its number. */
+function wordsOf({ data, time }: OutboxEntry): string {
+  return `${String(data['from'])}-${String(data['to'])} ${time}`
 }
 
 function passed(from: number, to: number): readonly EventBody[] {

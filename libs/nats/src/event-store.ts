@@ -1,6 +1,6 @@
 import { jetstream, jetstreamManager, type JetStreamManager } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/transport-node'
-import { cloudEventContentType } from '@slotkeeper/events'
+import { cloudEventContentType, parseCloudEvent } from '@slotkeeper/events'
 import { checkApiLevel } from './connect.ts'
 import { asEventStoreError, EventStoreError, isWrongLastSequence } from './errors.ts'
 import { readOnce, type ReadRequest, type StoredEvent } from './read-once.ts'
@@ -28,7 +28,13 @@ export type AppendResult =
     }
 
 /** The last message of an aggregate. */
-export type LastEvent = { readonly streamSequence: number; readonly id: string; readonly body: string }
+export type LastEvent = {
+  readonly streamSequence: number
+  readonly id: string
+  /** When the event happened, as it says itself; empty when it is none that we understand. */
+  readonly time: string
+  readonly body: string
+}
 
 /** The append-only history. Everything has a deadline. */
 export type EventStore = {
@@ -93,7 +99,8 @@ export const createEventStore = (options: EventStoreOptions): EventStore => {
         // Not the direct form: any replica may answer that one, also one that lags behind.
         const found = await within(timeoutMs, io, manager.streams.getMessage(streamName, { last_by_subj: aggregate }))
         if (found === null) return null
-        return { streamSequence: found.seq, id: found.header.get('Nats-Msg-Id'), body: found.string() }
+        const time = parseCloudEvent(found.data)?.cloudEvent.time ?? ''
+        return { streamSequence: found.seq, id: found.header.get('Nats-Msg-Id'), time, body: found.string() }
       } catch (error) {
         throw io.signal?.aborted ? error : asEventStoreError(error)
       }
