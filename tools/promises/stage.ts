@@ -133,8 +133,13 @@ export class Stage {
 
   /** A client of one pod's server; as nobody when no user is named. */
   async connect(pod: string, user?: { readonly username: string; readonly password: string }): Promise<Client> {
-    const host = (await this.#podStatus(pod)).podIP ?? ''
+    const host = await this.addressOf(pod)
     return connectServer((...to) => this.platform.dial(...to), { host, port: 6379, ...user })
+  }
+
+  /** The address of a pod; empty while it has none. */
+  async addressOf(pod: string): Promise<string> {
+    return (await this.#podStatus(pod)).podIP ?? ''
   }
 
   /** Starts the recording writer against a cluster, from outside, as an ordinary client. */

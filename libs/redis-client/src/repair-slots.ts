@@ -131,7 +131,7 @@ class Repair {
 
   /** Names the target the owner, to itself first: it takes an epoch above that of the owner, and tells everybody. */
   async #close(): Promise<void> {
-    const { slot, owner, target, others } = this.#repair
+    const { slot, owner, target, others, echoed } = this.#repair
     const rest = Object.keys(this.#order.nodes).filter((pod) => pod !== target)
     const counts = await Promise.all(rest.map((pod) => this.#count(pod)))
     if (counts.some((count) => count > 0)) return
@@ -141,6 +141,7 @@ class Repair {
       await this.#send(owner, name)
     }
     await Promise.all(others.map((pod) => this.#send(pod, name, clusterCalls.closeSlot(slot))))
+    await Promise.all(echoed.map((pod) => this.#send(pod, clusterCalls.closeSlot(slot))))
     // The others hear of it anyway; told, their clients find the new owner at once.
     const untold = rest.filter((pod) => pod !== owner && !others.includes(pod))
     await Promise.allSettled(untold.map((pod) => this.#send(pod, name)))

@@ -1,4 +1,4 @@
-import { ownRow, type Picture } from './assess.ts'
+import { follows, ownRow, type Picture } from './assess.ts'
 import { common, slotCount, type SlotRange, uncovered } from './slots.ts'
 import type { UpMember } from './snapshot.ts'
 
@@ -12,12 +12,12 @@ export type SlotMark = {
 
 const MARK = /^\[(\d+)-([<>])-(\w+)\]$/
 
-/**
- * The marks that a server which answers as a primary carries. What a replica repeats of its primary is none: it cannot
- * be told to drop it, and drops it when its primary does.
- */
+/** The marks that a server which answers as a primary carries. */
 export function marksOf(member: UpMember): readonly SlotMark[] {
-  if (member.contact.view.role !== 'primary') return []
+  return member.contact.view.role === 'primary' ? marksIn(member) : []
+}
+
+function marksIn(member: UpMember): readonly SlotMark[] {
   return (ownRow(member)?.open ?? []).flatMap((text): readonly SlotMark[] => {
     const [, slot, way, other] = MARK.exec(text) ?? []
     if (slot === undefined || other === undefined) return []
@@ -25,11 +25,24 @@ export function marksOf(member: UpMember): readonly SlotMark[] {
   })
 }
 
+/**
+ * Slots that a replica of this primary marks, and it does not. Valkey tells a mark to the replicas first: of one whose
+ * primary died before it had it itself, they keep it, until a primary of theirs is told to drop it.
+ */
+export function echoedBy(primary: UpMember, up: readonly UpMember[]): readonly number[] {
+  if (primary.contact.view.role !== 'primary') return []
+  const replicas = up.filter((member) => follows(member, primary.contact.view.nodeId))
+  return replicas
+    .flatMap((member) => marksIn(member).map((mark) => mark.slot))
+    .filter((slot) => markOf(primary, slot) === undefined)
+}
+
 /** The slots that are to be made whole: those that a primary shows as half moved, and stranded ones; ascending. */
 export function openSlotsOf(up: readonly UpMember[]): readonly number[] {
   const marked = up.flatMap((member) => marksOf(member).map((mark) => mark.slot))
   const stranded = up.flatMap((member) => strandedOn(member, up))
-  return [...new Set([...marked, ...stranded])].toSorted((a, b) => a - b)
+  const echoed = up.flatMap((member) => echoedBy(member, up))
+  return [...new Set([...marked, ...stranded, ...echoed])].toSorted((a, b) => a - b)
 }
 
 /**

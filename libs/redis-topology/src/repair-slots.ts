@@ -1,9 +1,18 @@
-import { ownRow } from './assess.ts'
+import { follows, ownRow } from './assess.ts'
 import type { ClusterCommand } from './command.ts'
 import type { Case } from './diagnose.ts'
 import { majorityAnswers } from './failover.ts'
 import type { ClusterFinding } from './finding.ts'
-import { holdsSlot, mainPrimary, markOf, openSlotsOf, presentPrimary, shardOfNode, strandedOn } from './open-slots.ts'
+import {
+  echoedBy,
+  holdsSlot,
+  mainPrimary,
+  markOf,
+  openSlotsOf,
+  presentPrimary,
+  shardOfNode,
+  strandedOn,
+} from './open-slots.ts'
 import type { UpMember } from './snapshot.ts'
 
 /** How one half moved slot is made whole: all its keys go to `target`, which then owns it. Pods, not node ids. */
@@ -13,6 +22,8 @@ export type SlotRepair = {
   readonly target: string
   /** Servers that carry a mark, or hold keys of the slot, and are neither. */
   readonly others: readonly string[]
+  /** Primaries whose replicas still repeat a mark of the slot that they have not. */
+  readonly echoed: readonly string[]
 }
 
 /** What can be done now about the slots that are open, and why nothing is done about others. */
@@ -61,7 +72,9 @@ function planOf(slot: number, given: Case): SlotRepair | string {
     (member) =>
       member !== owner && member !== target && (markOf(member, slot) !== undefined || (counted[member.pod] ?? 0) > 0),
   )
-  return { slot, owner: owner.pod, target: target.pod, others: others.map((one) => one.pod).toSorted() }
+  const echoed = primaries.filter((member) => echoedBy(member, picture.up).includes(slot))
+  const pods = (members: readonly UpMember[]): readonly string[] => members.map((one) => one.pod).toSorted()
+  return { slot, owner: owner.pod, target: target.pod, others: pods(others), echoed: pods(echoed) }
 }
 
 /** What speaks for somebody who goes on moving the slot, in words; null when it was left behind. */
@@ -111,10 +124,13 @@ function targetOf(
 ): UpMember {
   const mark = markOf(owner, slot)
   const named = mark?.direction === 'migrating' ? presentPrimary(picture, mark.other) : undefined
-  const importers = primaries.filter((member) => member !== owner && markOf(member, slot)?.direction === 'importing')
+  // A member of its shard that was replaced marks what it holds when it comes back: its keys are the heir's business.
+  const importers = primaries
+    .filter((member) => member !== owner && markOf(member, slot)?.direction === 'importing')
+    .map((member) => mainPrimary(member.shard, picture.up) ?? member)
   if (named !== undefined && importers.includes(named)) return named
   const keysAt = (member: UpMember): number => snapshot.openSlots?.keys[slot]?.[member.pod] ?? 0
-  const ends = [...(named === undefined || named === owner ? [] : [named]), ...importers]
+  const ends = [...(named === undefined ? [] : [named]), ...importers].filter((member) => member !== owner)
   const [fullest] = ends
     .filter((member) => keysAt(member) > 0)
     .toSorted((a, b) => keysAt(b) - keysAt(a) || (a.pod < b.pod ? -1 : 1))
@@ -129,9 +145,9 @@ export function repairCommand(given: Case, opId: string): (ClusterCommand & { re
   const { picture, desired } = given
   const primaries = picture.up.filter((member) => member.contact.view.role === 'primary')
   const targets = new Set(repairs.map((repair) => repair.target))
-  const inSync = picture.shards
-    .filter((shard) => shard.primaryPod !== undefined && targets.has(shard.primaryPod))
-    .map((shard) => [shard.primaryPod ?? '', shard.attached] as const)
+  const inSync = primaries
+    .filter((member) => targets.has(member.pod))
+    .map((member) => [member.pod, replicasInSync(member, picture.up)] as const)
   return {
     type: 'RepairSlots',
     opId,
@@ -143,10 +159,17 @@ export function repairCommand(given: Case, opId: string): (ClusterCommand & { re
   }
 }
 
+function replicasInSync(primary: UpMember, up: readonly UpMember[]): readonly string[] {
+  return up
+    .filter((member) => follows(member, primary.contact.view.nodeId))
+    .filter(({ contact }) => contact.view.linkUp && !contact.view.syncing)
+    .map((member) => member.pod)
+}
+
 /** Whether every other member of the target's shard gives something up for this repair, and can be no replica before. */
 function isAlone(target: string, repairs: readonly SlotRepair[], { picture }: Case): boolean {
   const taking = new Set(repairs.flatMap((repair) => [repair.owner, ...repair.others]))
-  const shard = picture.shards.find((one) => one.primaryPod === target)
+  const shard = picture.shards.find((one) => one.members.some(({ pod }) => pod === target))
   return shard?.members.every(({ pod }) => pod === target || taking.has(pod)) === true
 }
 
@@ -177,5 +200,7 @@ function halfMoved(slot: number, { picture }: Case): string {
   const to = carrying.find((member) => markOf(member, slot)?.direction === 'importing')
   const holder = picture.up.find((member) => strandedOn(member, picture.up).includes(slot))
   if (carrying.length === 0 && holder !== undefined) return `slot ${slot} stayed with ${holder.pod}, which was replaced`
+  const echo = picture.up.find((member) => echoedBy(member, picture.up).includes(slot))
+  if (carrying.length === 0 && echo !== undefined) return `slot ${slot} is still marked by a replica of ${echo.pod}`
   return `slot ${slot} is half moved${from === undefined ? '' : ` from ${from.pod}`}${to === undefined ? '' : ` to ${to.pod}`}`
 }

@@ -13,11 +13,15 @@ export function brokenByRepair(command: ClusterCommand & { type: 'RepairSlots' }
     ([pod, id]) => !picture.up.some((one) => one.pod === pod && one.contact.view.nodeId === id),
   )
   const strange = Object.entries(command.replicas).flatMap(([target, pods]) =>
-    pods.filter((pod) => !picture.shards.some((one) => one.primaryPod === target && one.attached.includes(pod))),
+    pods.filter((pod) => {
+      const view = picture.up.find((one) => one.pod === pod)?.contact.view
+      const follows = view?.rows.some((row) => row.myself && row.primaryId === picture.idOf[target])
+      return follows !== true || view?.linkUp !== true || view.syncing
+    }),
   )
   const taking = command.repairs.flatMap((one) => [one.owner, ...one.others])
   const unguarded = command.unguarded.filter((target) => {
-    const shard = picture.shards.find((one) => one.primaryPod === target)
+    const shard = picture.shards.find((one) => one.members.some(({ pod }) => pod === target))
     const idle = shard?.members.filter(({ pod }) => pod !== target && !taking.includes(pod)) ?? []
     return now.given.desired.membersPerShard > 1 && idle.length > 0
   })

@@ -119,7 +119,9 @@ export function play(plot: Plot, seen: (line: string, now: Pass, stage: Stage) =
       seen(line, look(stage), stage)
     }
     if (obeyed && (stage.last?.commands.length ?? 0) > 0) happen('obey')
-    if (chosen !== undefined && isPossible(what, chosen)) happen(what.replace('$', chosen.pod))
+    // Nobody moves slots of a cluster that is being formed.
+    const early = !plot.formed && TO_SLOTS.includes(what)
+    if (chosen !== undefined && !early && isPossible(what, chosen)) happen(what.replace('$', chosen.pod))
   }
   return stage
 }

@@ -1,0 +1,198 @@
+import type { Delivery } from '@slotkeeper/nats'
+import { connectCluster, until } from '@slotkeeper/testing'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { follow, isTrue, storyFaults } from '../demo/tour.ts'
+import { Stage } from './stage.ts'
+
+const NAME = 'moved'
+const SLOTS = 30
+const KEYS_PER_TAG = 600
+const HOUR_MS = 3_600_000
+const PATIENCE_MS = 90_000
+
+type Client = Awaited<ReturnType<Stage['connect']>>
+type Kept = { readonly key: Buffer; readonly value: Buffer; readonly lasts: boolean }
+
+const story: Delivery[] = []
+const stop = new AbortController()
+let stage: Stage
+
+beforeAll(async () => {
+  stage = await Stage.open(inject('platform'), 'open-slots')
+  await follow(stage.platform, (told) => told.event.namespace === stage.namespace && story.push(told), stop.signal)
+  await stage.create(NAME, { storage: { size: '100Mi' } })
+  await stage.healthy(NAME)
+})
+
+afterAll(() => stop.abort())
+
+const types = (from: number): readonly string[] => story.slice(from).map(({ event }) => event.type)
+
+const asController = async (pod: string): Promise<Client> => {
+  const { 'control-password': password = '' } = await stage.secret(`${NAME}-internal`)
+  return stage.connect(pod, { username: 'slotkeeper', password })
+}
+
+async function primaryOf(shard: number): Promise<string> {
+  return (await stage.read(NAME)).status?.topology?.[shard]?.primary ?? ''
+}
+
+async function call<T>(client: Client, commands: readonly (readonly (string | Buffer)[])[]): Promise<readonly T[]> {
+  const batch = client.pipeline()
+  for (const [name, ...rest] of commands) batch.call(String(name), ...rest)
+  return ((await batch.exec()) ?? []).map(([error, answer]) => {
+    if (error !== null) throw error
+    return answer as T
+  })
+}
+
+/** Puts keys into the first slots of a server: bytes for names and values, some for an hour, all behind hash tags. */
+async function fill(client: Client): Promise<readonly Kept[]> {
+  const nodes = String(await client.call('CLUSTER', 'NODES'))
+  const [, first = 0] = /myself,\S+ (?:\S+ ){4}connected (\d+)-/.exec(nodes) ?? []
+  const tags = Array.from({ length: 10_000 }, (_, index) => `{tag${index}}`)
+  const slots = await call<number>(
+    client,
+    tags.map((tag) => ['CLUSTER', 'KEYSLOT', tag]),
+  )
+  const there = tags.filter((_, index) => {
+    const slot = slots[index] ?? -1
+    return slot >= Number(first) && slot < Number(first) + SLOTS
+  })
+  const keys = there.flatMap((tag) =>
+    Array.from({ length: KEYS_PER_TAG }, (_, index): Kept => {
+      const bytes = Buffer.from([0, 0xff, 0x80, 13, 10, index % 256])
+      return { key: Buffer.concat([Buffer.from(`${tag}${index}`), bytes]), value: bytes, lasts: index % 3 > 0 }
+    }),
+  )
+  await call(
+    client,
+    keys.map(({ key, value, lasts }) => ['SET', key, value, ...(lasts ? [] : ['PX', String(HOUR_MS)])]),
+  )
+  // Only what a replica has by now can be there after the end of this server.
+  await until('its replica', PATIENCE_MS, async () => {
+    const [, confirmed] = await call<number>(client, [
+      ['SET', keys[0]?.key ?? '', keys[0]?.value ?? ''],
+      ['WAIT', '1', '1000'],
+    ])
+    return confirmed === 1 ? true : undefined
+  })
+  return keys.map((one, index) => (index === 0 ? { ...one, lasts: true } : one))
+}
+
+/** Reads the keys as an ordinary client; gives those that are not as they were put there. */
+async function wrong(keys: readonly Kept[]): Promise<readonly string[]> {
+  const { password = '' } = await stage.secret(`${NAME}-auth`)
+  const startAt = await Promise.all(
+    (await stage.podsOf(NAME)).map(async (pod) => ({ host: await stage.addressOf(pod), port: 6379 })),
+  )
+  const cluster = connectCluster({ dial: (...to) => stage.platform.dial(...to), startAt, password })
+  const found: string[] = []
+  try {
+    for (let from = 0; from < keys.length; from += 500) {
+      await Promise.all(
+        keys.slice(from, from + 500).map(async ({ key, value, lasts }) => {
+          const [now, leftMs] = await Promise.all([cluster.getBuffer(key), cluster.pttl(key)])
+          const inTime = lasts ? leftMs === -1 : leftMs > 0 && leftMs <= HOUR_MS
+          if (now?.equals(value) !== true || !inTime)
+            found.push(`${key.toString('latin1')}: ${now?.toString('hex')}, ${leftMs} ms`)
+        }),
+      )
+    }
+  } finally {
+    cluster.disconnect()
+  }
+  return found
+}
+
+/**
+ * Begins to move slots with the engine's own tool, inside the source's pod, and waits until so many keys are gone.
+ *
+ * @returns how to kill the tool
+ */
+async function reshard(from: string, to: string, part: number): Promise<() => Promise<unknown>> {
+  const [source, destination] = [await asController(from), await asController(to)]
+  const { 'control-password': password = '' } = await stage.secret(`${NAME}-internal`)
+  const ends = [String(await source.call('CLUSTER', 'MYID')), String(await destination.call('CLUSTER', 'MYID'))]
+  const before = Number(await source.call('DBSIZE'))
+  const what = `--cluster reshard ${await stage.addressOf(from)}:6379 --cluster-from ${ends[0]} --cluster-to ${ends[1]} --cluster-slots ${SLOTS} --cluster-yes`
+  const line = `export REDISCLI_AUTH='${password}'; valkey-cli --user slotkeeper ${what} >/dev/null 2>&1 </dev/null & echo $!`
+  const id = (await stage.kubectl('exec', from, '--', 'sh', '-c', line)).trim()
+  await until(
+    'its progress',
+    PATIENCE_MS,
+    async () => (Number(await source.call('DBSIZE')) <= before - part ? true : undefined),
+    { everyMs: 0 },
+  )
+  source.disconnect()
+  destination.disconnect()
+  return () => stage.kubectl('exec', from, '--', 'sh', '-c', `kill -9 ${id} || true`)
+}
+
+/** Whether a server says that it gives a slot away. */
+async function gives(pod: string): Promise<boolean> {
+  const client = await asController(pod)
+  const open = String(await client.call('CLUSTER', 'NODES')).includes('->-')
+  client.disconnect()
+  return open
+}
+
+/** Waits until an event is told, after so many others. */
+const told = (type: string, from: number): Promise<unknown> =>
+  until(
+    type,
+    PATIENCE_MS,
+    async () => story.slice(from).find(({ event }) => event.type === type)?.event.cloudEvent.data,
+  )
+
+function whole(): Promise<unknown> {
+  return stage.sees(
+    NAME,
+    'whole',
+    (one) =>
+      one.status?.state === 'Healthy' &&
+      isTrue(one, 'Ready') &&
+      isTrue(one, 'SlotsAssigned') &&
+      isTrue(one, 'ReplicationHealthy'),
+  )
+}
+
+test('a reshard that was killed half way is finished: every key is there, and it is told', async () => {
+  const [source, destination] = [await primaryOf(0), await primaryOf(1)]
+  const client = await asController(source)
+  const keys = await fill(client)
+  client.disconnect()
+  const from = story.length
+  for (let tries = 0, open = false; !open; tries += 1) {
+    // Between two slots there is nothing to repair.
+    expect(tries).toBeLessThan(8)
+    const kill = await reshard(source, destination, keys.length / 12)
+    await kill()
+    open = await gives(source)
+  }
+  await told('SlotsLeftOpen', from)
+  expect(await told('SlotsRepaired', from)).toHaveProperty('message', expect.stringMatching(/^Slot \d+ is whole again/))
+  await whole()
+  expect(types(from)).toContain('OperationFinished')
+  expect(await wrong(keys)).toEqual([])
+  expect(storyFaults(story)).toEqual([])
+})
+
+test('the source dies with it: its replica takes over, and no key is missing', async () => {
+  const [source, destination] = [await primaryOf(2), await primaryOf(0)]
+  const client = await asController(source)
+  const keys = await fill(client)
+  client.disconnect()
+  const writer = await stage.write(NAME, 50)
+  const from = story.length
+  await reshard(source, destination, keys.length / 2)
+  await stage.platform.switchboard.killInPod(stage.namespace, source, 'SIGKILL')
+  await told('PrimaryChanged', from)
+  await whole()
+  if (types(from).includes('SlotsLeftOpen')) await told('SlotsRepaired', from)
+  expect(await wrong(keys)).toEqual([])
+  await writer.finish()
+  expect((await writer.missing()).confirmed).toEqual([])
+  writer.close()
+  expect(storyFaults(story)).toEqual([])
+})
