@@ -19,6 +19,7 @@ const wireWords: Readonly<Record<string, string>> = {
   'apps/cluster-controller/src/resources/scripts/prestop.sh': 'parses INFO',
   'apps/cluster-controller/src/resources/scripts/probe.sh': 'parses INFO',
   'apps/cluster-controller/test/start.test.ts': 'writes lines of nodes.conf',
+  'apps/cluster-controller/test/event-writer.ts': 'reads which server of NATS leads the stream',
   'libs/k8s/src/lease.ts': 'the election has its own word',
   'libs/k8s/src/lease-store.ts': 'the election has its own word',
   'libs/k8s/src/resource.ts': 'describes the Lease of the election',

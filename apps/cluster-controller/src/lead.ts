@@ -14,6 +14,7 @@ import type { Logger, Metrics } from '@slotkeeper/observability'
 import { type ClusterObject, parseCluster } from './cluster-object.ts'
 import type { Config } from './config.ts'
 import { clusterController } from './controller.ts'
+import { eventTrouble } from './event-trouble.ts'
 import { tellCommitted } from './notes.ts'
 
 /** Everything that leading works with. */
@@ -43,7 +44,7 @@ export async function lead(setup: Leading, signal: AbortSignal): Promise<void> {
     settings: {
       nodeLossMs: config.SLOTKEEPER_NODE_LOSS_SECONDS * 1000,
       podUid: config.SLOTKEEPER_POD_UID === 'platform' ? null : config.SLOTKEEPER_POD_UID,
-      eventTrouble: (object) => eventTrouble(running, object),
+      eventTrouble: (object) => eventTrouble(running?.trouble(object) ?? null, object.status?.outbox ?? [], Date.now()),
     },
   })
   running = runController(
@@ -132,14 +133,4 @@ function reportPass(
     },
     'pass',
   )
-}
-
-function eventTrouble(running: RunningController<ClusterObject> | undefined, object: ClusterObject) {
-  const trouble = running?.trouble(object) ?? null
-  const oldest = object.status?.outbox[0]
-  // An entry that has just been written is not late yet.
-  if (trouble === null || oldest === undefined || Date.now() - Date.parse(oldest.time) < 30_000) return null
-  const reason =
-    trouble.reason === 'TooOld' ? 'EventStoreTooOld' : trouble.reason === 'Refused' ? 'Refused' : 'EventStoreDown'
-  return { reason, message: trouble.message } as const
 }

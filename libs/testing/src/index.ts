@@ -11,6 +11,8 @@ export {
   startLedgerWriter,
 } from './ledger-writer.ts'
 export { grant, kubectl, makeLimitedUser } from './limited-user.ts'
+export { type AgedNats, startAgedNats } from './aged-nats.ts'
+export { type NatsCluster, startNatsCluster } from './nats-cluster.ts'
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts'
 export { type RedisConfig, type RedisServer, startRedisServer } from './redis-server.ts'
 export {

@@ -24,15 +24,19 @@ export type NatsServer = {
 }
 
 /** Which port and store; a free port and a fresh directory when not said. */
-export type NatsServerOptions = { readonly dir?: string; readonly port?: number }
+export type NatsServerOptions = { readonly dir?: string; readonly port?: number; readonly route?: NatsRoute }
+
+/** A server's place in a cluster: its name there, where it takes the others, and where these are. */
+export type NatsRoute = { readonly name: string; readonly port: number; readonly others: readonly number[] }
 
 /** Starts a real nats-server that syncs every write to disk, and waits until it takes connections. */
-export const startNatsServer = async ({ dir, port }: NatsServerOptions = {}): Promise<NatsServer> => {
+export const startNatsServer = async ({ dir, port, route }: NatsServerOptions = {}): Promise<NatsServer> => {
   const program = await requireTool('natsServer')
   const store = dir ?? (await mkdtemp(join(tmpdir(), 'slotkeeper-nats-')))
   const [free = 0] = await freePorts(1)
   const chosen = port ?? free
-  let child = await launch(program, store, chosen)
+  const config = configOf(store, chosen, route)
+  let child = await launch(program, store, chosen, config)
   return {
     url: `nats://127.0.0.1:${chosen}`,
     port: chosen,
@@ -44,14 +48,22 @@ export const startNatsServer = async ({ dir, port }: NatsServerOptions = {}): Pr
     kill: () => endProcess(child, 'SIGKILL'),
     restart: async () => {
       await endProcess(child, 'SIGTERM')
-      child = await launch(program, store, chosen)
+      child = await launch(program, store, chosen, config)
     },
   }
 }
 
-const launch = async (program: string, dir: string, port: number): Promise<ChildProcess> => {
+const configOf = (dir: string, port: number, route?: NatsRoute): string => {
+  const alone = `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${dir}", sync_interval: always }\n`
+  if (route === undefined) return alone
+  const routes = route.others.map((other) => `"nats://127.0.0.1:${other}"`).join(', ')
+  const cluster = `cluster { name: test, listen: "127.0.0.1:${route.port}", routes: [${routes}] }`
+  return `${alone}server_name: "${route.name}"\n${cluster}\n`
+}
+
+const launch = async (program: string, dir: string, port: number, config: string): Promise<ChildProcess> => {
   const file = join(dir, 'nats.conf')
-  await writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${dir}", sync_interval: always }\n`)
+  await writeFile(file, config)
   const child = spawnBound(program, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   child.stderr?.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-4_000)))
