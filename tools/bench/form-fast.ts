@@ -22,7 +22,7 @@ export async function formFast(
       const range = ranges[index]
       const slots = range === undefined ? [] : [clusterCalls.addSlots([range])]
       const meets = hosts.slice(index + 1).map((host) => clusterCalls.meet(host, CLIENT_PORT, busPort))
-      const prepare = clusterCalls.prepare(FORMING_NODE_TIMEOUT_MS, index + 1)
+      const prepare = clusterCalls.prepare(FORMING_NODE_TIMEOUT_MS, nodes.length - index)
       return node.pipeline([...prepare, ...slots, ...meets], CALL_MS)
     }),
   )

@@ -2,7 +2,15 @@ import { isDeepStrictEqual } from 'node:util'
 import { conditionStatus } from '@slotkeeper/events'
 import { until } from '@slotkeeper/testing'
 import { judge, secondFailureAt, type Verdict } from './contract.ts'
-import { type Claim, operationFaults, ownerFaults, replayFaults, type SeenStatus, statusFaults } from './invariants.ts'
+import {
+  type Claim,
+  coverageFaults,
+  operationFaults,
+  ownerFaults,
+  replayFaults,
+  type SeenStatus,
+  statusFaults,
+} from './invariants.ts'
 import type { Trial } from './trial.ts'
 
 const PATIENCE_MS = 60_000
@@ -31,6 +39,7 @@ export async function conclude(trial: Trial): Promise<Verdict> {
     ...verdict.faults,
     ...statusFaults(trial.watch.statuses()),
     ...ownerFaults(claimsOf(trial)),
+    ...coverageFaults(trial.watch.claims()),
     ...operationFaults(trial.told()),
     ...replayFaults(trial.told(), status),
     ...honestyFaults(trial),

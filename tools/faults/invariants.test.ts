@@ -1,6 +1,14 @@
 import type { Delivery } from '@slotkeeper/nats'
 import { expect, test } from 'vitest'
-import { type Claim, operationFaults, ownerFaults, replayFaults, type SeenStatus, statusFaults } from './invariants.ts'
+import {
+  type Claim,
+  coverageFaults,
+  operationFaults,
+  ownerFaults,
+  replayFaults,
+  type SeenStatus,
+  statusFaults,
+} from './invariants.ts'
 import { randomOf } from './random.ts'
 
 const shard = (number: number, slots: string, more: object = {}) => ({
@@ -44,6 +52,18 @@ test('an epoch has one owner of a slot, at whatever time each says so', () => {
   const history = [claim('a', 'x', 1), claim('b', 'y', 7), claim('a', 'x', 1), claim('a', 'x', 7, 'replica')]
   expect(ownerFaults(history)).toEqual([])
   expect(ownerFaults([...history, claim('c', 'z', 7)])).toEqual(['slot 0, epoch 7: both b and c own it'])
+})
+
+test('in the end each slot has one owner, by the latest word of each server', () => {
+  const claim = (pod: string, ...slots: readonly { readonly first: number; readonly last: number }[]): Claim =>
+    ({ at: 0, pod, row: { role: 'primary', slots } }) as unknown as Claim
+  const [low, high] = [
+    { first: 0, last: 8191 },
+    { first: 8192, last: 16383 },
+  ]
+  expect(coverageFaults([claim('a', low, high), claim('a', low), claim('b', high)])).toEqual([])
+  expect(coverageFaults([claim('a', low)])).toEqual(['in the end the servers own 8192 slots'])
+  expect(coverageFaults([claim('a', low), claim('b', low, high)])).toEqual(['in the end 8192 slots are owned twice'])
 })
 
 const event = (type: string, sequence: number, data: object): Delivery =>

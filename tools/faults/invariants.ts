@@ -9,7 +9,7 @@ import {
   told,
 } from '@slotkeeper/events'
 import type { Delivery } from '@slotkeeper/nats'
-import { type NodeRow, SLOT_COUNT } from '@slotkeeper/redis-topology'
+import { type NodeRow, normalise, SLOT_COUNT, slotCount } from '@slotkeeper/redis-topology'
 import { storyFaults } from '../demo/tour.ts'
 
 /** A status as the API server told it, and when that was heard (`performance.now()`). */
@@ -67,6 +67,18 @@ export function ownerFaults(claims: readonly Claim[]): readonly string[] {
     }
   }
   return [...faults]
+}
+
+/** What is owned by nobody, or by two servers, by the latest word of each. */
+export function coverageFaults(claims: readonly Claim[]): readonly string[] {
+  const latest = new Map(claims.map((claim) => [claim.pod, claim.row]))
+  const owned = [...latest.values()].filter(({ role }) => role === 'primary').flatMap(({ slots }) => slots)
+  const sum = owned.reduce((total, { first, last }) => total + last - first + 1, 0)
+  const distinct = slotCount(normalise(owned))
+  return [
+    ...(distinct === SLOT_COUNT ? [] : [`in the end the servers own ${distinct} slots`]),
+    ...(sum === distinct ? [] : [`in the end ${sum - distinct} slots are owned twice`]),
+  ]
 }
 
 /** Two operations of one cluster under way at once, and ends of operations that never began. */

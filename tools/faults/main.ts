@@ -89,7 +89,7 @@ async function runOne(on: StartedGround, run: Run, index: number): Promise<void>
   if (faults.length > 0) {
     failed.push(run.name)
     for (const fault of faults) console.log(`       ${fault}`)
-    if (trial !== undefined) console.log(`       what was seen: ${await writeReport(on, trial, run.name)}`)
+    console.log(`       what was seen: ${await writeReport(on, run.name, cluster, trial)}`)
     console.log(`       again: make faults SEED=${seed} ONLY=${run.name}`)
   }
   if (trial !== undefined) await trial.end()

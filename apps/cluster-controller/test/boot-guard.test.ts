@@ -64,7 +64,7 @@ async function form(
   await Promise.all(own.map((pod) => pod.start()))
   const ranges: readonly (SlotRange | undefined)[] = evenRanges(SHARDS)
   const timeoutMs = others.nodeTimeoutMs ?? NODE_TIMEOUT_MS
-  await Promise.all(own.map((pod, number) => pod.tell(...clusterCalls.prepare(timeoutMs, number + 1))))
+  await Promise.all(own.map((pod, number) => pod.tell(...clusterCalls.prepare(timeoutMs, own.length - number))))
   for (const [number, pod] of own.entries()) {
     const range = ranges[number]
     const meets = own.slice(number + 1).map(({ ip }) => clusterCalls.meet(ip, CLIENT_PORT, busPort(uid)))

@@ -78,7 +78,9 @@ async function start(engine: string, config: RedisConfig): Promise<Place> {
 export async function formCluster(engine: string, config: RedisConfig = {}): Promise<readonly Place[]> {
   const places = await Promise.all(Array.from({ length: 2 * SHARDS }, () => start(engine, config)))
   await Promise.all(
-    places.map(({ server }, number) => order(server, ...clusterCalls.prepare(FORMING_TIMEOUT_MS, number + 1))),
+    places.map(({ server }, number) =>
+      order(server, ...clusterCalls.prepare(FORMING_TIMEOUT_MS, places.length - number)),
+    ),
   )
   await Promise.all(
     places.map(({ server }, number) => order(server, ...places.slice(number + 1).map((other) => meetOf(other)))),

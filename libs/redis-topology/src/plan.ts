@@ -242,8 +242,10 @@ function meetCommand({ picture, desired }: Case, opId: string): ClusterCommand {
     )
     .map((member) => ({
       pod: member.pod,
-      // Different ones for all: two nodes of one epoch would have to settle it among themselves.
-      epoch: member.index * desired.shards + member.shard + 1,
+      // Different ones for all: two nodes of one epoch would have to settle it among themselves. The first of each shard
+      // get the greatest: a replica speaks with the epoch of its primary, and whoever has heard of a greater one from it
+      // takes that for stale (Valkey 9, clusterProcessPacket), and for a primary for ever.
+      epoch: (desired.membersPerShard - 1 - member.index) * desired.shards + member.shard + 1,
       nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS,
     }))
   return { type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }

@@ -12,7 +12,9 @@ const dieWhileForming: Shape['whileForming'] = async ({ stage, controller }, nam
   const at = 1 + random.below(FORMING_EVENTS)
   const seq = async (): Promise<number> => (await stage.read(name)).status?.lifecycle?.seq ?? 0
   await until(`event ${at} of ${name}`, PATIENCE_MS, async () => (await seq()) >= at || undefined, { everyMs: 5 })
+  const holder = await controller.holder()
   await controller.kill()
+  await controller.succeeded(holder)
 }
 
 /** Kills the primary of a shard, and waits until one of the next events, which one is drawn, is committed. */
@@ -39,6 +41,7 @@ export const controllers: readonly Scenario[] = [
     proves:
       'F12, SAFETY 13: the controller dies at any commit of a formation; the next one ends it, once, and gives back what was borrowed',
     persistence: ['none'],
+    sample: ['none'],
     shape: { whileForming: dieWhileForming },
     run: async (trial) => {
       const timeouts = await Promise.all(
@@ -65,6 +68,7 @@ export const controllers: readonly Scenario[] = [
     name: 'controller-killed-with-primary',
     proves: 'F12, SAFETY 1: primary and controller die at the same moment',
     persistence: ['none', 'rdb', 'aof'],
+    sample: ['rdb'],
     run: async (trial) => {
       trial.honest = false
       const { shard, primary } = await trial.anyShard()

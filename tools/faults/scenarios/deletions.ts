@@ -21,6 +21,7 @@ export const deletions: readonly Scenario[] = [
     name: 'primary-forced-away',
     proves: 'F1: the pod of a primary is deleted by force, without its hook and without a last word of kubelet',
     persistence: ['none', 'aof'],
+    sample: ['aof'],
     run: async (trial) => {
       const { shard, primary } = await trial.anyShard()
       await trial.fault({ shards: [shard], pods: [primary] }, () =>
@@ -34,6 +35,7 @@ export const deletions: readonly Scenario[] = [
     proves:
       'F4, SAFETY 11: the pods of all primaries are deleted at once; they hand over one after the other, and nothing is lost',
     persistence: ['none', 'aof'],
+    sample: ['none'],
     run: async (trial) => {
       const primaries = (await trial.shards()).map(({ primary }) => primary)
       await trial.fault({ shards: ALL, pods: primaries, loses: false }, () =>
