@@ -51,7 +51,7 @@ describe('formation', () => {
       for (let shard = 0; shard < SHARDS; shard += 1) {
         const primaryId = places[shard]?.id
         const slots = [ranges[shard]]
-        expect(rowOf(one, primaryId)).toMatchObject({ role: 'primary', slots, configEpoch: shard + 1 })
+        expect(rowOf(one, primaryId)).toMatchObject({ role: 'primary', slots, configEpoch: places.length - shard })
         expect(rowOf(one, places[shard + SHARDS]?.id)).toMatchObject({ role: 'replica', primaryId, slots: [] })
       }
     }
