@@ -15,7 +15,7 @@ import { type ClusterObject, parseCluster } from './cluster-object.ts'
 import type { Config } from './config.ts'
 import { clusterController } from './controller.ts'
 import { eventTrouble } from './event-trouble.ts'
-import { tellCommitted } from './notes.ts'
+import { tellCommitted, tellUnwritten } from './notes.ts'
 
 /** Everything that leading works with. */
 export type Leading = {
@@ -105,7 +105,7 @@ function measured({ store, metrics }: Leading): Pick<EventStore, 'append' | 'las
 }
 
 function reportPass(
-  { metrics, log }: Leading,
+  { metrics, log, recorder }: Leading,
   controller: string,
   report: PassReport,
   running: RunningController<ClusterObject> | undefined,
@@ -119,10 +119,11 @@ function reportPass(
     metrics.queueDepth.set({ name: controller }, due)
     metrics.activeWorkers.set({ controller }, working)
   }
-  const problem = report.error instanceof Error ? report.error.message : undefined
+  const problem = report.unwritten?.message ?? (report.error instanceof Error ? report.error.message : undefined)
   if (report.result === 'Failed') metrics.reconcileErrors.inc({ controller })
+  if (report.unwritten !== undefined) tellUnwritten(recorder, report.key, report.unwritten)
   const told = report.committed || report.commands.length > 0
-  const level = report.result === 'Failed' ? 'warn' : told ? 'info' : 'debug'
+  const level = report.result === 'Failed' || report.unwritten !== undefined ? 'warn' : told ? 'info' : 'debug'
   log[level](
     {
       cluster: `${report.key.namespace}/${report.key.name}`,

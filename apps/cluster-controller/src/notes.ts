@@ -1,4 +1,5 @@
 import { GROUP, VERSION } from '@slotkeeper/api'
+import type { Key, Unwritten } from '@slotkeeper/controller'
 import { noteOf } from '@slotkeeper/events'
 import type { Recorder } from '@slotkeeper/k8s'
 import type { ClusterObject } from './cluster-object.ts'
@@ -14,6 +15,12 @@ export function tellCommitted(recorder: Recorder, before: ClusterObject, after: 
     const regarding = { apiVersion: `${GROUP}/${VERSION}`, kind: 'RedisCluster', namespace, name, uid }
     recorder.record({ regarding, ...note, action: 'Reconcile' })
   }
+}
+
+/** Tells on the object what its status cannot say. */
+export function tellUnwritten(recorder: Recorder, { namespace, name }: Key, { uid, reason, message }: Unwritten): void {
+  const regarding = { apiVersion: `${GROUP}/${VERSION}`, kind: 'RedisCluster', namespace, name, uid }
+  recorder.record({ regarding, type: 'Warning', reason, action: 'Reconcile', note: message })
 }
 
 /** Who the process is, for Events about itself. */

@@ -24,7 +24,8 @@ export const CLUSTER_CONDITIONS = {
     absentWhenFalse: true,
   },
   Stalled: {
-    meaning: 'A person must act: only data loss, or a fault that no retry cures, could go on.',
+    meaning:
+      'A person must act: only data loss, or a fault that no retry cures, could go on. ForeignController stands in no status, which belongs to the other controller: it is a Warning Event.',
     reasons: [
       'DataMissing',
       'HistoryDisputed',

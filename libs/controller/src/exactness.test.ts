@@ -53,7 +53,7 @@ test('every committed event is in the stream once and in order, and the outbox i
   )
   expect(faultsMet).toBeGreaterThan(1500)
   expect(spills).toBeGreaterThan(300)
-})
+}, 180_000)
 
 const go = (which: number, fault: Fault = 'none'): Step => ({ type: 'io', which, fault })
 
@@ -97,7 +97,7 @@ test('an erased status or a re-created object repeats nothing and keeps the orde
     { numRuns: 1000, examples: [[spilledTooLate]] },
   )
   expect(lives).toBeGreaterThan(1200)
-})
+}, 180_000)
 
 test('a status restored to an older one, and a history that the store forgot, repeat nothing and lose nothing new', async () => {
   let restores = 0
@@ -110,7 +110,7 @@ test('a status restored to an older one, and a history that the store forgot, re
     { numRuns: 1000 },
   )
   expect(restores).toBeGreaterThan(800)
-})
+}, 180_000)
 
 test.each([
   'publishBeforeCommit',
@@ -119,11 +119,18 @@ test.each([
   'storeIgnoresExpectation',
   'forgetSpill',
   'noEpoch',
-] as const)('the test can fail: %s is found', async (bug) => {
-  const property = fc.asyncProperty(faultySteps, async (steps) => lostOrMoved(await play({ steps, bug })).length === 0)
-  const { failed } = await fc.check(property, { numRuns: 1500, endOnFailure: true })
-  expect(failed).toBe(true)
-})
+] as const)(
+  'the test can fail: %s is found',
+  async (bug) => {
+    const property = fc.asyncProperty(
+      faultySteps,
+      async (steps) => lostOrMoved(await play({ steps, bug })).length === 0,
+    )
+    const { failed } = await fc.check(property, { numRuns: 1500, endOnFailure: true })
+    expect(failed).toBe(true)
+  },
+  180_000,
+)
 
 test('the test can fail: numbers without a life are found', async () => {
   const property = fc.asyncProperty(
@@ -132,4 +139,4 @@ test('the test can fail: numbers without a life are found', async () => {
   )
   const { failed } = await fc.check(property, { numRuns: 1500, endOnFailure: true })
   expect(failed).toBe(true)
-})
+}, 180_000)

@@ -1,6 +1,7 @@
 export type * from './contract.ts'
 export { InvariantError } from './errors.ts'
 export { outboxBounds } from './outbox.ts'
+export type { Unwritten } from './foreign-claim.ts'
 export type { PassReport, PassResult } from './run-pass.ts'
 export type { Trouble } from './publish-life.ts'
 export { runController } from './run-controllers.ts'

@@ -40,7 +40,32 @@ test('a deposed process that still believes in its lease leaves a claimed object
   world.startProcess()
   await rest(world, world.now + 120_000)
   expect(world.object?.status?.lifecycle).toMatchObject({ epoch: 2, holder: 'p2' })
-  expect(world.reports.some((report) => report.result === 'Foreign')).toBe(true)
+  const foreign = world.reports.find((report) => report.result === 'Foreign')
+  expect(foreign?.unwritten).toEqual({
+    uid: 'uid-1',
+    reason: 'ForeignController',
+    message: 'p2 looks after it under epoch 2; p1, under epoch 1, leaves it alone',
+  })
+})
+
+test('a status that is refused for its size is said so and tried again now and then; commands go on, no event is lost', async () => {
+  const world = new World()
+  world.startProcess()
+  await rest(world, world.now + 60_000)
+  world.tooLarge = true
+  world.truth += 3
+  const [looks, acts] = [world.reports.length, world.acted.length]
+  await rest(world, world.now + 600_000)
+  const since = world.reports.slice(looks)
+  expect(since.filter(({ result }) => result === 'TooLarge').length).toBeGreaterThan(5)
+  expect(since.length).toBeLessThan(70)
+  expect(since.at(-1)?.unwritten).toMatchObject({ uid: 'uid-1', reason: 'StatusTooLarge' })
+  expect(world.acted.length).toBeGreaterThan(acts)
+  expect(world.object?.status?.count).toBe(1)
+  world.tooLarge = false
+  await rest(world, world.now + 60_000)
+  expect(world.object?.status).toMatchObject({ count: 4, outbox: [], lifecycle: { seq: 4 } })
+  expect(world.stream.map(({ data }) => [data.from, data.to])).toEqual([0, 1, 2, 3].map((from) => [from, from + 1]))
 })
 
 test('what a deposed process spills late is found without a restart, and does not stay', async () => {

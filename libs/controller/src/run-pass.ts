@@ -14,6 +14,7 @@ import type {
 import type { StatusOf, Timers } from './contract.ts'
 import { InvariantError, isConflict, messageOf, reasonOf } from './errors.ts'
 import type { Failures } from './failures.ts'
+import { foreignClaim, type Unwritten } from './foreign-claim.ts'
 import { type LoopWatch, watchLoop } from './loop-watch.ts'
 import { nextLife } from './next-life.ts'
 import { inSpills, lifecycleOf, nextRuntimeStatus, type OutboxBounds, sameStatus, waitingIn } from './outbox.ts'
@@ -26,6 +27,7 @@ export const passLimits = { getMs: 10_000, observeMs: 2_000, commitMs: 10_000, a
 const leaseMarginMs = 3_000
 const lookAgainAtForeignMs = 30_000
 const withheldLookAgainMs = 1_000
+const refusedLookAgainMs = 10_000
 const lookAgainMs = { least: 50, most: 60_000 } as const
 
 /** What a pass runs on: the controller, its ports, and what this process remembers between passes. */
@@ -44,13 +46,15 @@ export type PassSetup<Spec, S extends Remembered, Observed, C extends Command, E
 
 /**
  * How a pass ended. `Foreign`: another holder claimed the object. `Withheld`: the outbox is full, so the
- * decision was not committed. `LeaseEnding` and `LoopJumped`: commands were left for a later pass. `Aborted`: the process stops.
+ * decision was not committed. `TooLarge`: the API server refused the status for its size, so that it was not committed
+ * either; what needs no new intent was done all the same. `LeaseEnding` and `LoopJumped`: commands were left for a later pass. `Aborted`: the process stops.
  */
 export type PassResult =
   | 'Done'
   | 'Gone'
   | 'Foreign'
   | 'Withheld'
+  | 'TooLarge'
   | 'LeaseEnding'
   | 'LoopJumped'
   | 'Later'
@@ -68,6 +72,8 @@ export type PassReport = {
   readonly lookAgainInMs: number | null
   readonly durationMs: number
   readonly error?: unknown
+  /** What a person should hear of, and the status cannot say: it belongs to another, or was refused. */
+  readonly unwritten?: Unwritten
 }
 
 type Ending = {
@@ -76,6 +82,7 @@ type Ending = {
   readonly committed: boolean
   readonly commands: readonly string[]
   readonly error?: unknown
+  readonly unwritten?: Unwritten
 }
 
 /** Looks at one object once: get, observe, decide, commit, relay, act. Never rejects. */
@@ -120,7 +127,8 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
     setup.standstill.forget(key)
     return ending('Gone', null)
   }
-  if (isForeign(read, ports.lease)) return ending('Foreign', lookAgainAtForeignMs)
+  const unwritten = foreignClaim(read, ports.lease)
+  if (unwritten !== null) return { ...ending('Foreign', lookAgainAtForeignMs), unwritten }
   const object = await inLatestLife(setup, read, limits)
 
   const observeMs = setup.observeMs ?? passLimits.observeMs
@@ -133,12 +141,12 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
   const made = { object, decision, now }
   const first = planCommit(setup, made)
   const spilled = first.withheld && (await spill(setup, object, limits))
-  const { status, commands, withheld } = spilled ? planCommit(setup, { ...made, spilled }) : first
+  const planned = spilled ? planCommit(setup, { ...made, spilled }) : first
   signal.throwIfAborted()
-  const current =
-    status === 'same'
-      ? object
-      : await withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, status, io))
+  const { current, refused } = await commit(setup, object, planned.status, limits)
+  const status = refused === undefined ? planned.status : 'same'
+  const { withheld } = planned
+  const commands = refused === undefined ? planned.commands : harmlessIn(object, planned.commands)
   if (waitingIn(current.status, 0).length > 0) ports.relay.offer(current)
 
   const leastMs = setup.standstill.look(key, outlineOf(decision), status !== 'same', now)
@@ -151,10 +159,49 @@ async function oneRound<Spec, S extends Remembered, Observed, C extends Command,
     loop,
     signal,
   })
-  const result = withheld && acted.result === 'Done' ? 'Withheld' : acted.result
   const wantedMs = withheld ? withheldLookAgainMs : decision.lookAgainInMs
   const lookAgainInMs = acted.lookAgainInMs ?? within(Math.max(leastMs, wantedMs))
-  return { ...acted, result, lookAgainInMs, committed: status !== 'same' }
+  const end = { ...acted, lookAgainInMs, committed: status !== 'same' }
+  if (refused !== undefined) {
+    const unwritten = { uid: object.metadata.uid, reason: 'StatusTooLarge', message: messageOf(refused) }
+    return {
+      ...end,
+      result: 'TooLarge',
+      lookAgainInMs: Math.max(lookAgainInMs, refusedLookAgainMs),
+      error: refused,
+      unwritten,
+    }
+  }
+  return { ...end, result: withheld && acted.result === 'Done' ? 'Withheld' : acted.result }
+}
+
+/**
+ * Writes the status. One that is refused for its size stays as it was: nothing is lost, since the next pass finds the
+ * same difference again. A claim that is not written yet lets nothing out.
+ */
+async function commit<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
+  { ports }: PassSetup<Spec, S, Observed, C, E>,
+  object: Obj<Spec, S>,
+  status: StatusOf<S> | 'same',
+  limits: Limits,
+): Promise<{ readonly current: Obj<Spec, S>; readonly refused?: unknown }> {
+  if (status === 'same') return { current: object }
+  try {
+    return {
+      current: await withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, status, io)),
+    }
+  } catch (error) {
+    if (reasonOf(error) !== 'TooLarge' || lifecycleOf(object.status)?.epoch !== ports.lease.epoch) throw error
+    return { current: object, refused: error }
+  }
+}
+
+/** Those that need no intent which is not committed yet. */
+function harmlessIn<S extends Remembered, C extends Command>(
+  { status }: { readonly status: StatusOf<S> | null },
+  commands: readonly C[],
+): readonly C[] {
+  return commands.filter(({ opId }) => opId === undefined || opId === status?.operation?.id)
 }
 
 /** The object, after a write of its own where its status was restored to an older one and must begin a new life. */
@@ -169,16 +216,6 @@ async function inLatestLife<Spec, S extends Remembered, Observed, C extends Comm
   const { epoch, holder } = ports.lease
   const reborn = { ...status, ...nextLife(status, past, { now: ports.clock.now(), epoch, holder }) }
   return withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, reborn, io))
-}
-
-/** An object under a higher epoch, or under our epoch and another name, belongs to somebody else. */
-function isForeign<Spec, S extends Remembered>(
-  object: Obj<Spec, S>,
-  lease: { readonly epoch: number; readonly holder: string },
-): boolean {
-  const lifecycle = lifecycleOf(object.status)
-  if (lifecycle === null) return false
-  return lifecycle.epoch > lease.epoch || (lifecycle.epoch === lease.epoch && lifecycle.holder !== lease.holder)
 }
 
 function assertCommands<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(
@@ -240,8 +277,7 @@ function planCommit<Spec, S extends Remembered, Observed, C extends Command, E e
   const next = nextRuntimeStatus(object.status, events, writing)
   if (!next.full) return { status: { ...decision.status, ...next.status }, commands, withheld: false }
 
-  const intended = object.status?.operation?.id
-  const harmless = commands.filter((command) => command.opId === undefined || command.opId === intended)
+  const harmless = harmlessIn(object, commands)
   const claim = nextRuntimeStatus(object.status, [], writing)
   const claimed = claims && object.status !== null && !claim.full ? { ...object.status, ...claim.status } : 'same'
   return { status: claimed, commands: harmless, withheld: true }
