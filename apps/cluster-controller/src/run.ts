@@ -2,6 +2,7 @@ import { connectKube, createElection, createRecorder, objectsOf } from '@slotkee
 import type { Logger, Metrics } from '@slotkeeper/observability'
 import type { Config } from './config.ts'
 import { openEventStore } from './event-store.ts'
+import { isUnused } from './is-unused.ts'
 import { lead } from './lead.ts'
 import { nextEpoch } from './next-epoch.ts'
 import { tellEventStore } from './notes.ts'
@@ -20,8 +21,11 @@ const NAME = 'slotkeeper-cluster-controller'
 /** Stands for election and runs the controller while leading; resolves when the signal aborts. */
 export async function run(setup: RunSetup): Promise<void> {
   const { config, log, metrics, signal, holder } = setup
-  const kube = connectKube(config.KUBECONFIG === undefined ? {} : { kubeconfigPath: config.KUBECONFIG })
+  const access = config.KUBECONFIG === undefined ? {} : { kubeconfigPath: config.KUBECONFIG }
+  const kube = connectKube(access)
   const objects = objectsOf(kube)
+  // Of its own, so that no call that hangs, of passes or notes, stands before a renewal: two, since one may have died.
+  const renewals = connectKube({ ...access, connections: 2 })
   const onProblem = (error: unknown): void =>
     log.warn({ problem: error instanceof Error ? error.message : String(error) }, 'a call failed')
   const recorder = createRecorder({
@@ -40,11 +44,12 @@ export async function run(setup: RunSetup): Promise<void> {
     log.error({ namespace }, 'this namespace may not be read: its clusters are left alone')
   const store = openEventStore({ ...setup, onTrouble })
   const election = createElection({
-    objects,
+    objects: objectsOf(renewals),
     key: { namespace: config.SLOTKEEPER_NAMESPACE, name: NAME },
     holder,
     durationMs: config.SLOTKEEPER_LEASE_SECONDS * 1000,
     nextEpoch: (counter, stop) => nextEpoch(objects, config.watchNamespaces, counter, unreadable, { signal: stop }),
+    isUnused: (stop) => isUnused(objects, config.watchNamespaces, { signal: stop }),
     onProblem,
   })
   while (!signal.aborted) {
@@ -62,5 +67,5 @@ export async function run(setup: RunSetup): Promise<void> {
     log.info({ ending }, 'no longer leading')
   }
   await recorder.close()
-  await kube.close()
+  await Promise.all([kube.close(), renewals.close()])
 }

@@ -90,6 +90,20 @@ test('an outbox is published in order and trimmed once, some seconds after the l
   expect(trims).toEqual([3])
 })
 
+test('passes that offer an outbox again and again do not put off its trim', async () => {
+  const { relay, trims, pass } = aRelay()
+  for (let looks = 0; looks < 12; looks += 1) {
+    relay.offer(anObject(1, 3))
+    await relay.settled()
+    await pass(500)
+  }
+  expect(trims).toEqual([3])
+  relay.offer(anObject(1, 4))
+  await relay.settled()
+  await pass(5_000)
+  expect(trims).toEqual([3, 4])
+})
+
 test('what another process published is not published again', async () => {
   const { relay, stream, tries, acknowledged } = aRelay()
   stream.push('u:100:1', 'u:100:2')

@@ -38,6 +38,8 @@ type Slot = {
   state: 'idle' | 'publishing' | 'waiting'
   trouble: Trouble | null
   gone: boolean
+  /** How much of which life the trim is planned for that `cancelTrim` calls off. */
+  trims: { readonly life: Life; readonly published: number } | null
   cancelTrim: () => void
 }
 
@@ -91,6 +93,7 @@ export function createRelay(options: RelayOptions): RunningRelay {
       if (slot === undefined) return
       slot.gone = true
       slot.cancelTrim()
+      slot.trims = null
       if (slot.state === 'idle') slots.delete(nameOf(key))
     },
     waiting: () => [...slots.values()].filter(waitsIn).length,
@@ -136,7 +139,7 @@ function joined(spills: readonly Spill[]): readonly Spill[] {
 }
 
 function newSlot(key: Key): Slot {
-  return { key, lives: [], state: 'idle', trouble: null, gone: false, cancelTrim: () => undefined }
+  return { key, lives: [], state: 'idle', trouble: null, gone: false, trims: null, cancelTrim: () => undefined }
 }
 
 function lifeOf(slots: ReadonlyMap<string, Slot>, object: Committed): Life | undefined {
@@ -148,10 +151,19 @@ function waitsIn(slot: Slot): boolean {
 }
 
 function planTrim(options: RelayOptions, slot: Slot): void {
-  slot.cancelTrim()
   const life = slot.lives.at(-1)
-  if (life === undefined || life.published <= (lifecycleOf(life.object.status)?.published ?? 0)) return
-  slot.cancelTrim = options.timers.after(options.trimAfterMs, () => options.trim(life.object, life.published))
+  const published = life?.published ?? 0
+  const isDue = life !== undefined && published > (lifecycleOf(life.object.status)?.published ?? 0)
+  // Each pass offers what still lies in the outbox: that must not put off the trim of it.
+  if (isDue && slot.trims?.life === life && slot.trims.published === published) return
+  slot.cancelTrim()
+  slot.trims = null
+  if (!isDue) return
+  slot.trims = { life, published }
+  slot.cancelTrim = options.timers.after(options.trimAfterMs, () => {
+    slot.trims = null
+    options.trim(life.object, published)
+  })
 }
 
 /** What was told of a life is never beyond what was committed, unless a status came back that was older. */

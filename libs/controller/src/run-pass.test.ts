@@ -50,6 +50,7 @@ type Case = {
   readonly ends?: 'WhenSpilled' | 'Anyway'
   readonly now?: number
   readonly standstill?: Standstill
+  readonly stopDuringSlow?: boolean
   /** How long the command `Slow` takes. */
   readonly slowMs?: number
   /** Until when the lease is held, by the clock of the pass. */
@@ -59,8 +60,8 @@ type Case = {
 async function pass(given: Case, failures = createFailures()) {
   const log: string[] = []
   const commits: (Thing['status'] & object)[] = []
-  let now = given.now ?? 5_000
-  let conflicts = given.conflicts ?? 0
+  const stop = new AbortController()
+  let [now, conflicts] = [given.now ?? 5_000, given.conflicts ?? 0]
   const controller: Controller<null, Status, number, Act, EventBody> = {
     kind: { group: 'g', version: 'v1', plural: 'things' },
     wakes: () => undefined,
@@ -81,6 +82,7 @@ async function pass(given: Case, failures = createFailures()) {
       if (command.type === 'Slow') {
         const before = io.mayAct()
         now += given.slowMs ?? 0
+        if (given.stopDuringSlow === true) stop.abort()
         return before && io.mayAct() ? { result: 'accepted' } : { result: 'later', inMs: 50 }
       }
       log.push(command.type)
@@ -136,7 +138,7 @@ async function pass(given: Case, failures = createFailures()) {
       trimDue: () => given.trimDue ?? false,
     },
     key,
-    new AbortController().signal,
+    stop.signal,
   )
   return { report, log, commits, failures: failures.of(key) }
 }
@@ -257,10 +259,8 @@ describe('what is not let out', () => {
   test('a lease that ends within 3 s and a jump of the event loop leave the commands for later', async () => {
     const decision = { commands: [{ type: 'MeetNode' }] }
     expect((await pass({ decision, held: false })).report).toMatchObject({ result: 'LeaseEnding', commands: [] })
-    expect((await pass({ decision, jumpDuringObserve: true })).report).toMatchObject({
-      result: 'LoopJumped',
-      commands: [],
-    })
+    const jumped = await pass({ decision, jumpDuringObserve: true })
+    expect(jumped.report).toMatchObject({ result: 'LoopJumped', commands: [] })
   })
 
   test('what is under way hears that the lease is ending, or that the process stood still', async () => {
@@ -271,6 +271,7 @@ describe('what is not let out', () => {
     expect(late.report).toMatchObject({ result: 'LeaseEnding', commands: ['Slow'] })
     expect(late.log).toEqual([])
     expect((await pass({ decision, slowMs: 2_000 })).report).toMatchObject({ result: 'LoopJumped', commands: ['Slow'] })
+    expect((await pass({ decision, stopDuringSlow: true })).report.result).toBe('Later')
   })
 
   test('a full outbox holds back state, events and new intents, but no healing', async () => {

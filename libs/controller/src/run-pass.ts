@@ -346,7 +346,7 @@ async function actInOrder<Spec, S extends Remembered, Observed, C extends Comman
     const end = setup.controller.ends?.(command) ?? 'No'
     if (end !== 'No' && !(await spill(setup, work.current, limits)) && end === 'WhenSpilled')
       return { result: 'CommandFailed', lookAgainInMs: setup.backoff.next(work.key), commands }
-    const mayAct = (): boolean => hindrance(ports.lease, work.loop) === null
+    const mayAct = (): boolean => !work.signal.aborted && hindrance(ports.lease, work.loop) === null
     const outcome = await withDeadline(limits, passLimits.actMs, (io) =>
       setup.controller.act(command, { ...io, mayAct }),
     )

@@ -11,6 +11,8 @@ export type LeaseRecord = {
   readonly version: string
   /** Empty when nobody holds it. */
   readonly holder: string
+  /** When its holder said that it renewed it, in the holder's words. */
+  readonly renewedAt: string
   readonly epoch: number
   readonly durationMs: number
   readonly transitions: number
@@ -21,7 +23,7 @@ export type LeaseStore = {
   read(io: CallIo): Promise<LeaseRecord | null>
   create(io: CallIo): Promise<LeaseRecord>
   take(seen: LeaseRecord, io: CallIo): Promise<LeaseRecord>
-  renew(seen: LeaseRecord, epoch: number, io: CallIo): Promise<LeaseRecord>
+  renew(seen: LeaseRecord, epoch: number, renewedAt: string, io: CallIo): Promise<LeaseRecord>
   release(seen: LeaseRecord, io: CallIo): Promise<void>
 }
 
@@ -57,7 +59,7 @@ export function leaseStore(objects: Objects, key: ObjectKey, holder: string, dur
       return recordOf(await objects.create(leases, lease, io))
     },
     take: (seen, io) => write(seen, { ...claim(), leaseTransitions: seen.transitions + 1 }, io),
-    renew: (seen, epoch, io) => write(seen, { renewTime: microTime() }, io, epoch),
+    renew: (seen, epoch, renewedAt, io) => write(seen, { renewTime: renewedAt }, io, epoch),
     async release(seen, io) {
       await write(seen, { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() }, io)
     },
@@ -74,12 +76,14 @@ function recordOf(lease: KubeObject): LeaseRecord {
     readonly holderIdentity?: string
     readonly leaseDurationSeconds?: number
     readonly leaseTransitions?: number
+    readonly renewTime?: string
   }
   const epoch = Number(lease.metadata.annotations?.[EPOCH_ANNOTATION] ?? 0)
   return {
     uid: lease.metadata.uid ?? '',
     version: lease.metadata.resourceVersion ?? '',
     holder: spec.holderIdentity ?? '',
+    renewedAt: spec.renewTime ?? '',
     epoch: Number.isSafeInteger(epoch) && epoch > 0 ? epoch : 0,
     durationMs: (spec.leaseDurationSeconds ?? 15) * 1_000,
     transitions: spec.leaseTransitions ?? 0,

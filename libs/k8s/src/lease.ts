@@ -1,23 +1,27 @@
-import { isKubeError } from './errors.ts'
-import { type LeaseRecord, type LeaseStore, leaseStore } from './lease-store.ts'
+import { createBackoff } from './backoff.ts'
+import { isKubeError, KubeError } from './errors.ts'
+import { type LeaseRecord, type LeaseStore, leaseStore, microTime } from './lease-store.ts'
 import type { Objects } from './objects.ts'
 import type { ObjectKey } from './resource.ts'
 import { type CallIo, pause } from './time-limit.ts'
 
 /**
  * The times of an election, as parts of the Lease's duration D (15 s unless said otherwise). A renewal each D/2 costs 8
- * requests a minute and leaves half of D when nothing fails. What fails is repeated at once until 4/5 of D are over;
- * then the leadership ends, and what runs has the last fifth, 3 s, to stop in before anybody else can lead.
+ * requests a minute and leaves half of D when nothing fails. What fails is repeated, after growing pauses, until 4/5 of
+ * D are over; then the leadership ends, and what runs has the last fifth, 3 s, to stop in before anybody else can lead.
  */
 const RENEW_AT = 1 / 2
 const GIVE_UP_AT = 4 / 5
 /** How long the first try of a renewal may take; each further one twice as long, for a server that is only slow. */
 const FIRST_TRY = 1 / 15
+/** Pauses between tries of a renewal: 0.2 s, twice as long each time, up to 1.5 s; up to 2 s if the server asks for it. */
+const [SHORTEST_PAUSE, LONGEST_PAUSE, LONGEST_ASKED_PAUSE] = [1 / 75, 1 / 10, 2 / 15]
 /** How often the others look. */
 const LOOK_EACH = 1 / 5
 
 /** How one process stands for election. */
 export type LeaseOptions = {
+  /** Over connections that nobody else makes wait. */
   readonly objects: Objects
   readonly key: ObjectKey
   /** Unique per process start: two processes of one name would both believe that they lead. */
@@ -25,6 +29,11 @@ export type LeaseOptions = {
   readonly durationMs?: number
   /** After winning: 1 + the largest epoch there is, of the Lease's counter and of every status. */
   readonly nextEpoch: (counterInLease: number, signal: AbortSignal) => Promise<number>
+  /**
+   * Asked when there is no Lease: whether there is nothing that a leader could act on, so that it may be created at once.
+   * Else somebody may still lead under a Lease that was deleted, and learns of it within its duration.
+   */
+  readonly isUnused?: (signal: AbortSignal) => Promise<boolean>
   readonly onProblem: (error: unknown) => void
   readonly random?: () => number
 }
@@ -93,15 +102,18 @@ async function campaign(context: Context, signal: AbortSignal): Promise<LeaseRec
   const random = options.random ?? Math.random
   let seen: Seen | undefined
   while (!signal.aborted) {
+    const io = (): CallIo => ({ signal, deadline: Date.now() + durationMs / 3 })
     try {
-      const sent = moment()
-      const io = { signal, deadline: Date.now() + durationMs / 3 }
-      const found = await store.read(io)
+      const found = await store.read(io())
       if (found !== null && seen?.version !== found.version) {
         seen = { version: found.version, at: performance.now(), lastsMs: found.durationMs }
       }
+      // There may have been one, until just before we came.
+      if (found === null && seen === undefined && !(await isUnused(options, signal)))
+        seen = { version: '', at: performance.now(), lastsMs: durationMs }
       if (isFree(found, seen, options.holder)) {
-        const lease = found === null ? await store.create(io) : await store.take(found, io)
+        const sent = moment()
+        const lease = found === null ? await store.create(io()) : await store.take(found, io())
         state.renewed = sent
         return lease
       }
@@ -116,6 +128,16 @@ async function campaign(context: Context, signal: AbortSignal): Promise<LeaseRec
     await pause(Math.min(restMs, leftMs), signal)
   }
   return undefined
+}
+
+/** No answer is no yes. */
+async function isUnused(options: LeaseOptions, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await options.isUnused?.(signal)) ?? false
+  } catch (error) {
+    options.onProblem(error)
+    return false
+  }
 }
 
 function isFree(found: LeaseRecord | null, seen: Seen | undefined, holder: string): boolean {
@@ -153,8 +175,11 @@ async function lead(context: Context, taken: LeaseRecord, work: LeaseWork, signa
   if (working !== undefined) {
     work.onStopped()
     const leftMs = renewed === undefined ? 0 : Math.max(0, durationMs - age(renewed))
-    // Work that has not ended may still act: nobody else may begin before the Lease has run out.
-    if (!(await endsWithin(working, leftMs))) return signal.aborted ? 'released' : 'lost'
+    // Work that has not ended may still act: nobody else may begin before the Lease has run out, ourselves not at all.
+    if (!(await endsWithin(working, leftMs))) {
+      await Promise.race([working, whenAborted(signal)])
+      return signal.aborted ? 'released' : 'lost'
+    }
   }
   if (releasable) await release(context, last).catch(options.onProblem)
   return signal.aborted ? 'released' : 'lost'
@@ -165,6 +190,11 @@ async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> 
   const inTime = await Promise.race([work.then(() => true), pause(ms, ended.signal).then(() => false)])
   ended.abort()
   return inTime
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 /** Reads first: the last renewal may have been cut off after it was done. */
@@ -182,47 +212,82 @@ async function renewUntilStopped(
   leading: AbortController,
   start: (epoch: number) => void,
 ): Promise<LeaseRecord | undefined> {
-  const { options, store, durationMs, state } = context
-  const io = (): { signal: AbortSignal; deadline: number } => ({
-    signal: leading.signal,
-    // A connection that has died in silence must leave time for a try on another one.
-    deadline: Date.now() + durationMs * FIRST_TRY * 2 ** Math.min(failures, 5),
-  })
+  const { state } = context
+  const renewal = createRenewal(context, leading.signal)
   let drawn: number | undefined
   let started = false
-  let failures = 0
+  let failed = false
   let lease: LeaseRecord = taken
   void epoch.then((value) => (drawn = value))
   while (!leading.signal.aborted) {
-    // A failed renewal is repeated at once; before the start, the epoch wakes us up.
-    const rest = failures > 0 ? undefined : pause(untilRenewal(context), leading.signal)
+    // After a failure the pause lies behind us; before the start, the epoch wakes us up.
+    const rest = failed ? undefined : pause(untilRenewal(context), leading.signal)
     await (drawn === undefined && rest !== undefined ? Promise.race([rest, epoch]) : started ? rest : undefined)
     if (leading.signal.aborted) break
-    try {
-      const sent = moment()
-      lease = await store.renew(lease, drawn ?? lease.epoch, io())
-      if (isTooOld(context)) leading.abort()
-      else state.renewed = sent
-      failures = 0
-      if (drawn !== undefined && !started && !leading.signal.aborted) {
-        started = true
-        start(drawn)
-      }
-    } catch (error) {
-      if (leading.signal.aborted) break
-      failures++
-      options.onProblem(error)
-      const now = await stillOurs(context, lease, error, io())
-      if (now === undefined) {
-        leading.abort()
-        return undefined
-      }
-      lease = now
-      // Between two tries that fail at once.
-      await pause(Math.min(200, durationMs / 20), leading.signal)
+    const sending = drawn ?? lease.epoch
+    const end = await renewal.attempt(lease, sending)
+    if (leading.signal.aborted) break
+    if (end === 'gone') {
+      leading.abort()
+      return undefined
+    }
+    lease = end.lease
+    failed = end.renewed === undefined
+    if (end.renewed === undefined) continue
+    // By the one before: who stood still for so long has missed what went on meanwhile.
+    if (isTooOld(context)) {
+      leading.abort()
+      break
+    }
+    state.renewed = end.renewed
+    if (drawn === sending && !started) {
+      started = true
+      start(drawn)
     }
   }
   return lease
+}
+
+/** What a try came to: the Lease as it is now, and since when it is renewed, if it is. */
+type Attempt = 'gone' | { readonly lease: LeaseRecord; readonly renewed: Moment | undefined }
+
+/** One renewal after the other; a failed one ends with the pause that it costs. */
+function createRenewal(
+  context: Context,
+  signal: AbortSignal,
+): { attempt(lease: LeaseRecord, epoch: number): Promise<Attempt> } {
+  const { options, store, durationMs } = context
+  const [minMs, maxMs] = [durationMs * SHORTEST_PAUSE, durationMs * LONGEST_PAUSE]
+  const backoff = createBackoff({ minMs, maxMs, random: options.random ?? Math.random })
+  let failures = 0
+  const io = (): CallIo => ({
+    signal,
+    // A connection that has died in silence must leave time for a try on another one.
+    deadline: Date.now() + durationMs * FIRST_TRY * 2 ** Math.min(failures, 5),
+  })
+  return {
+    async attempt(lease, epoch) {
+      const sent = moment()
+      const at = microTime(sent.wall)
+      try {
+        const renewed = await store.renew(lease, epoch, at, io())
+        failures = 0
+        backoff.reset()
+        return { lease: renewed, renewed: sent }
+      } catch (error) {
+        if (signal.aborted) return { lease, renewed: undefined }
+        failures++
+        options.onProblem(error)
+        const now = await stillOurs(context, lease, error, io())
+        if (now === undefined) return 'gone'
+        // Only its answer was lost, or came too late.
+        if (now.renewedAt === at && now.epoch === epoch) return { lease: now, renewed: sent }
+        const asked = (isKubeError(error) ? error.retryAfterMs : undefined) ?? 0
+        await pause(Math.min(Math.max(backoff.next(), asked), durationMs * LONGEST_ASKED_PAUSE), signal)
+        return { lease: now, renewed: undefined }
+      }
+    },
+  }
 }
 
 /** The Lease after a failed renewal; undefined when it is gone or another's. */
@@ -233,7 +298,8 @@ async function stillOurs(
   io: CallIo,
 ): Promise<LeaseRecord | undefined> {
   const { options, store } = context
-  if (!isKubeError(failure, 'Conflict', 'NotFound')) return lease
+  const wasRefused = failure instanceof KubeError && failure.status !== 0
+  if (wasRefused && !isKubeError(failure, 'Conflict', 'NotFound')) return lease
   const now = await store.read(io).catch(() => lease)
   // Whoever re-creates it now may lead already, so it is lost whatever its age says.
   return now !== null && now.holder === options.holder && now.uid === lease.uid ? now : undefined
@@ -241,6 +307,7 @@ async function stillOurs(
 
 /** Draws the epoch, again and again until it works; undefined when leadership ended first. */
 async function drawEpoch(options: LeaseOptions, counter: number, signal: AbortSignal): Promise<number | undefined> {
+  const backoff = createBackoff({ minMs: 500, maxMs: 10_000, random: options.random ?? Math.random })
   while (!signal.aborted) {
     try {
       const drawn = await options.nextEpoch(counter, signal)
@@ -249,7 +316,7 @@ async function drawEpoch(options: LeaseOptions, counter: number, signal: AbortSi
     } catch (error) {
       if (!signal.aborted) options.onProblem(error)
     }
-    await pause(500, signal)
+    await pause(backoff.next(), signal)
   }
   return undefined
 }

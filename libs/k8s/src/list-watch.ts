@@ -1,4 +1,4 @@
-import type { Backoff } from './backoff.ts'
+import { type Backoff, createBackoff } from './backoff.ts'
 import { errorOfAnswer, isKubeError, KubeError } from './errors.ts'
 import { cacheKeyOf } from './object-cache.ts'
 import { type KubeObject, listPages, selectors } from './objects.ts'
@@ -14,7 +14,7 @@ export type ListWatchOptions = {
   readonly namespace: string
   readonly labelSelector: string | undefined
   readonly inactivityMs: number
-  readonly backoff: Backoff
+  readonly backoffMs: { readonly min: number; readonly max: number }
   readonly random: () => number
   readonly sink: ListWatchSink
 }
@@ -32,39 +32,40 @@ export type ListWatchSink = {
   problem(error: unknown): void
 }
 
-/** A watch that ends sooner than this is not begun again at once. */
+/** A watch that ends sooner than this has failed, whatever it gave: the pauses go on growing. */
 const SHORT_WATCH_MS = 5_000
 /** How long a list may take in all pages: each page has its own, shorter limit. */
 const LIST_MS = 120_000
+const LONGEST_ASKED_MS = 30_000
 
 /** Lists, then watches, for as long as the signal allows; nothing else stops it. */
 export async function listAndWatch(options: ListWatchOptions, signal: AbortSignal): Promise<void> {
+  const backoff = backoffOf(options)
   let version: string | undefined
   while (!signal.aborted) {
+    let began = Infinity
+    const lasted = (): boolean => performance.now() - began > SHORT_WATCH_MS
     try {
       version ??= await list(options, signal)
-      const began = performance.now()
-      for await (const reached of watch(options, version, signal)) {
-        version = reached
-        options.backoff.reset()
-      }
+      began = performance.now()
+      for await (const reached of watch(options, version, signal)) version = reached
+      if (lasted()) backoff.reset()
       // The server ends each watch after some minutes: go on at once.
-      if (performance.now() - began > SHORT_WATCH_MS) continue
+      if (lasted()) continue
     } catch (error) {
       if (signal.aborted) return
+      if (lasted()) backoff.reset()
       options.sink.problem(error)
       if (!keepsVersion(error)) version = undefined
-      if (isKubeError(error) && error.retryAfterMs !== undefined)
-        await pause(Math.min(error.retryAfterMs, 30_000), signal)
+      await pause(askedMs(error), signal)
     }
-    await pause(options.backoff.next(), signal)
+    await pause(backoff.next(), signal)
   }
 }
 
-async function list(
-  { kube, resource, namespace, labelSelector, sink }: ListWatchOptions,
-  signal: AbortSignal,
-): Promise<string> {
+async function list(options: ListWatchOptions, signal: AbortSignal): Promise<string> {
+  const { resource, namespace, labelSelector, sink } = options
+  const kube = withPatience(options)
   const selection = { namespace, ...(labelSelector !== undefined && { labelSelector }) }
   const keys = new Set<string>()
   let version = ''
@@ -80,6 +81,38 @@ async function list(
   sink.listed(keys)
   sink.reached(version)
   return version
+}
+
+/**
+ * Asks for a page again that did not come: with so many pages to a list, one in five that fails would let none end. Not
+ * for the first page, which costs nothing to begin anew, nor when the rest of the list has expired.
+ */
+function withPatience(options: ListWatchOptions): Kube {
+  const { kube, sink } = options
+  const request: Kube['request'] = async (call) => {
+    const until = performance.now() + (call.deadlineMs ?? LIST_MS)
+    const backoff = backoffOf(options)
+    for (;;) {
+      const leftMs = until - performance.now()
+      try {
+        return await kube.request({ ...call, deadlineMs: Math.max(1, leftMs) })
+      } catch (error) {
+        if (call.query?.['continue'] === undefined || !keepsVersion(error) || leftMs <= 0) throw error
+        sink.problem(error)
+        await pause(Math.max(backoff.next(), askedMs(error)), call.signal)
+      }
+    }
+  }
+  return { ...kube, request }
+}
+
+function backoffOf({ backoffMs: { min, max }, random }: ListWatchOptions): Backoff {
+  return createBackoff({ minMs: min, maxMs: max, random })
+}
+
+/** How long the server asked us to wait. */
+function askedMs(error: unknown): number {
+  return Math.min((isKubeError(error) ? error.retryAfterMs : undefined) ?? 0, LONGEST_ASKED_MS)
 }
 
 /**

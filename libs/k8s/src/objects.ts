@@ -1,4 +1,4 @@
-import { KubeError } from './errors.ts'
+import { isKubeError, KubeError } from './errors.ts'
 import { apiVersionOf, collectionPath, type ObjectKey, objectPath, type ResourceDescriptor } from './resource.ts'
 import { type CallIo, remaining } from './time-limit.ts'
 import type { Kube } from './transport.ts'
@@ -53,8 +53,12 @@ export type Selection = {
   readonly fieldSelector?: string
 }
 
-/** Server-side apply: `force` takes fields from other managers. */
-export type ApplyOptions = { readonly fieldManager?: string; readonly force?: boolean }
+/** Server-side apply: `force` takes fields from other managers; with a `uid` it is meant for that object alone. */
+export type ApplyOptions = {
+  readonly fieldManager?: string
+  readonly force?: boolean
+  readonly uid?: string | undefined
+}
 
 /** Calls on objects, each one request (`list`: one a page). All throw KubeError. */
 export type Objects = {
@@ -211,14 +215,14 @@ async function mergePatch(
   try {
     return asObject(await kube.request({ method: 'PATCH', path, query, body, contentType, ...limits(io) }))
   } catch (error) {
-    // A namesake's uid is refused as an immutable field: to the caller that is a conflict like any other.
-    const namesake =
-      precondition !== null &&
-      error instanceof KubeError &&
-      error.reason === 'Invalid' &&
-      /metadata\.uid/.test(error.message)
-    throw namesake ? new KubeError('Conflict', 409, `PATCH ${path}: another object has this name`) : error
+    throw precondition === null ? error : asConflict(error, path)
   }
+}
+
+/** A namesake's uid is refused as an immutable field: to the caller that is a conflict like any other. */
+function asConflict(error: unknown, path: string): unknown {
+  const namesake = isKubeError(error, 'Invalid') && /metadata\.uid/.test(error.message)
+  return namesake ? new KubeError('Conflict', 409, `PATCH ${path}: another object has this name`) : error
 }
 
 function withPrecondition(patch: object, { uid, resourceVersion }: Precondition): object {
@@ -235,7 +239,13 @@ async function apply(
 ): Promise<KubeObject> {
   const query = { fieldManager: options.fieldManager ?? FIELD_MANAGER, force: String(options.force ?? false) }
   const contentType = 'application/apply-patch+yaml'
-  return asObject(await kube.request({ method: 'PATCH', path, query, body: object, contentType, ...limits(io) }))
+  const { uid } = options
+  const body = uid === undefined ? object : { ...object, metadata: { ...object.metadata, uid } }
+  try {
+    return asObject(await kube.request({ method: 'PATCH', path, query, body, contentType, ...limits(io) }))
+  } catch (error) {
+    throw uid === undefined ? error : asConflict(error, path)
+  }
 }
 
 function limits(io: CallIo): { readonly signal: AbortSignal; readonly deadlineMs?: number } {
@@ -244,9 +254,15 @@ function limits(io: CallIo): { readonly signal: AbortSignal; readonly deadlineMs
     : { signal: io.signal, deadlineMs: remaining(io, Number.MAX_SAFE_INTEGER) }
 }
 
+/** A success that is no object, as a proxy may invent it, must not pass for one that somebody else made. */
 function asObject(answer: unknown): KubeObject {
-  if (typeof answer === 'object' && answer !== null && 'metadata' in answer) return answer as KubeObject
+  const metadata = asRecord(asRecord(answer)['metadata'])
+  if (typeof metadata['name'] === 'string' && typeof metadata['uid'] === 'string') return answer as KubeObject
   throw new KubeError('Unavailable', 0, 'the answer is not an object of Kubernetes')
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }
 
 type ListAnswer = {
@@ -254,9 +270,11 @@ type ListAnswer = {
   readonly items: readonly KubeObject[]
 }
 
+/** What is no list must not pass for an empty one: everything that it does not hold counts as deleted. */
 function asList(answer: unknown): ListAnswer {
-  const list = asObject(answer) as unknown as { readonly items?: unknown; readonly metadata: ListAnswer['metadata'] }
-  if (list.items !== null && list.items !== undefined && !Array.isArray(list.items))
+  const { items, metadata } = asRecord(answer)
+  const version = asRecord(metadata)['resourceVersion']
+  if ((items !== null && !Array.isArray(items)) || typeof version !== 'string' || version === '')
     throw new KubeError('Unavailable', 0, 'the answer is not a list')
-  return { metadata: list.metadata, items: (list.items ?? []) as readonly KubeObject[] }
+  return { metadata: metadata as ListAnswer['metadata'], items: (items ?? []) as readonly KubeObject[] }
 }

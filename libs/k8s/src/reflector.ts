@@ -1,4 +1,3 @@
-import { createBackoff } from './backoff.ts'
 import { isKubeError } from './errors.ts'
 import { type ListWatchSink, listAndWatch } from './list-watch.ts'
 import { type Change, createObjectCache } from './object-cache.ts'
@@ -84,8 +83,6 @@ export function startReflector<T>(options: ReflectorOptions<T>, signal: AbortSig
     },
   })
   const loops = scopes.map((namespace) => {
-    const random = options.random ?? Math.random
-    const { min, max } = options.backoffMs ?? { min: 100, max: 10_000 }
     return listAndWatch(
       {
         kube: options.kube,
@@ -93,8 +90,8 @@ export function startReflector<T>(options: ReflectorOptions<T>, signal: AbortSig
         namespace,
         labelSelector: options.labelSelector,
         inactivityMs: options.inactivityMs ?? INACTIVITY_MS,
-        backoff: createBackoff({ minMs: min, maxMs: max, random }),
-        random,
+        backoffMs: options.backoffMs ?? { min: 100, max: 10_000 },
+        random: options.random ?? Math.random,
         sink: sinkOf(namespace),
       },
       signal,

@@ -186,10 +186,22 @@ async function openStream(
     })
     if (answer.statusCode < 300) return pieces(answer.body, name, call)
     if (answer.statusCode === 401) source.refused()
-    const text = await answer.body.text()
+    const text = await refusalText(answer.body, timeoutMs)
     throw errorOfAnswer(name, answer.statusCode, parseOrNothing(text), retryAfter(answer.headers['retry-after']))
   } catch (error) {
     throw asKubeError(error, name, call.signal)
+  }
+}
+
+/** Why a stream was refused. The status has said the most: words that do not come are done without. */
+async function refusalText(body: Dispatcher.ResponseData['body'], timeoutMs: number): Promise<string> {
+  const timer = setTimeout(() => body.destroy(new Error('silent')), timeoutMs)
+  try {
+    return await body.text()
+  } catch {
+    return ''
+  } finally {
+    clearTimeout(timer)
   }
 }
 

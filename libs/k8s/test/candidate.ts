@@ -10,6 +10,7 @@ const election = createElection({
   holder,
   durationMs: Number(durationMs),
   nextEpoch: async (counter) => counter + 1,
+  isUnused: async () => true,
   onProblem: () => {},
 })
 let before = Date.now()

@@ -1,5 +1,11 @@
 import { writeFile } from 'node:fs/promises'
-import { type KubeApiServer, startKubeApiServer } from '@slotkeeper/testing'
+import {
+  type FaultyProxy,
+  type KubeApiServer,
+  kubeconfigOf,
+  startFaultyProxy,
+  startKubeApiServer,
+} from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   configMaps,
@@ -12,7 +18,6 @@ import {
   pods,
   secrets,
 } from '../src/index.ts'
-import { type FaultyProxy, kubeconfigOf, startFaultyProxy } from './faulty-proxy.ts'
 
 let api: KubeApiServer
 let proxy: FaultyProxy
@@ -118,6 +123,50 @@ describe('objects', () => {
   })
 })
 
+describe('lost answers', () => {
+  const losing = async <T>(call: (objects: ReturnType<typeof objectsOf>) => Promise<T>): Promise<void> => {
+    const proxied = connectKube({ kubeconfigPath: proxy.kubeconfig })
+    proxy.fault = () => 'lost-answer'
+    await expect(call(objectsOf(proxied))).rejects.toMatchObject({ reason: 'Unavailable', status: 0 })
+    proxy.fault = () => undefined
+    await proxied.close()
+  }
+
+  test('what was applied can be applied again, what was created is found there', async () => {
+    const objects = objectsOf(kube)
+    await losing((shaky) => shaky.apply(configMaps, configMap('unanswered', { a: '1' }), {}, io))
+    const found = await objects.get(configMaps, keyed('unanswered'), io)
+    expect(found?.data).toEqual({ a: '1' })
+    const again = await objects.apply(configMaps, configMap('unanswered', { a: '1' }), {}, io)
+    expect(again.metadata.resourceVersion).toBe(found?.metadata.resourceVersion)
+    await losing((shaky) => shaky.create(configMaps, configMap('created'), io))
+    await expect(objects.create(configMaps, configMap('created'), io)).rejects.toEqual(reason('AlreadyExists'))
+  })
+
+  test('what was deleted is gone, and its namesake is spared', async () => {
+    const objects = objectsOf(kube)
+    const uid = (await objects.create(configMaps, configMap('ended'), io)).metadata.uid ?? ''
+    await losing((shaky) => shaky.delete(configMaps, keyed('ended'), { uid }, io))
+    expect(await objects.delete(configMaps, keyed('ended'), { uid }, io)).toBe(false)
+    const namesake = await objects.create(configMaps, configMap('ended'), io)
+    await expect(objects.delete(configMaps, keyed('ended'), { uid }, io)).rejects.toEqual(reason('Conflict'))
+    expect((await objects.get(configMaps, keyed('ended'), io))?.metadata.uid).toBe(namesake.metadata.uid)
+  })
+
+  test('what is applied to one object never falls on its namesake, nor makes it anew', async () => {
+    const objects = objectsOf(kube)
+    const uid = (await objects.create(configMaps, configMap('applied-to'), io)).metadata.uid ?? ''
+    const meant = configMap('applied-to', { ours: '1' })
+    const options = { force: true, uid }
+    expect((await objects.apply(configMaps, meant, options, io)).data).toEqual({ ours: '1' })
+    await objects.delete(configMaps, keyed('applied-to'), { uid }, io)
+    await expect(objects.apply(configMaps, meant, options, io)).rejects.toEqual(reason('Conflict'))
+    await objects.create(configMaps, configMap('applied-to', { theirs: '1' }), io)
+    await expect(objects.apply(configMaps, meant, options, io)).rejects.toEqual(reason('Conflict'))
+    expect((await objects.get(configMaps, keyed('applied-to'), io))?.data).toEqual({ theirs: '1' })
+  })
+})
+
 const namespaces = { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false }
 
 describe('transport', () => {
@@ -152,6 +201,17 @@ describe('transport', () => {
     const call = objectsOf(proxied).get(configMaps, keyed('a'), { signal: abort.signal })
     abort.abort(new Error('enough'))
     await expect(call).rejects.toThrow('enough')
+    proxy.fault = () => undefined
+    await proxied.close()
+  })
+
+  test('a success that holds no object is no answer', async () => {
+    const proxied = connectKube({ kubeconfigPath: proxy.kubeconfig })
+    const objects = objectsOf(proxied)
+    proxy.fault = () => 'hollow'
+    await expect(objects.get(configMaps, keyed('a'), io)).rejects.toEqual(reason('Unavailable'))
+    await expect(objects.apply(configMaps, configMap('a'), {}, io)).rejects.toEqual(reason('Unavailable'))
+    await expect(objects.list(configMaps, { namespace: 'default' }, io)).rejects.toEqual(reason('Unavailable'))
     proxy.fault = () => undefined
     await proxied.close()
   })

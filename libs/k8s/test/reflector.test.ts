@@ -1,16 +1,22 @@
-import { grant, type KubeApiServer, makeLimitedUser, startKubeApiServer } from '@slotkeeper/testing'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
-  type Change,
-  configMaps,
-  connectKube,
-  type Kube,
-  type KubeObject,
-  objectsOf,
-  type Reflector,
-  startReflector,
-} from '../src/index.ts'
-import { type FaultyProxy, startFaultyProxy, type WatchFault } from './faulty-proxy.ts'
+  type FaultyProxy,
+  grant,
+  type KubeApiServer,
+  makeLimitedUser,
+  startFaultyProxy,
+  startKubeApiServer,
+  type WatchFault,
+} from '@slotkeeper/testing'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { configMaps, connectKube, type Kube, objectsOf } from '../src/index.ts'
+import {
+  byName,
+  expectTold,
+  type Followed,
+  followConfigMaps,
+  projectConfigMap,
+  type Seen,
+} from './follow-config-maps.ts'
 
 let api: KubeApiServer
 let proxy: FaultyProxy
@@ -50,33 +56,8 @@ async function newNamespace(): Promise<string> {
   return name
 }
 
-type Seen = { readonly name: string; readonly uid: string; readonly version: string; readonly value: string }
-
-function project({ metadata, data }: KubeObject): Seen {
-  const value = (data as { readonly value?: string } | undefined)?.value ?? ''
-  return { name: metadata.name, uid: metadata.uid ?? '', version: metadata.resourceVersion ?? '', value }
-}
-
-type Followed = { readonly reflector: Reflector<Seen>; readonly changes: Change<Seen>[]; readonly problems: unknown[] }
-
-function follow(options: Partial<Parameters<typeof startReflector<Seen>>[0]> = {}): Followed {
-  const changes: Change<Seen>[] = []
-  const problems: unknown[] = []
-  const reflector = startReflector<Seen>(
-    {
-      kube,
-      resource: configMaps,
-      namespaces: [namespace],
-      project,
-      onChange: (change) => void changes.push(change),
-      onProblem: (problem) => problems.push(problem),
-      inactivityMs: 400,
-      backoffMs: { min: 5, max: 100 },
-      ...options,
-    },
-    stop.signal,
-  )
-  return { reflector, changes, problems }
+function follow(options: Parameters<typeof followConfigMaps>[2] = {}): Followed {
+  return followConfigMaps(kube, stop.signal, { namespaces: [namespace], ...options })
 }
 
 async function write(
@@ -86,7 +67,7 @@ async function write(
   where = namespace,
 ): Promise<Seen> {
   const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: where, labels }, data: { value } }
-  return project(await objectsOf(direct).apply(configMaps, object, { force: true }, io))
+  return projectConfigMap(await objectsOf(direct).apply(configMaps, object, { force: true }, io))
 }
 
 async function remove(name: string): Promise<void> {
@@ -95,26 +76,12 @@ async function remove(name: string): Promise<void> {
 }
 
 async function onServer(): Promise<Seen[]> {
-  return (await objectsOf(direct).list(configMaps, { namespace }, io)).items.map(project)
+  return (await objectsOf(direct).list(configMaps, { namespace }, io)).items.map(projectConfigMap)
 }
 
-const byName = (seen: readonly Seen[]): Seen[] => seen.toSorted((one, other) => (one.name < other.name ? -1 : 1))
-
 /** Waits until the cache is what the server has, and checks that the changes told the same story. */
-async function expectCaughtUp({ reflector, changes }: Followed): Promise<void> {
-  const expected = byName(await onServer())
-  await vi.waitFor(() => expect(byName(reflector.list())).toEqual(expected), { timeout: 15_000, interval: 10 })
-  const told = new Map<string, Seen>()
-  for (const change of changes) {
-    const { name, uid } = change.object
-    const known = told.get(name)
-    if (change.type === 'added') expect(known).toBeUndefined()
-    else expect(known?.uid).toBe(uid)
-    if (change.type === 'modified') expect(change.previous).toEqual(known)
-    if (change.type === 'deleted') told.delete(name)
-    else told.set(name, change.object)
-  }
-  expect(byName([...told.values()])).toEqual(expected)
+async function expectCaughtUp(followed: Followed): Promise<void> {
+  await expectTold(followed, byName(await onServer()))
 }
 
 async function watching(): Promise<void> {
@@ -122,7 +89,17 @@ async function watching(): Promise<void> {
 }
 
 describe('faults', () => {
-  const faults: readonly WatchFault[] = ['reset', 'silence', 'garbage', 'half-line', 'gone', 'end']
+  const faults: readonly WatchFault[] = [
+    'reset',
+    'silence',
+    'garbage',
+    'garbled',
+    'half-line',
+    'half-reset',
+    'gone',
+    'end',
+    'last',
+  ]
   test.each(faults)('a watch whose next event is lost to "%s" misses nothing', async (fault) => {
     await write('kept', '1')
     await write('doomed', '1')
@@ -137,7 +114,7 @@ describe('faults', () => {
     expect(followed.problems.length).toBe(fault === 'end' || fault === 'half-line' ? 0 : 1)
   })
 
-  test.each(['unavailable', 'too-many', 'gone', 'reset', 'silence'] as const)(
+  test.each(['unavailable', 'too-many', 'gone', 'reset', 'silence', 'stalled', 'hollow'] as const)(
     'lists and watches that meet "%s" go on',
     async (fault) => {
       let broken = 0
@@ -185,7 +162,7 @@ describe('faults', () => {
     const struck = new Map<string, number>()
     proxy.fault = ({ isWatch }) =>
       ([undefined, undefined, undefined, 'unavailable', 'reset', isWatch ? 'gone' : undefined] as const)[draw(6)]
-    for (let step = 0; step < 400; step++) {
+    for (let step = 0; step < 400 || struck.size < faults.length; step++) {
       const name = `o-${draw(12)}`
       const exists = (await onServer()).some((object) => object.name === name)
       if (exists && draw(3) === 0) await remove(name)

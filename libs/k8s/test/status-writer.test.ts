@@ -1,4 +1,4 @@
-import { type KubeApiServer, startKubeApiServer } from '@slotkeeper/testing'
+import { type FaultyProxy, type KubeApiServer, startFaultyProxy, startKubeApiServer } from '@slotkeeper/testing'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import {
   connectKube,
@@ -11,6 +11,9 @@ import {
 
 let api: KubeApiServer
 let kube: Kube
+let proxy: FaultyProxy
+/** Through the proxy. */
+let proxied: Kube
 const io = { signal: new AbortController().signal }
 const things: ResourceDescriptor = {
   group: 'test.slotkeeper.dev',
@@ -50,6 +53,8 @@ const definition: KubeObject = {
 beforeAll(async () => {
   api = await startKubeApiServer()
   kube = connectKube({ kubeconfigPath: api.kubeconfig })
+  proxy = await startFaultyProxy(api)
+  proxied = connectKube({ kubeconfigPath: proxy.kubeconfig })
   await objectsOf(kube).create(definitions, definition, io)
   await vi.waitUntil(
     () =>
@@ -63,7 +68,8 @@ beforeAll(async () => {
   )
 })
 afterAll(async () => {
-  await kube?.close()
+  await Promise.all([kube?.close(), proxied?.close()])
+  await proxy?.stop()
   await api?.stop()
 })
 
@@ -157,6 +163,29 @@ test('a status beyond the limit of etcd is TooLarge', async () => {
   const writer = createStatusWriter({ objects: objectsOf(kube), resource: things, parse })
   const thing = await create('large')
   await expect(writer.commit(thing, { text: 'x'.repeat(2_000_000) }, io)).rejects.toMatchObject({ reason: 'TooLarge' })
+})
+
+test.each([
+  ['lost-answer', 'Unavailable', true],
+  ['reset', 'Unavailable', false],
+  ['too-many', 'TooMany', false],
+  ['too-large', 'TooLarge', false],
+  ['forbidden', 'Forbidden', false],
+] as const)('a write that meets "%s" is sent once, and never done twice', async (fault, reason, done) => {
+  const wrote = vi.fn()
+  const writer = createStatusWriter({ objects: objectsOf(proxied), resource: things, parse, wrote })
+  const before = await create(`met-${fault}`)
+  const first = proxy.calls.length
+  proxy.fault = () => fault
+  await expect(writer.commit(before, { state: 'Up', seq: 1 }, io)).rejects.toMatchObject({ reason })
+  proxy.fault = () => undefined
+  expect(proxy.calls.slice(first).map(({ method }) => method)).toEqual(['PATCH'])
+  expect(wrote).not.toHaveBeenCalled()
+  const found = await writer.get(key(before.metadata.name), io)
+  expect(found?.status).toEqual(done ? { state: 'Up', seq: 1 } : null)
+  // Who did not see that it was done has no way to do it again: what they read is old.
+  const again = writer.commit(before, { state: 'Up', seq: 1, again: true }, io)
+  await (done ? expect(again).rejects.toEqual(conflict) : expect(again).resolves.toBeDefined())
 })
 
 test('the status can be applied by server-side apply too', async () => {

@@ -1,6 +1,15 @@
 export { connectServer, type Dial, type ServerAddress } from './connect-server.ts'
 export { hasEnded } from './end-process.ts'
 export { ENGINES } from './engines.ts'
+export {
+  type CallFault,
+  type FaultyProxy,
+  kubeconfigOf,
+  type SeenCall,
+  startFaultyProxy,
+  type WatchFault,
+} from './faulty-proxy.ts'
+export { fillEtcd } from './fill-etcd.ts'
 export { type KubeApiServer, startKubeApiServer } from './kube-apiserver.ts'
 export {
   type Entry,

@@ -18,6 +18,8 @@ export type KubeApiServer = {
   readonly url: string
   /** The administrator's bearer token, for a proxy that speaks for itself. */
   readonly token: string
+  /** Its etcd, without TLS. */
+  readonly etcd: string
   stop(): Promise<void>
 }
 
@@ -56,7 +58,7 @@ async function launch(kube: string, home: string, children: ChildProcess[]): Pro
   const ca = await readFile(join(certificates, 'apiserver.crt'))
   const kubeconfig = join(home, 'kubeconfig')
   await writeFile(kubeconfig, kubeconfigOf(url, token, ca), { mode: 0o600 })
-  return { kubeconfig, url, token }
+  return { kubeconfig, url, token, etcd: `http://127.0.0.1:${client}` }
 }
 
 function etcdFlags(home: string, client: number, peer: number): string[] {

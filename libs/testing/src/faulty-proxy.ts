@@ -2,14 +2,42 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { Agent, request } from 'node:https'
 import type { Socket } from 'node:net'
 import { writeFile } from 'node:fs/promises'
-import type { KubeApiServer } from '@slotkeeper/testing'
+import type { KubeApiServer } from './kube-apiserver.ts'
 
-/** What happens to a call instead of its answer. */
-export type CallFault = 'unavailable' | 'too-many' | 'gone' | 'reset' | 'silence' | 'lost-answer'
-/** What happens to a running watch instead of its next event. */
-export type WatchFault = 'reset' | 'silence' | 'garbage' | 'half-line' | 'gone' | 'end'
-/** A call as the proxy sees it. */
-export type SeenCall = { readonly method: string; readonly path: string; readonly isWatch: boolean }
+/**
+ * What happens to a call instead of its answer. `stalled` begins a refusal and does not end it; `hollow` succeeds with
+ * what nobody asked for. Of these the server hears nothing; the last two it obeys: the connection breaks before the
+ * answer, or stays and says nothing.
+ */
+export type CallFault = Refusal | 'lost-answer' | 'mute'
+type Refusal =
+  | 'unavailable'
+  | 'too-many'
+  | 'forbidden'
+  | 'too-large'
+  | 'gone'
+  | 'reset'
+  | 'silence'
+  | 'stalled'
+  | 'hollow'
+/** What happens to a running watch instead of its next event; `last` lets that one pass and sends garbage after it. */
+export type WatchFault =
+  | 'reset'
+  | 'silence'
+  | 'garbage'
+  | 'garbled'
+  | 'half-line'
+  | 'half-reset'
+  | 'gone'
+  | 'end'
+  | 'last'
+/** A call as the proxy sees it, in ms of `performance.now`. */
+export type SeenCall = {
+  readonly method: string
+  readonly path: string
+  readonly isWatch: boolean
+  readonly at: number
+}
 
 /** Stands between a client and the API server, and breaks what it is told to. */
 export type FaultyProxy = {
@@ -25,6 +53,14 @@ export type FaultyProxy = {
   readonly openWatches: () => number
   stop(): Promise<void>
 }
+
+/** Answers of the proxy itself: code, type, body. */
+const REFUSALS = {
+  unavailable: [503, 'text/plain', 'no healthy upstream'],
+  forbidden: [403, 'application/json', '{"kind":"Status","reason":"Forbidden","code":403}'],
+  'too-large': [413, 'text/html', '<html>413 Request Entity Too Large</html>'],
+  hollow: [200, 'application/json', '{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'],
+} as const
 
 const GONE = {
   kind: 'Status',
@@ -45,10 +81,10 @@ export async function startFaultyProxy(api: KubeApiServer): Promise<FaultyProxy>
   let most = 0
   const server = createServer((incoming, response) => {
     const path = incoming.url ?? '/'
-    const call = { method: incoming.method ?? 'GET', path, isWatch: path.includes('watch=true') }
+    const call = { method: incoming.method ?? 'GET', path, isWatch: path.includes('watch=true'), at: performance.now() }
     proxy.calls.push(call)
     const fault = proxy.fault(call)
-    if (fault === 'lost-answer') forward(api, agent, incoming, response, undefined, true)
+    if (fault === 'lost-answer' || fault === 'mute') forward(api, agent, incoming, response, undefined, fault)
     else if (fault !== undefined) breakCall(fault, incoming, response)
     else forward(api, agent, incoming, response, call.isWatch ? watches : undefined)
   })
@@ -93,15 +129,19 @@ export function kubeconfigOf(server: string, token: string): string {
   })
 }
 
-function breakCall(
-  fault: Exclude<CallFault, 'lost-answer'>,
-  incoming: IncomingMessage,
-  response: ServerResponse,
-): void {
+function breakCall(fault: Refusal, incoming: IncomingMessage, response: ServerResponse): void {
   incoming.resume()
   switch (fault) {
     case 'unavailable':
-      response.writeHead(503, { 'content-type': 'text/plain' }).end('no healthy upstream')
+    case 'forbidden':
+    case 'too-large':
+    case 'hollow': {
+      const [code, type, body] = REFUSALS[fault]
+      response.writeHead(code, { 'content-type': type }).end(body)
+      break
+    }
+    case 'stalled':
+      response.writeHead(503, { 'content-type': 'text/plain', 'content-length': 100 }).write('no healthy')
       break
     case 'too-many':
       response.writeHead(429, { 'retry-after': '1' }).end('{"kind":"Status","reason":"TooManyRequests"}')
@@ -123,13 +163,14 @@ function forward(
   incoming: IncomingMessage,
   response: ServerResponse,
   watches?: Set<Watch>,
-  loseAnswer = false,
+  loss?: 'lost-answer' | 'mute',
 ): void {
   const { host: _host, ...headers } = incoming.headers
   const target = new URL(incoming.url ?? '/', api.url)
   const outgoing = request(target, { method: incoming.method, headers, agent }, (answer) => {
-    if (loseAnswer) {
-      incoming.socket.resetAndDestroy()
+    if (loss !== undefined) {
+      answer.resume()
+      if (loss === 'lost-answer') incoming.socket.resetAndDestroy()
       return
     }
     response.writeHead(answer.statusCode ?? 502, answer.headers)
@@ -153,18 +194,30 @@ function passOrStrike(watch: Watch, chunk: Buffer): void {
   if (watch.silent) return
   const fault = watch.armed
   watch.armed = undefined
+  if (fault === undefined) {
+    watch.response.write(chunk)
+    return
+  }
+  watch.silent = true
   switch (fault) {
-    case undefined:
-      watch.response.write(chunk)
-      break
     case 'reset':
       watch.response.socket?.resetAndDestroy()
       break
     case 'silence':
-      watch.silent = true
       break
     case 'garbage':
       watch.response.write('{"type":"ADDED","object":\u0000\n')
+      break
+    case 'garbled':
+      // No length of a chunk.
+      watch.response.socket?.write('zz\r\n')
+      break
+    case 'half-reset':
+      watch.response.write(chunk.subarray(0, chunk.length / 2), () => watch.response.socket?.resetAndDestroy())
+      break
+    case 'last':
+      watch.response.write(chunk)
+      watch.response.end('no event\n')
       break
     case 'half-line':
       watch.response.end(chunk.subarray(0, chunk.length / 2))
