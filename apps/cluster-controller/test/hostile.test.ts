@@ -84,8 +84,9 @@ async function start(name: string): Promise<Started> {
 
 async function lease() {
   const found = await objects.get(leases, { namespace: SYSTEM, name: 'slotkeeper-cluster-controller' }, io)
-  const spec = found?.spec as { readonly holderIdentity?: string } | undefined
-  return { holder: spec?.holderIdentity, epoch: Number(found?.metadata.annotations?.[EPOCH_ANNOTATION] ?? 0) }
+  const spec = found?.spec as { readonly holderIdentity?: string; readonly leaseTransitions?: number } | undefined
+  const epoch = Number(found?.metadata.annotations?.[EPOCH_ANNOTATION] ?? 0)
+  return { holder: spec?.holderIdentity, taken: spec?.leaseTransitions, epoch }
 }
 
 const isOfLease = ({ path }: SeenCall): boolean => path.includes('/leases')
@@ -190,6 +191,10 @@ test('calls that hang, as many as there are connections, cost no Lease', async (
     hanging++
     return 'silence'
   }
+  // The watches go on: all are looked at in one moment.
+  const labels = { looked: 'at' }
+  for (const name of NAMES)
+    await objects.patch(redisClusters, { namespace: 'default', name }, { metadata: { labels } }, null, io)
   await vi.waitFor(() => expect(hanging).toBeGreaterThanOrEqual(8), eventually)
   const renewals = (): number => proxy.calls.filter((call) => isOfLease(call) && isWrite(call)).length
   const first = renewals()
