@@ -200,9 +200,11 @@ function nameTaken(what: string): Outcome {
 
 async function deleteObject(ports: ActPorts, command: Of<'DeleteObject'>, io: Io): Promise<Outcome> {
   // Other kinds hold data or addresses: they are never deleted, nor may we.
-  if (command.kind !== podDisruptionBudgets.kind) throw new Error(`no way to delete a ${command.kind}`)
   const key = { namespace: command.cluster.namespace, name: command.name }
-  await ports.objects.delete(podDisruptionBudgets, key, { uid: command.uid }, io)
+  const { uid } = command
+  if (command.kind === podDisruptionBudgets.kind) await ports.objects.delete(podDisruptionBudgets, key, { uid }, io)
+  else if (command.kind === pods.kind) await ports.objects.delete(pods, key, { uid }, io)
+  else throw new Error(`no way to delete a ${command.kind}`)
   return ACCEPTED
 }
 

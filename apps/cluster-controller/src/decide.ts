@@ -26,10 +26,11 @@ import { changeContext } from './change-context.ts'
 import { type ClusterObject, finalizersOf } from './cluster-object.ts'
 import { conditionsOf, type ConditionInput } from './conditions.ts'
 import { nextOpenSlots, nextTopology, plainStatus } from './next-status.ts'
+import { objectCommands } from './object-commands.ts'
 import type { Observed } from './observe.ts'
 import { overrideOf } from './override.ts'
 import type { PodSettings } from './resources/stateful-set.ts'
-import { type MembersRecord, type WantedObject, wantedObjects } from './resources/wanted-objects.ts'
+import type { WantedObject } from './resources/wanted-objects.ts'
 
 /** A command with everything that `act` needs to carry it out. */
 export type AppCommand = ClusterCommand & {
@@ -265,47 +266,6 @@ function commandsFor(input: Commanding): readonly AppCommand[] {
   if (settled) commands.push(...labelCommands(given, observed.behind, complete))
   commands.push(...objectCommands(input, complete))
   return commands
-}
-
-/** Objects that are to be made, put right, or taken away. */
-function objectCommands(
-  { object, observed, status, settings }: Commanding,
-  complete: (command: ClusterCommand) => AppCommand,
-): readonly AppCommand[] {
-  const { namespace, name, uid } = object.metadata
-  const commands: AppCommand[] = []
-  const wantedNow = wantedObjects({ namespace, name, uid }, object.spec, membersRecord(status), settings)
-  // Two budgets over one pod would block every eviction. Other kinds hold data or addresses: they are never deleted here.
-  for (const one of Object.values(observed.owned))
-    if (
-      one.kind === 'PodDisruptionBudget' &&
-      one.ownerUid === uid &&
-      !wantedNow.some((its) => its.metadata.name === one.name && its.kind === one.kind)
-    )
-      commands.push(complete({ type: 'DeleteObject', kind: one.kind, name: one.name, uid: one.uid }))
-  for (const wanted of wantedNow) {
-    const found = observed.owned[`${wanted.kind}/${wanted.metadata.name}`]
-    if (found !== undefined && found.ownerUid !== uid) continue
-    // Written a moment ago, and the watch has not shown it yet.
-    if (observed.behind.includes(`${wanted.kind}/${wanted.metadata.name}`)) continue
-    if (found?.specHash === (wanted.metadata['annotations'] as Record<string, string>)['slotkeeper.dev/spec-hash'])
-      continue
-    commands.push({
-      ...complete({ type: 'ApplyObject', kind: wanted.kind, name: wanted.metadata.name }),
-      object: wanted,
-    })
-  }
-  return commands
-}
-
-function membersRecord(status: ClusterStatus): MembersRecord | null {
-  if (status.formedAt === undefined) return null
-  const topology = status.topology ?? []
-  return {
-    formedAt: status.formedAt,
-    nodes: Object.assign({}, ...topology.map((shard) => shard.nodes)) as Record<string, string>,
-    addresses: Object.assign({}, ...topology.map((shard) => shard.addresses ?? {})) as Record<string, string>,
-  }
 }
 
 function labelCommands(

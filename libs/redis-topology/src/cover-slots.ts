@@ -8,7 +8,8 @@ import { common, formatRanges, slotCount, type SlotRange, uncovered } from './sl
  * Slots that no primary of a formed cluster claims, though every primary answers: somebody took them away by hand
  * (`CLUSTER DELSLOTS`). The other nodes go on listing them with their owner, for who no longer claims a slot does not
  * lose it in their view (cluster_legacy.c, clusterUpdateSlotsConfigWith): to it they are given back. Of slots that no
- * view lists nobody knows whose they were.
+ * view lists nobody knows whose they were. An heir that takes over before it has heard of that claim loses these slots to
+ * the claims of its predecessor, and to nobody in the end (`owner_not_claiming_slot`, seen with Redis 7.0): found anew.
  */
 export function slotsWithoutOwner(picture: Picture): readonly ClusterFinding[] {
   const settled = openSlotsOf(picture.up).length === 0 && picture.shards.every((shard) => shard.primaryUp)
