@@ -3,7 +3,13 @@ import { type KubeObject, type Kube, pods, redisClusters, startReflector } from 
 import { type ClusterView, isTrue } from '../demo/tour.ts'
 
 /** A pod as the bench follows it. */
-export type SeenPod = { readonly name: string; readonly ip?: string; readonly running: boolean }
+export type SeenPod = {
+  readonly name: string
+  readonly uid: string
+  readonly ip?: string
+  readonly node?: string
+  readonly running: boolean
+}
 
 /** A cluster followed by watches. The moments are of `performance.now()`, taken when the watch told. */
 export type ClusterWatch = {
@@ -65,15 +71,18 @@ export function watchCluster(
   }
 }
 
-function seenPod({ metadata, status }: KubeObject): SeenPod {
+function seenPod({ metadata, spec, status }: KubeObject): SeenPod {
   type Status = {
     readonly podIP?: string
     readonly containerStatuses?: readonly { readonly name: string; readonly state?: { readonly running?: object } }[]
   }
   const { podIP, containerStatuses } = (status ?? {}) as Status
   const server = containerStatuses?.find((one) => one.name === 'server')
+  const node = (spec as { readonly nodeName?: string } | undefined)?.nodeName
   return {
     name: metadata.name,
+    uid: metadata.uid ?? '',
+    ...(node === undefined ? {} : { node }),
     running: server?.state?.running !== undefined,
     ...(podIP === undefined ? {} : { ip: podIP }),
   }

@@ -38,3 +38,8 @@ test('a figure by its 99th percentile is judged by that, and columns that nothin
   ])
   expect(figureTable([{ what: 'once', unit: 's', ours: [6.271] }])).toContain('| once | 1 | **6.27 s** |')
 })
+
+test('there is no ratio to a reference of nothing', () => {
+  const none: Figure = { what: 'failed', unit: 'calls', ours: [0], reference: { name: 'without', samples: [0] } }
+  expect(figureTable([none]).split('\n').at(-1)).toBe('| failed | 1 | **0 calls** | without **0 calls** |')
+})

@@ -24,7 +24,10 @@ function rowOf(figure: Figure): readonly string[] {
     String(ours.count),
     told(ours, figure),
     reference === undefined ? '' : `${figure.reference?.name} ${told(reference, figure)}`,
-    reference === undefined ? '' : ratioText(ratioOf(figure, ours, reference)),
+    // Nothing is so many times nothing.
+    reference === undefined || reference[figure.at ?? 'median'] === 0
+      ? ''
+      : ratioText(ratioOf(figure, ours, reference)),
     targetText(figure),
     reachedText(figure, ours, reference),
   ]

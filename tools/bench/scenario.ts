@@ -1,7 +1,7 @@
 import type { Stage } from './stage.ts'
 
 /** What samples are counted in. */
-export type Unit = 's' | 'ms' | 'MiB' | 'requests' | 'events'
+export type Unit = 's' | 'ms' | 'MiB' | 'requests' | 'events' | 'calls' | 'writes' | 'commands'
 
 /** What stands for all samples of a figure. */
 export type Statistic = 'median' | 'p99' | 'max'

@@ -3,6 +3,9 @@ import { creation } from './scenarios/creation.ts'
 import { eventLatency } from './scenarios/event-latency.ts'
 import { formation } from './scenarios/formation.ts'
 import { idle } from './scenarios/idle.ts'
+import { leadChange } from './scenarios/lead-change.ts'
+import { primaryLost } from './scenarios/primary-lost.ts'
+import { repair } from './scenarios/repair.ts'
 
 /** All scenarios, in the order in which they run. */
-export const scenarios: readonly Scenario[] = [formation, idle, creation, eventLatency]
+export const scenarios: readonly Scenario[] = [formation, repair, idle, leadChange, creation, primaryLost, eventLatency]

@@ -1,19 +1,14 @@
-import { CLIENT_PORT } from '@slotkeeper/api'
-import { secrets } from '@slotkeeper/k8s'
-import { NodePool, observeNode } from '@slotkeeper/redis-client'
-import type { Contact } from '@slotkeeper/redis-topology'
 import { until } from '@slotkeeper/testing'
-import type { Forward } from '../../local/src/index.ts'
-import { type ClusterWatch, watchCluster } from '../cluster-watch.ts'
+import { watchCluster } from '../cluster-watch.ts'
 import type { Figure, Scenario } from '../scenario.ts'
+import { serversOf } from '../servers-of.ts'
 import type { Stage } from '../stage.ts'
 import { applyCluster, deleteCluster } from '../staged-clusters.ts'
-import { type LookAtServers, untilWhole } from '../wholeness.ts'
+import { untilWhole } from '../wholeness.ts'
 
 const SHAPE = { shards: 3, servers: 6 }
 const STORAGE = { size: '100Mi', persistence: 'aof', retain: false }
 const SPEC = { version: 'valkey-9.1', shards: SHAPE.shards, replicasPerShard: 1, storage: STORAGE }
-const LOOK_MS = 500
 
 /** Seconds from the start of `kubectl apply`. */
 type Sample = { readonly running: number; readonly whole: number; readonly ready: number }
@@ -67,39 +62,6 @@ async function createOnce(stage: Stage, name: string, signal: AbortSignal): Prom
     await watch.stop()
     if (!signal.aborted) await deleteCluster(stage, name, signal)
   }
-}
-
-/** The way to the servers of a cluster: a forward to each pod once it has an address. */
-function serversOf(
-  { platform, objects, namespace }: Stage,
-  name: string,
-  watch: ClusterWatch,
-  signal: AbortSignal,
-): { readonly look: LookAtServers; close(): Promise<void> } {
-  const pool = new NodePool(() => undefined)
-  const forwards = new Map<string, Promise<Forward>>()
-  let password: string | undefined
-  const look: LookAtServers = async () => {
-    if (password === undefined) {
-      const secret = await objects.get(secrets, { namespace, name: `${name}-internal` }, { signal })
-      const data = (secret?.['data'] ?? {}) as Readonly<Record<string, string>>
-      password = Buffer.from(data['control-password'] ?? '', 'base64').toString('utf8') || undefined
-    }
-    return Promise.all(
-      watch.pods().map(async ({ name: pod, ip }): Promise<Contact> => {
-        if (ip === undefined || password === undefined) return { type: 'absent' }
-        const forward = forwards.get(pod) ?? platform.forward({ host: ip, port: CLIENT_PORT })
-        forwards.set(pod, forward)
-        const target = { host: '127.0.0.1', port: (await forward).port, username: 'slotkeeper', password }
-        return observeNode(pool.node(pod, target), ['cluster-node-timeout'], LOOK_MS)
-      }),
-    )
-  }
-  const close = async (): Promise<void> => {
-    pool.close()
-    for (const forward of forwards.values()) await (await forward).close()
-  }
-  return { look, close }
 }
 
 function figuresOf(samples: readonly Sample[]): readonly Figure[] {
