@@ -189,7 +189,8 @@ async function applyObject(ports: ActPorts, command: Of<'ApplyObject'>, io: Io):
   const found = await objects.get(resource, { namespace: command.cluster.namespace, name: command.name }, io)
   const owner = found?.metadata.ownerReferences?.find((one) => one.controller === true)
   if (found !== null && owner?.uid !== command.cluster.uid) return nameTaken(`${command.kind} ${command.name}`)
-  const applied = await objects.apply(resource, command.object as unknown as KubeObject, { force: true }, io)
+  const options = { force: true, uid: found?.metadata.uid }
+  const applied = await objects.apply(resource, command.object as unknown as KubeObject, options, io)
   ports.wrote(command.cluster.name, applied)
   return ACCEPTED
 }
