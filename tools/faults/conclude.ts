@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { conditionStatus } from '@slotkeeper/events'
+import { type NodeRow, parseClusterNodes } from '@slotkeeper/redis-topology'
 import { until } from '@slotkeeper/testing'
 import { judge, secondFailureAt, type Verdict } from './contract.ts'
 import {
@@ -34,6 +35,7 @@ export async function conclude(trial: Trial): Promise<Verdict> {
   await trial.stage.healthy(trial.name)
   const verdict = judge(entries, await trial.writer.readBack(), trial.allowance, { firstAt: trial.faultAt })
   await labelled(trial)
+  await believed(trial)
   const status = await allTold(trial)
   const faults = [
     ...verdict.faults,
@@ -60,6 +62,27 @@ async function labelled(trial: Trial): Promise<void> {
   await until(`the labels of ${primaries.join(', ')}`, PATIENCE_MS, async () => {
     const labels = trial.watch.pods().filter(({ role }) => role === 'primary')
     return isDeepStrictEqual(labels.map(({ name }) => name).toSorted(), primaries) || undefined
+  })
+}
+
+/** Waits until every server believes of every other what that says of itself: who takes a replica for a primary denies it its vote. */
+async function believed(trial: Trial): Promise<void> {
+  const what = (row: NodeRow): string => `${row.role} of ${row.role === 'replica' ? (row.primaryId ?? '') : 'itself'}`
+  await until('views that agree', PATIENCE_MS, async () => {
+    const views = await Promise.all(
+      trial
+        .podNames()
+        .map((pod) => trial.control(pod, async (client) => parseClusterNodes(String(await client.cluster('NODES'))))),
+    )
+    const own = new Map(
+      views.flatMap((rows) => rows.filter(({ myself }) => myself)).map((row) => [row.nodeId, what(row)]),
+    )
+    const others = views.flatMap((rows) => rows.filter(({ nodeId }) => own.has(nodeId)))
+    const wrong = others.filter((row) => own.get(row.nodeId) !== what(row))
+    if (wrong.length === 0 && others.length === views.length ** 2) return true
+    throw new Error(
+      wrong.map((row) => `${row.nodeId} is said to be ${what(row)}, and is ${own.get(row.nodeId)}`).join('; '),
+    )
   })
 }
 

@@ -14,6 +14,7 @@ import {
 } from './failover.ts'
 import type { ClusterFinding, FindingType } from './finding.ts'
 import { firstPrimaries } from './first-primaries.ts'
+import { formingEpoch } from './forming-epoch.ts'
 import { allows, nextState } from './lifecycle.ts'
 import { releasePods } from './node-loss.ts'
 import { openSlotsOf } from './open-slots.ts'
@@ -242,10 +243,7 @@ function meetCommand({ picture, desired }: Case, opId: string): ClusterCommand {
     )
     .map((member) => ({
       pod: member.pod,
-      // Different ones for all: two nodes of one epoch would have to settle it among themselves. The first of each shard
-      // get the greatest: a replica speaks with the epoch of its primary, and whoever has heard of a greater one from it
-      // takes that for stale (Valkey 9, clusterProcessPacket), and for a primary for ever.
-      epoch: (desired.membersPerShard - 1 - member.index) * desired.shards + member.shard + 1,
+      epoch: formingEpoch(member, picture, desired),
       nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS,
     }))
   return { type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }

@@ -74,11 +74,15 @@ export const deaths: readonly Scenario[] = [
   },
   {
     name: 'replicas-killed',
-    proves: 'F9: all replicas die together; writes go on, and no primary moves',
+    proves:
+      'F9: all replicas die together; writes go on, no primary moves; healed, one of them takes over from its primary',
     persistence: ['none', 'aof'],
     run: async (trial) => {
       const replicas = (await trial.shards()).flatMap((one) => one.replicas)
       await crash(trial, [], replicas)
+      await trial.stage.healthy(trial.name)
+      const { shard, primary } = await trial.anyShard()
+      await crash(trial, [shard], [primary])
     },
   },
   {
