@@ -117,7 +117,8 @@ describe('of a cluster that serves', () => {
       expect(await client.config('GET', 'maxmemory-policy'), pod).toEqual(['maxmemory-policy', 'allkeys-lru'])
       client.disconnect()
     }
-    expect(await stage.kubectl('get', 'pdb', '-o', 'name')).toBe(`poddisruptionbudget.policy/${name}\n`)
+    const budgets = await stage.kubectl('get', 'pdb', '-l', `slotkeeper.dev/cluster=${name}`, '-o', 'name')
+    expect(budgets).toBe(`poddisruptionbudget.policy/${name}\n`)
   })
 
   test('objects that somebody takes away are there again, and no server notices', async () => {
