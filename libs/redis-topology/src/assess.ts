@@ -176,6 +176,16 @@ export function ownRow(member: UpMember): NodeRow | undefined {
   return indexOf(member.contact.view.rows).own
 }
 
+/** Whether a node says of itself that it owns slots. */
+export function ownsSlots(member: UpMember): boolean {
+  return (ownRow(member)?.slots.length ?? 0) > 0
+}
+
+/** The shard that findings and operations name like that: `shard 1`. */
+export function shardNamed({ shards }: Picture, name: string): ShardPicture | undefined {
+  return shards.find(({ shard }) => `shard ${shard}` === name)
+}
+
 /** The row in which `member` tells of a node. */
 export function rowOf(member: UpMember, nodeId: string): NodeRow | undefined {
   return indexOf(member.contact.view.rows).byId.get(nodeId)

@@ -37,8 +37,11 @@ export function takenFrom({ unowned, up }: Picture, { primaryId }: ShardPicture)
 }
 
 /** Gives a shard's primary the slots back that were taken from it; its keys are still there. */
-export function coverSlotsCommands(picture: Picture, target: string, opId: string): readonly ClusterCommand[] {
-  const shard = picture.shards.find((one) => `shard ${one.shard}` === target)
+export function coverSlotsCommands(
+  picture: Picture,
+  shard: ShardPicture | undefined,
+  opId: string,
+): readonly ClusterCommand[] {
   if (shard?.primaryPod === undefined || shard.primaryId === undefined || !shard.primaryUp) return []
   const ranges = takenFrom(picture, shard)
   if (ranges.length === 0) return []

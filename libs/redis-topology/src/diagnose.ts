@@ -1,4 +1,4 @@
-import { listing, ownRow, rowOf, type Picture, type ShardPicture } from './assess.ts'
+import { listing, ownsSlots, rowOf, type Picture, type ShardPicture } from './assess.ts'
 import { slotsWithoutOwner } from './cover-slots.ts'
 import { bestHeir, majorityAnswers, mayInherit, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
@@ -30,7 +30,7 @@ export function everFormed({ snapshot, history, picture }: Omit<Case, 'desired'>
 
 function holdsHistory(member: UpMember): boolean {
   const view = member.contact.view
-  return view.keys > 0 || view.currentEpoch > 0 || (ownRow(member)?.slots.length ?? 0) > 0
+  return view.keys > 0 || view.currentEpoch > 0 || ownsSlots(member)
 }
 
 /** All findings, gravest first. The same case gives the same findings. */
@@ -109,7 +109,7 @@ export function driftOf(member: UpMember, desired: Desired, picture: Picture): R
   const wanted: Record<string, string> = { ...desired.settings, 'cluster-node-timeout': String(desired.nodeTimeoutMs) }
   // A replica may be elected from its first finished sync on, and never before (SAFETY 5).
   const shard = picture.shards[member.shard]
-  if (view.role === 'primary' ? (ownRow(member)?.slots.length ?? 0) > 0 : shard?.attached.includes(member.pod) === true)
+  if (view.role === 'primary' ? ownsSlots(member) : shard?.attached.includes(member.pod) === true)
     wanted['cluster-replica-no-failover'] = 'no'
   return Object.fromEntries(
     Object.entries(wanted).filter(([name, value]) => {
@@ -270,7 +270,7 @@ function strayData(shard: ShardPicture): readonly ClusterFinding[] {
   return shard.members
     .filter(isUp)
     .filter((one) => one.pod !== shard.primaryPod && one.contact.view.role === 'primary')
-    .filter((one) => one.contact.view.keys > 0 && (ownRow(one)?.slots.length ?? 0) === 0)
+    .filter((one) => one.contact.view.keys > 0 && !ownsSlots(one))
     .map(({ pod, contact: { view } }) => ({
       type: 'Blocked',
       reason: 'HistoryDisputed',

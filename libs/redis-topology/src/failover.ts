@@ -1,4 +1,4 @@
-import { follows, type Picture, type ShardPicture } from './assess.ts'
+import { follows, ownsSlots, type Picture, type ShardPicture } from './assess.ts'
 import { NEVER_UP } from './info.ts'
 import { isOutOfService } from './node-loss.ts'
 import { isOrphaned, survivorsOf } from './orphan.ts'
@@ -59,12 +59,7 @@ function refusedByAll(picture: ShardPicture, snapshot: Snapshot): Proof | null {
   if (replicas.length === 0 || replicas.some((one) => one.contact.view.linkUp)) return null
   const witnesses = snapshot.members
     .filter(isUp)
-    .filter(
-      (one) =>
-        one.shard !== picture.shard &&
-        one.contact.view.role === 'primary' &&
-        one.contact.view.rows.some((row) => row.myself && row.slots.length > 0),
-    )
+    .filter((one) => one.shard !== picture.shard && one.contact.view.role === 'primary' && ownsSlots(one))
   const others = new Set(snapshot.members.map((one) => one.shard)).size - 1
   const unlinked = witnesses.filter((one) => {
     const links = snapshot.inboundLinks[one.pod]

@@ -1,12 +1,15 @@
 import type { Picture } from './assess.ts'
 import { isUp, type UpMember } from './snapshot.ts'
 
+/** Members by the shard that they get the slots of. */
+export type FirstPrimaries = ReadonlyMap<number, UpMember>
+
 /**
  * The member of each shard that gets its slots when a cluster is formed, by shard: the primaries are spread over machines,
  * for Kubernetes may have put the first members of all shards on one, and with it would go the majority that elects.
  * Shards that have a primary already count and are left out; the same picture gives the same choice.
  */
-export function firstPrimaries({ shards }: Picture): ReadonlyMap<number, UpMember> {
+export function firstPrimaries({ shards }: Picture): FirstPrimaries {
   const load = new Map<string, number>()
   const count = (member: UpMember | undefined): void => {
     const host = member?.kube?.nodeName

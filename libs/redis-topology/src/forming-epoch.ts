@@ -1,5 +1,5 @@
 import type { Picture } from './assess.ts'
-import { firstPrimaries } from './first-primaries.ts'
+import type { FirstPrimaries } from './first-primaries.ts'
 import type { Desired, Member } from './snapshot.ts'
 
 /**
@@ -10,10 +10,11 @@ import type { Desired, Member } from './snapshot.ts'
  */
 export function formingEpoch(
   { pod, shard, index }: Member,
+  first: FirstPrimaries,
   picture: Picture,
   { shards, membersPerShard }: Desired,
 ): number {
-  const primaryPod = firstPrimaries(picture).get(shard)?.pod ?? picture.shards[shard]?.primaryPod
+  const primaryPod = first.get(shard)?.pod ?? picture.shards[shard]?.primaryPod
   const primaryIndex = picture.shards[shard]?.members.find((one) => one.pod === primaryPod)?.index ?? 0
   const rank = pod === primaryPod ? membersPerShard - 1 : index - (index > primaryIndex ? 1 : 0)
   return rank * shards + shard + 1

@@ -1,4 +1,4 @@
-import { follows, knows, ownRow, rowOf, type ShardPicture } from './assess.ts'
+import { follows, knows, ownsSlots, type Picture, rowOf, shardNamed, type ShardPicture } from './assess.ts'
 import type { Attachment, ClusterCommand, CommandType, Meet } from './command.ts'
 import { coverSlotsCommands, takenFrom } from './cover-slots.ts'
 import { driftOf, type Case } from './diagnose.ts'
@@ -13,7 +13,7 @@ import {
   unprovenMissing,
 } from './failover.ts'
 import type { ClusterFinding, FindingType } from './finding.ts'
-import { firstPrimaries } from './first-primaries.ts'
+import { firstPrimaries, type FirstPrimaries } from './first-primaries.ts'
 import { formingEpoch } from './forming-epoch.ts'
 import { allows, nextState } from './lifecycle.ts'
 import { releasePods } from './node-loss.ts'
@@ -95,7 +95,8 @@ function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly ty
 
 /**
  * How a replica of a shard whose primary is down may be promoted now: by the votes of the others while a majority lives,
- * if the primary is proven dead or gone for good; without one only when each missing primary is proven dead by kubelet, or was given up by a person (SAFETY 2).
+ * if the primary is proven dead or gone for good; without one only when each missing primary is proven dead by kubelet or by
+ * the taint of its machine, or was given up by a person (SAFETY 2).
  */
 function promotionFor(given: Case, shard: ShardPicture): 'FailOver' | 'TakeOver' | null {
   const { picture, snapshot, history, desired } = given
@@ -123,11 +124,9 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
     case 'HandOver':
       return given.picture.shards.some((shard) => shard.primaryPod === operation.target && shard.primaryUp)
     case 'StartEmpty':
-      return given.picture.shards.some((shard) => `shard ${shard.shard}` === operation.target && shard.primaryUp)
+      return shardNamed(given.picture, operation.target)?.primaryUp === true
     case 'CoverSlots':
-      return given.picture.shards.some(
-        (shard) => `shard ${shard.shard}` === operation.target && takenFrom(given.picture, shard).length === 0,
-      )
+      return isCovered(given.picture, shardNamed(given.picture, operation.target))
     case 'RepairSlots':
       return openSlotsOf(given.picture.up).length === 0
     case 'ForgetNode':
@@ -135,6 +134,10 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
     default:
       return true
   }
+}
+
+function isCovered(picture: Picture, shard: ShardPicture | undefined): boolean {
+  return shard !== undefined && takenFrom(picture, shard).length === 0
 }
 
 /** Whether an operation takes as long as it takes: what would make it pointless is looked for at each look instead. */
@@ -220,11 +223,11 @@ function planForming(
   if (opId === undefined || has(findings, 'PodsMissing')) return []
   const apart = has(findings, 'NodesIsolated') || has(findings, 'AddressesStale')
   // The slots first: a primary is not ok before a delay that begins with them (cluster.c, rejoin delay).
-  const commands: ClusterCommand[] = [...assignCommands(given, opId)]
-  commands.push(...(apart ? [meetCommand(given, opId)] : reassignCommands(given, opId)))
-  for (const { shard } of picture.shards) commands.push(...coverSlotsCommands(picture, `shard ${shard}`, opId))
-  // Before slots are heard of, the one that gets them is followed; then their owner, whichever member it has become.
   const first = firstPrimaries(picture)
+  const commands: ClusterCommand[] = [...assignCommands(first, given, opId)]
+  commands.push(...(apart ? [meetCommand(first, given, opId)] : reassignCommands(given, opId)))
+  for (const shard of picture.shards) commands.push(...coverSlotsCommands(picture, shard, opId))
+  // Before slots are heard of, the one that gets them is followed; then their owner, whichever member it has become.
   const attachments = picture.shards.flatMap((shard) =>
     attachmentsTo(shard, shard.primaryId === undefined ? first.get(shard.shard) : ownerOf(shard)),
   )
@@ -235,7 +238,7 @@ function planForming(
 }
 
 /** Introduces all who don't know each other; gossip is made fast and each gets an epoch while they are empty. */
-function meetCommand({ picture, desired }: Case, opId: string): ClusterCommand {
+function meetCommand(first: FirstPrimaries, { picture, desired }: Case, opId: string): ClusterCommand {
   const empty = picture.up.every((member) => member.contact.view.keys === 0)
   const forming = picture.up
     .filter(
@@ -243,16 +246,16 @@ function meetCommand({ picture, desired }: Case, opId: string): ClusterCommand {
     )
     .map((member) => ({
       pod: member.pod,
-      epoch: formingEpoch(member, picture, desired),
+      epoch: formingEpoch(member, first, picture, desired),
       nodeTimeoutMs: FORMING_NODE_TIMEOUT_MS,
     }))
   return { type: 'MeetNodes', opId, meets: meetsOf(picture.up), forming }
 }
 
 /** First slots of the shards that nobody owns. */
-function assignCommands({ picture, desired }: Case, opId: string): readonly ClusterCommand[] {
+function assignCommands(first: FirstPrimaries, { desired }: Case, opId: string): readonly ClusterCommand[] {
   const ranges = evenRanges(desired.shards)
-  const assignments = [...firstPrimaries(picture)].flatMap(([shard, { pod, contact }]) => {
+  const assignments = [...first].flatMap(([shard, { pod, contact }]) => {
     const range = ranges[shard]
     return range === undefined ? [] : [{ pod, nodeId: contact.view.nodeId, ranges: [range] }]
   })
@@ -323,7 +326,7 @@ function operationCommands(
     case 'StartEmpty':
       return startEmptyCommands(given, target, opId)
     case 'CoverSlots':
-      return coverSlotsCommands(picture, target, opId)
+      return coverSlotsCommands(picture, shardNamed(picture, target), opId)
     case 'FailOver':
     case 'TakeOver':
     case 'HandOver':
@@ -360,7 +363,7 @@ function attachmentsTo(shard: ShardPicture, primary: UpMember | undefined): read
   return shard.members.filter(isUp).flatMap((member) => {
     if (member.pod === primary.pod || follows(member, primaryId) || !knows(member, primary)) return []
     const view = member.contact.view
-    const idle = view.role === 'replica' || (view.keys === 0 && (ownRow(member)?.slots.length ?? 0) === 0)
+    const idle = view.role === 'replica' || (view.keys === 0 && !ownsSlots(member))
     return idle ? [{ pod: member.pod, primary: primary.pod, primaryId }] : []
   })
 }

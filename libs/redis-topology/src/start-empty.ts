@@ -1,4 +1,4 @@
-import { ownRow } from './assess.ts'
+import { ownRow, shardNamed } from './assess.ts'
 import type { ClusterCommand } from './command.ts'
 import type { Case } from './diagnose.ts'
 import { common, evenRanges, parseRanges, type SlotRange, uncovered } from './slots.ts'
@@ -12,7 +12,7 @@ import { isUp } from './snapshot.ts'
  */
 export function startEmptyCommands(given: Case, target: string, opId: string): readonly ClusterCommand[] {
   const { picture, history, desired } = given
-  const shard = picture.shards.find((one) => `shard ${one.shard}` === target)
+  const shard = shardNamed(picture, target)
   const heir = shard?.members
     .filter(isUp)
     .find((one) => one.contact.view.role === 'primary' && one.contact.view.keys === 0)

@@ -1,9 +1,9 @@
-import { knows, ownRow, type ShardPicture } from '../src/assess.ts'
+import { knows, ownRow, ownsSlots, type ShardPicture } from '../src/assess.ts'
 import type { ClusterCommand, CommandType } from '../src/command.ts'
 import { provenDead } from '../src/failover.ts'
 import { allows } from '../src/lifecycle.ts'
 import { common, evenRanges, formatRanges } from '../src/slots.ts'
-import { isUp, type UpMember } from '../src/snapshot.ts'
+import { isUp } from '../src/snapshot.ts'
 import { brokenByRepair } from './half-moved-laws.ts'
 import type { Pass } from './pass.ts'
 
@@ -81,7 +81,7 @@ function attached({ pod, primaryId }: { pod: string; primaryId: string }, { give
   if (member === undefined || primary === undefined) return [`${pod}, or its primary, does not answer`]
   const holdsKeys = member.contact.view.role === 'primary' && member.contact.view.keys > 0
   return [
-    ...((ownRow(member)?.slots.length ?? 0) > 0 ? [`${pod} owns slots and is to be a replica`] : []),
+    ...(ownsSlots(member) ? [`${pod} owns slots and is to be a replica`] : []),
     ...(holdsKeys ? [`${pod} holds keys as a primary and is to be emptied`] : []),
     ...(formed && !ownsSlots(primary) ? [`${pod} is to copy a server that owns no slots`] : []),
     ...(member.shard === primary.shard ? [] : [`${pod} is to follow a primary of another shard`]),
@@ -214,8 +214,4 @@ function forgotten(command: ClusterCommand & { type: 'ForgetNode' }, { given }: 
       : []),
     ...(owned ? ['ForgetNode of a node that owns slots'] : []),
   ]
-}
-
-function ownsSlots(member: UpMember): boolean {
-  return (ownRow(member)?.slots.length ?? 0) > 0
 }
