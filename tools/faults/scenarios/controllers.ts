@@ -34,6 +34,15 @@ async function killAndHeal(trial: Trial): Promise<void> {
   await trial.stage.healthy(trial.name)
 }
 
+/** Two controllers; a primary is killed, and the one that leads has committed what it is about to do. */
+async function killUnderTwo(trial: Trial) {
+  trial.honest = false
+  const { controller } = trial.ground
+  await controller.scale(2)
+  const [holder, leading] = [await controller.holder(), await controller.leading()]
+  return { controller, holder, leading, primary: await killAndCommit(trial) }
+}
+
 /** The controller killed, paused, twice there, or without its Lease. */
 export const controllers: readonly Scenario[] = [
   {
@@ -84,11 +93,7 @@ export const controllers: readonly Scenario[] = [
     proves: 'F43: two controllers; the one that leads is deleted in the middle of a healing, the other goes on',
     persistence: ['none'],
     run: async (trial) => {
-      trial.honest = false
-      const { controller } = trial.ground
-      await controller.scale(2)
-      const [holder, leading] = [await controller.holder(), await controller.leading()]
-      const primary = await killAndCommit(trial)
+      const { controller, holder, leading, primary } = await killUnderTwo(trial)
       await controller.kubectl('delete', 'pod', leading.name)
       await controller.succeeded(holder)
       await trial.disturbs([primary])
@@ -100,11 +105,7 @@ export const controllers: readonly Scenario[] = [
       'SAFETY 4, R18: the one that leads is stopped in the middle of a healing until another leads; woken, it does nothing late',
     persistence: ['none'],
     run: async (trial) => {
-      trial.honest = false
-      const { controller } = trial.ground
-      await controller.scale(2)
-      const [holder, leading] = [await controller.holder(), await controller.leading()]
-      const primary = await killAndCommit(trial)
+      const { controller, holder, leading, primary } = await killUnderTwo(trial)
       await controller.signal(leading, 'SIGSTOP')
       await controller.succeeded(holder)
       await trial.disturbs([primary])

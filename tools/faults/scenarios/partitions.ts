@@ -16,6 +16,15 @@ async function stopsServing(trial: Trial, shard: number, pod: string): Promise<v
   )
 }
 
+/** Cuts off the primary of some shard: another takes over, and it stops serving. */
+async function isReplaced(trial: Trial, cutOff: (primary: string) => Promise<unknown>): Promise<void> {
+  const { shard, primary } = await trial.anyShard()
+  await trial.fault({ shards: [shard] }, () => cutOff(primary))
+  await trial.moved(shard, primary)
+  await stopsServing(trial, shard, primary)
+  await trial.writesGoOn(20, [shard])
+}
+
 /** Networks that drop or refuse, between chosen pods. */
 export const partitions: readonly Scenario[] = [
   {
@@ -23,26 +32,14 @@ export const partitions: readonly Scenario[] = [
     proves: 'F7, F8, F25: a primary cut off from all others stops serving, is replaced, and follows when it is back',
     persistence: ['none', 'aof'],
     sample: ['aof'],
-    run: async (trial) => {
-      const { shard, primary } = await trial.anyShard()
-      const mode = trial.random.pick(['drop', 'reject'] as const)
-      await trial.fault({ shards: [shard] }, () => trial.isolate([primary], mode))
-      await trial.moved(shard, primary)
-      await stopsServing(trial, shard, primary)
-      await trial.writesGoOn(20, [shard])
-    },
+    run: (trial) =>
+      isReplaced(trial, (primary) => trial.isolate([primary], trial.random.pick(['drop', 'reject'] as const))),
   },
   {
     name: 'primary-mute',
     proves: 'F7: what a primary sends is lost, what is sent to it arrives; the others replace it',
     persistence: ['none'],
-    run: async (trial) => {
-      const { shard, primary } = await trial.anyShard()
-      await trial.fault({ shards: [shard] }, () => trial.isolate([primary], 'drop', 'outward'))
-      await trial.moved(shard, primary)
-      await stopsServing(trial, shard, primary)
-      await trial.writesGoOn(20, [shard])
-    },
+    run: (trial) => isReplaced(trial, (primary) => trial.isolate([primary], 'drop', 'outward')),
   },
   {
     name: 'majority-cut-off',
