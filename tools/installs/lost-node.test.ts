@@ -1,3 +1,4 @@
+import { LABEL } from '@slotkeeper/api'
 import { nodes, pods, type KubeObject } from '@slotkeeper/k8s'
 import { until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -17,6 +18,13 @@ let lost = ''
 const podsIn = async (namespace: string): Promise<readonly KubeObject[]> =>
   (await objectsIn(platform).list(pods, { namespace }, { signal: AbortSignal.timeout(10_000) })).items
 const hostOf = (pod: KubeObject): string => (pod['spec'] as { readonly nodeName?: string }).nodeName ?? ''
+/** The machines that hold primaries of a cluster, each once. */
+const hostsOfPrimaries = (cluster: string, all: readonly KubeObject[]): ReadonlySet<string> =>
+  new Set(
+    all
+      .filter(({ metadata: { labels } }) => labels?.[LABEL.cluster] === cluster && labels[LABEL.role] === 'primary')
+      .map(hostOf),
+  )
 const degraded = ({ status }: ClusterView): string => {
   const found = status?.conditions?.find((one) => one.type === 'Degraded' && one.status === 'True')
   return `${found?.reason}: ${found?.message}`
@@ -54,6 +62,8 @@ beforeAll(async () => {
   await platform.kubectl(['-n', SYSTEM, 'rollout', 'status', controller, '--timeout=60s'], { deadline: 70_000 })
   await Promise.all([create('cache', {}), create('kept', { storage: { size: '100Mi' } })])
   await Promise.all(['cache', 'kept'].map((name) => healthy(platform, 'default', name)))
+  const members = await podsIn('default')
+  for (const name of ['cache', 'kept']) expect([name, hostsOfPrimaries(name, members).size]).toEqual([name, 3])
   const busy = new Set((await podsIn(SYSTEM)).map(hostOf))
   const machines = (await objectsIn(platform).list(nodes, {}, { signal: AbortSignal.timeout(10_000) })).items
   lost = machines.find((one) => !busy.has(one.metadata.name))?.metadata.name ?? ''

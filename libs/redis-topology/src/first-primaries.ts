@@ -5,25 +5,42 @@ import { isUp, type UpMember } from './snapshot.ts'
 export type FirstPrimaries = ReadonlyMap<number, UpMember>
 
 /**
- * The member of each shard that gets its slots when a cluster is formed, by shard: the primaries are spread over machines,
- * for Kubernetes may have put the first members of all shards on one, and with it would go the majority that elects.
- * Shards that have a primary already count and are left out; the same picture gives the same choice.
+ * The member of each shard that gets its slots when a cluster is formed, by shard: no machine gets more of the primaries
+ * than must be, for Kubernetes may have put the first members of all shards on one, and with it would go the majority that
+ * elects. Shards that have a primary already count and are left out; the same picture gives the same choice.
+ *
+ * Kuhn's algorithm for bipartite matching, over machines that each take one primary, then two, and so on.
  */
 export function firstPrimaries({ shards }: Picture): FirstPrimaries {
-  const load = new Map<string, number>()
-  const count = (member: UpMember | undefined): void => {
-    const host = member?.kube?.nodeName
-    if (host !== undefined) load.set(host, (load.get(host) ?? 0) + 1)
-  }
-  for (const { members, primaryPod } of shards) count(members.filter(isUp).find((one) => one.pod === primaryPod))
   const chosen = new Map<number, UpMember>()
-  for (const { shard, members, primaryId } of shards) {
-    if (primaryId !== undefined) continue
-    const loadOf = (one: UpMember): number => load.get(one.kube?.nodeName ?? '') ?? 0
-    const [first] = members.filter(isUp).toSorted((a, b) => loadOf(a) - loadOf(b) || a.index - b.index)
-    if (first === undefined) continue
-    chosen.set(shard, first)
-    count(first)
+  const taken = new Map<string, number>()
+  const candidates = new Map<number, readonly UpMember[]>()
+  for (const { shard, members, primaryId, primaryPod } of shards) {
+    const up = members.filter(isUp)
+    const primary = up.find((one) => one.pod === primaryPod)
+    if (primary !== undefined) taken.set(hostOf(primary), (taken.get(hostOf(primary)) ?? 0) + 1)
+    if (primaryId === undefined && up.length > 0) candidates.set(shard, up)
   }
+  const loadOf = (host: string): number =>
+    (taken.get(host) ?? 0) + [...chosen.values()].filter((one) => hostOf(one) === host).length
+
+  /** Finds room for a shard on machines not tried yet, where need be by moving another shard's primary elsewhere. */
+  const place = (shard: number, most: number, tried: Set<string>): boolean =>
+    (candidates.get(shard) ?? []).some((member) => {
+      const host = hostOf(member)
+      if (tried.has(host)) return false
+      tried.add(host)
+      const others = [...chosen].filter(([, one]) => hostOf(one) === host).map(([other]) => other)
+      if (loadOf(host) >= most && !others.some((other) => place(other, most, tried))) return false
+      chosen.set(shard, member)
+      return true
+    })
+
+  for (let most = 1; chosen.size < candidates.size; most += 1)
+    for (const shard of candidates.keys()) if (!chosen.has(shard)) place(shard, most, new Set())
   return chosen
+}
+
+function hostOf({ kube }: UpMember): string {
+  return kube?.nodeName ?? ''
 }

@@ -2,6 +2,9 @@ import { hash } from '@slotkeeper/annotation-hash'
 import { ANNOTATION, busPort, CATALOGUE, CLIENT_PORT, defined, LABEL, type RedisClusterSpec } from '@slotkeeper/api'
 import { labelsOf, nameOf, ownedMeta, type ClusterRef } from './names.ts'
 
+const NODE = 'kubernetes.io/hostname'
+const ZONE = 'topology.kubernetes.io/zone'
+
 /** The image of the servers: the catalogue's, or the one that was named. */
 export function imageOf(spec: RedisClusterSpec): string {
   return spec.image ?? CATALOGUE[spec.version ?? 'valkey-9.1']
@@ -97,15 +100,16 @@ function podSpec(cluster: ClusterRef, spec: RedisClusterSpec, shard: number, set
       tolerations: parts?.tolerations,
       priorityClassName: parts?.priorityClassName,
       serviceAccountName: parts?.serviceAccountName,
-      affinity: parts?.affinity,
     }),
+    affinity: { podAntiAffinity: apart(cluster, spec, shard), ...parts?.affinity },
     topologySpreadConstraints: parts?.topologySpreadConstraints ?? spreadConstraints(cluster, spec, shard),
     containers: [serverContainer(cluster, spec, shard)],
   }
 }
 
-function spreadConstraints(cluster: ClusterRef, spec: RedisClusterSpec, shard: number) {
-  const one = (topologyKey: string, mode: 'Disabled' | 'Preferred' | 'Required', matchLabels: Record<string, string>) =>
+/** Keeps the members of a shard apart: a node or a zone that is lost takes one of them. */
+function spreadConstraints(cluster: ClusterRef, { spread }: RedisClusterSpec, shard: number) {
+  const one = (topologyKey: string, mode: 'Disabled' | 'Preferred' | 'Required' = 'Preferred') =>
     mode === 'Disabled'
       ? []
       : [
@@ -113,26 +117,32 @@ function spreadConstraints(cluster: ClusterRef, spec: RedisClusterSpec, shard: n
             maxSkew: 1,
             topologyKey,
             whenUnsatisfiable: mode === 'Required' ? 'DoNotSchedule' : 'ScheduleAnyway',
-            labelSelector: { matchLabels },
+            labelSelector: { matchLabels: { [LABEL.cluster]: cluster.name, [LABEL.shard]: String(shard) } },
           },
         ]
-  const ofShard = { [LABEL.cluster]: cluster.name, [LABEL.shard]: String(shard) }
-  const nodes = spec.spread?.nodes ?? 'Preferred'
-  const zones = spec.spread?.zones ?? 'Preferred'
-  // The members of a shard apart first; all members even over the zones as well, so that no zone holds a majority.
-  return [
-    ...one('kubernetes.io/hostname', nodes, ofShard),
-    ...one('topology.kubernetes.io/zone', zones, ofShard),
-    ...one('topology.kubernetes.io/zone', zones === 'Disabled' ? 'Disabled' : 'Preferred', {
-      [LABEL.cluster]: cluster.name,
-    }),
-  ].filter(
-    (constraint, index, all) =>
-      all.findIndex(
-        (other) =>
-          other.topologyKey === constraint.topologyKey && other.whenUnsatisfiable === constraint.whenUnsatisfiable,
-      ) === index,
-  )
+  return [...one(NODE, spread?.nodes), ...one(ZONE, spread?.zones)]
+}
+
+/**
+ * Spreads all members over nodes and zones, where possible, so that no one of them holds most primaries: they elect. An
+ * affinity, for Kubernetes takes one spread constraint of a kind for each key, and that one is the shard's. The shard is
+ * named here as well and weighs more, or an empty node would draw all members of a shard.
+ */
+function apart(cluster: ClusterRef, { spread }: RedisClusterSpec, shard: number) {
+  const keys = [...(spread?.nodes === 'Disabled' ? [] : [NODE]), ...(spread?.zones === 'Disabled' ? [] : [ZONE])]
+  const ofCluster = { [LABEL.cluster]: cluster.name }
+  const terms = [
+    { weight: 100, matchLabels: { ...ofCluster, [LABEL.shard]: String(shard) } },
+    { weight: 10, matchLabels: ofCluster },
+  ]
+  return {
+    preferredDuringSchedulingIgnoredDuringExecution: keys.flatMap((topologyKey) =>
+      terms.map(({ weight, matchLabels }) => ({
+        weight,
+        podAffinityTerm: { topologyKey, labelSelector: { matchLabels } },
+      })),
+    ),
+  }
 }
 
 function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: number) {
