@@ -30,7 +30,8 @@ export default defineConfig({
           ],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
+          // They mostly wait, and share nothing: each file has servers of its own.
+          maxWorkers: 3,
         },
       },
       {
