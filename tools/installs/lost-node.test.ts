@@ -7,7 +7,6 @@ import { startPlatform, type Platform } from '../local/src/index.ts'
 
 const SYSTEM = 'slotkeeper-system'
 const TAINT = 'node.kubernetes.io/out-of-service'
-/** Kubernetes takes most of a minute to notice that a machine is lost. */
 const PATIENCE_MS = 170_000
 const TEST_MS = 3 * PATIENCE_MS
 const stop = new AbortController()
@@ -55,7 +54,7 @@ async function create(name: string, spec: object): Promise<void> {
 
 // A platform of its own: on the shared one others would lose their pods.
 beforeAll(async () => {
-  platform = await startPlatform({ name: `lost-node-${process.pid}`, signal: stop.signal })
+  platform = await startPlatform({ name: `lost-node-${process.pid}`, signal: stop.signal, nodeGraceSeconds: 8 })
   await install(platform)
   const controller = 'deployment/slotkeeper-cluster-controller'
   await platform.kubectl(['-n', SYSTEM, 'set', 'env', controller, 'SLOTKEEPER_NODE_LOSS_SECONDS=10'])

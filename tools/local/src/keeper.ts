@@ -17,7 +17,7 @@ import { completeToolchain, ensureToolchain } from './toolchain.ts'
 // The keeper is the process outside that a platform's life hangs on: it starts the namespace, leads a port of this
 // machine to the API server, and clears up. When it dies, whatever the reason, the namespace ends with it.
 
-const [, , name = '', mode = 'tied'] = process.argv
+const [, , name = '', mode = 'tied', grace = '40'] = process.argv
 const state = stateDirectory(name)
 const log = (line: string): void => appendFileSync(join(state, progressFile), `${line}\n`)
 const root = process.getuid?.() === 0
@@ -111,7 +111,8 @@ async function keep(): Promise<void> {
   const tools = completeToolchain(await ensureToolchain([], log, signal))
   const images = await ensureImages(tools, log, signal)
   const zones = ['zone-a', 'zone-b', 'zone-c']
-  const config: InsideConfig = { name, state, zones, tools, images, token: randomBytes(24).toString('hex') }
+  const token = randomBytes(24).toString('hex')
+  const config: InsideConfig = { name, state, zones, nodeGraceSeconds: Number(grace), tools, images, token }
   const file = join(state, 'inside.json')
   await writeFile(file, JSON.stringify(config), { mode: 0o600 })
   await startInside(config, file)

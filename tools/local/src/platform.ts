@@ -54,6 +54,8 @@ export type StartOptions = {
   readonly signal?: AbortSignal
   readonly log?: Log
   readonly detached?: boolean
+  /** After how many seconds without a sign of life a node counts as lost; as Kubernetes has it, 40, when none is given. */
+  readonly nodeGraceSeconds?: number
 }
 
 const never = new AbortController().signal
@@ -159,13 +161,14 @@ export async function attachPlatform(name: string): Promise<Platform> {
 
 /** Starts a platform and waits until its nodes are Ready. It ends with this process unless it is detached. */
 export async function startPlatform(options: StartOptions): Promise<Platform> {
-  const { name, signal = never, log = () => undefined, detached = false } = options
+  const { name, signal = never, log = () => undefined, detached = false, nodeGraceSeconds = 40 } = options
   const state = stateDirectory(name)
   await mkdir(join(state, '..'), { recursive: true })
   if (await isKept(state)) throw new Error(`a platform named ${name} runs already. Remedy: make down NAME=${name}`)
   await removeState(state)
   const errors = await open(`${state}.keeper.log`, 'w')
-  const args = ['--no-warnings', join(import.meta.dirname, 'keeper.ts'), name, detached ? 'detached' : 'tied']
+  const mode = detached ? 'detached' : 'tied'
+  const args = ['--no-warnings', join(import.meta.dirname, 'keeper.ts'), name, mode, String(nodeGraceSeconds)]
   const keeper = spawn(process.execPath, args, {
     stdio: [detached ? 'ignore' : 'pipe', errors.fd, errors.fd],
     detached: true,

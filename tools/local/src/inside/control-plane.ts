@@ -86,6 +86,7 @@ export async function startControlPlane(
   start('kube-controller-manager', [
     ['--kubeconfig', kubeconfig, '--service-account-private-key-file', certificates.serviceAccountKey],
     ['--use-service-account-credentials=true', '--bind-address', '127.0.0.1', '--leader-elect=false'],
+    ['--node-monitor-grace-period', `${config.nodeGraceSeconds}s`],
     [
       '--root-ca-file',
       certificates.ca,

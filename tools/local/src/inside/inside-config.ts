@@ -6,6 +6,8 @@ export type InsideConfig = {
   readonly name: string
   readonly state: string
   readonly zones: readonly string[]
+  /** Seconds without a sign of life after which a node counts as lost. */
+  readonly nodeGraceSeconds: number
   readonly tools: CompleteToolchain
   readonly images: readonly PackedImage[]
   readonly token: string

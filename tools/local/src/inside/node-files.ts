@@ -6,6 +6,7 @@ export type NodeFacts = {
   readonly index: number
   readonly name: string
   readonly folder: string
+  readonly graceSeconds: number
   readonly shim: string
   readonly runcWrapper: string
   readonly pauseImage: string
@@ -74,6 +75,8 @@ export function kubeletConfiguration(node: NodeFacts): string {
     clusterDomain: 'cluster.local',
     resolvConf: node.resolvConf,
     failSwapOn: false,
+    // It is renewed four times in that time.
+    nodeLeaseDurationSeconds: node.graceSeconds,
     evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
     podLogsDir: join(node.folder, 'pod-logs'),
     volumePluginDir: join(node.folder, 'volume-plugins'),

@@ -28,6 +28,7 @@ export class Node {
     this.#facts = {
       index,
       name: this.name,
+      graceSeconds: config.nodeGraceSeconds,
       folder: this.folder,
       shim: config.tools.shim,
       runcWrapper: config.tools.runcWrapper,
