@@ -38,6 +38,7 @@ export const places: Readonly<Record<string, Place>> = {
   'libs/k8s': { ring: 'adapter', npm: ['@kubernetes/client-node', 'undici'], builtins: ['*'] },
   'libs/redis-client': { ring: 'adapter', npm: ['ioredis'], builtins: ['*'] },
   'libs/nats': { ring: 'adapter', npm: ['@nats-io/*'], builtins: ['*'] },
+  'libs/object-storage': { ring: 'adapter', npm: ['@aws-sdk/client-s3', '@smithy/node-http-handler'], builtins: ['*'] },
   'libs/observability': { ring: 'adapter', npm: ['pino', 'prom-client'], builtins: ['*'] },
   'libs/controller': { ring: 'runtime', npm: [], builtins: ['node:timers', 'node:events'] },
   'libs/testing': { ring: 'test', npm: ['fast-check', 'ioredis', 'vitest', 'yaml'], builtins: ['*'] },
@@ -56,6 +57,8 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
   // The writer of tests and demo is an ordinary client, not ours.
   ioredis: ['libs/redis-client', 'libs/testing'],
   '@nats-io/*': ['libs/nats'],
+  '@aws-sdk/*': ['libs/object-storage'],
+  '@smithy/*': ['libs/object-storage'],
   pino: ['libs/observability'],
   'prom-client': ['libs/observability'],
   xstate: ['libs/redis-topology'],

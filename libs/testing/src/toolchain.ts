@@ -7,6 +7,8 @@ export type Toolchain = {
   /** The multi-call binary: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kubectl. */
   readonly kube: string | undefined
   readonly natsServer: string | undefined
+  /** The S3 server. */
+  readonly versitygw: string | undefined
   /** Redis and Valkey by version, for example `valkey-9.1`. */
   readonly servers: Readonly<Record<string, ServerTools>>
 }
@@ -20,18 +22,19 @@ export function toolchainFile(): string {
   return join(cache, 'slotkeeper', 'toolchain.json')
 }
 
-/** Reads the toolchain; `SLOTKEEPER_KUBE` and `SLOTKEEPER_NATS_SERVER` win over the file, a missing file is an empty one. */
+/** Reads the toolchain; `SLOTKEEPER_KUBE`, `SLOTKEEPER_NATS_SERVER` and `SLOTKEEPER_VERSITYGW` win over the file, a missing file is an empty one. */
 export async function readToolchain(): Promise<Toolchain> {
   const written = await readWritten(toolchainFile())
   return {
     kube: process.env.SLOTKEEPER_KUBE ?? written.kube,
     natsServer: process.env.SLOTKEEPER_NATS_SERVER ?? written.natsServer,
+    versitygw: process.env.SLOTKEEPER_VERSITYGW ?? written.versitygw,
     servers: written.servers ?? {},
   }
 }
 
 /** The path of one program, or an error that says how to get it. */
-export async function requireTool(name: 'kube' | 'natsServer'): Promise<string> {
+export async function requireTool(name: 'kube' | 'natsServer' | 'versitygw'): Promise<string> {
   const path = (await readToolchain())[name]
   if (path === undefined) throw new Error(`no ${name} in ${toolchainFile()}: run \`make toolchain\``)
   return path

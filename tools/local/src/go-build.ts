@@ -46,6 +46,12 @@ export const goBuilds = {
     outputs: ['nats-server'],
     expected: '20 s cold',
   },
+  versitygw: {
+    module: 'versitygw',
+    packages: ['github.com/versity/versitygw/cmd/versitygw'],
+    outputs: ['versitygw'],
+    expected: 'about 1 min cold',
+  },
   pause: { module: 'pause', packages: [], outputs: ['pause'], expected: '5 s' },
   runcWrapper: { module: 'runc-without-cgroups', packages: [], outputs: ['runc-without-cgroups'], expected: '5 s' },
 } as const satisfies Record<string, GoBuild>

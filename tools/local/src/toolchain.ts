@@ -15,6 +15,8 @@ export type Toolchain = {
   readonly ctr?: string
   readonly coredns?: string
   readonly natsServer?: string
+  /** The S3 server of tests; the platform does without. */
+  readonly versitygw?: string
   readonly pause?: string
   readonly runcWrapper?: string
   readonly servers: Readonly<Partial<Record<ServerName, Server>>>
@@ -27,6 +29,7 @@ export type ToolchainPart = GoBuildName | ServerName | 'servers' | 'programs'
 export const toolchainParts: readonly ToolchainPart[] = [
   'servers',
   'natsServer',
+  'versitygw',
   'kube',
   'programs',
   'pause',
@@ -88,8 +91,8 @@ export async function ensureToolchain(
   return readToolchain()
 }
 
-/** A toolchain with nothing missing. */
-export type CompleteToolchain = Required<Toolchain>
+/** A toolchain with nothing missing that a platform runs. */
+export type CompleteToolchain = Required<Omit<Toolchain, 'versitygw'>>
 
 /** Gives the toolchain when the platform can run with it, and says what is missing otherwise. */
 export function completeToolchain(toolchain: Toolchain): CompleteToolchain {

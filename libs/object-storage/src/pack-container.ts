@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import { constants, zstdCompress } from 'node:zlib'
+import { boundPart, encodeHead, encodeHeader, MOST_FRAME_BYTES, MOST_SUBJECT_BYTES, seal } from './container-format.ts'
+import type { FrameHead } from './container-format.ts'
+import { checkContainerKey, drawDataKey, wrapDataKey } from './container-key.ts'
+import type { ContainerKey } from './container-key.ts'
+
+/** How a container is made. */
+export type PackOptions = {
+  /** What it is about, for example backup and shard: the reader may insist on it. Not secret; at most 1,024 bytes. */
+  readonly subject: string
+  /** The key-encryption key, or `none`: compressed only, and proof against accidents only. */
+  readonly encryption: ContainerKey | 'none'
+  /** Of zstd, 1 to 19; 1 when not said. */
+  readonly level?: number
+  /** Plain bytes of a frame, 4 MiB when not said; what the reader must hold in memory. */
+  readonly frameBytes?: number
+}
+
+const compress = promisify(zstdCompress)
+const FRAME_BYTES = 4 * 1024 * 1024
+
+/**
+ * Cuts a stream into frames, compresses, encrypts and seals each. One frame is held in memory, and nothing is read from
+ * `chunks` before what was made has been taken.
+ *
+ * @param chunks what is to be kept; errors of it are passed on
+ * @throws RangeError for options that cannot be, at the first `next`
+ */
+export async function* packContainer(chunks: AsyncIterable<Uint8Array>, options: PackOptions): AsyncGenerator<Buffer> {
+  const { encryption, subject, frameBytes = FRAME_BYTES, level = 1 } = options
+  if (frameBytes < 1 || frameBytes > MOST_FRAME_BYTES) throw new RangeError('a frame has 1 byte to 64 MiB')
+  if (Buffer.byteLength(subject) > MOST_SUBJECT_BYTES) throw new RangeError('a subject has at most 1,024 bytes')
+  const dataKey = encryption === 'none' ? null : drawDataKey()
+  const keyId = encryption === 'none' ? null : checkContainerKey(encryption).id
+  const header = { frameBytes, streamId: randomBytes(16), keyId, subject }
+  const wrapped =
+    encryption === 'none' || dataKey === null ? Buffer.alloc(0) : wrapDataKey(dataKey, encryption, boundPart(header))
+  const { bytes, digest } = encodeHeader(header, wrapped)
+  yield bytes
+  let number = 0
+  try {
+    for await (const { plain, isLast } of framesOf(chunks, frameBytes)) {
+      const packed = await compress(plain, { params: { [constants.ZSTD_c_compressionLevel]: level } })
+      const head: FrameHead = {
+        streamId: header.streamId,
+        number,
+        isLast,
+        plainBytes: plain.length,
+        storedBytes: packed.length,
+      }
+      const sealed = seal({ dataKey, digest }, head, packed)
+      yield Buffer.concat([encodeHead(head), sealed.seal, sealed.stored])
+      number += 1
+    }
+  } finally {
+    dataKey?.fill(0)
+  }
+}
+
+/** The stream in pieces of the same length, in one buffer used again; only the last is shorter, or empty. */
+async function* framesOf(
+  chunks: AsyncIterable<Uint8Array>,
+  frameBytes: number,
+): AsyncGenerator<{ plain: Buffer; isLast: boolean }> {
+  let frame = Buffer.alloc(Math.min(frameBytes, 64 * 1024))
+  let filled = 0
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length;) {
+      // A full frame waits until more comes: only then it is known not to be the last.
+      if (filled === frameBytes) {
+        yield { plain: frame, isLast: false }
+        filled = 0
+      }
+      const taken = Math.min(frameBytes - filled, chunk.length - at)
+      if (filled + taken > frame.length) {
+        const larger = Buffer.alloc(Math.min(frameBytes, Math.max(frame.length * 2, filled + taken)))
+        frame.copy(larger, 0, 0, filled)
+        frame = larger
+      }
+      frame.set(chunk.subarray(at, at + taken), filled)
+      filled += taken
+      at += taken
+    }
+  }
+  yield { plain: frame.subarray(0, filled), isLast: true }
+}
