@@ -17,7 +17,7 @@ const VERBS: Readonly<Record<string, readonly string[]>> = {
 /** What stands for a parameter `resource`, by the file that has it. */
 const OWNED = ['statefulSets', 'services', 'configMaps', 'podDisruptionBudgets']
 const MEANT: Readonly<Record<string, readonly string[]>> = {
-  'apps/cluster-controller/src/act.ts': OWNED,
+  'apps/cluster-controller/src/act-on-kubernetes.ts': OWNED,
   'apps/cluster-controller/src/caches.ts': OWNED,
   'libs/k8s/src/status-writer.ts': ['redisClusters'],
 }

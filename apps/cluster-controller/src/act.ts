@@ -1,17 +1,6 @@
-import { busPort, CLIENT_PORT, FINALIZER, LABEL } from '@slotkeeper/api'
+import { busPort, CLIENT_PORT, LABEL } from '@slotkeeper/api'
 import type { ActIo, Io, Outcome } from '@slotkeeper/controller'
-import {
-  configMaps,
-  isKubeError,
-  type KubeObject,
-  type Objects,
-  podDisruptionBudgets,
-  pods,
-  redisClusters,
-  type ResourceDescriptor,
-  services,
-  statefulSets,
-} from '@slotkeeper/k8s'
+import { isKubeError, pods } from '@slotkeeper/k8s'
 import {
   asRedisError,
   clusterCalls,
@@ -23,21 +12,18 @@ import {
   type Words,
 } from '@slotkeeper/redis-client'
 import type { ClusterCommand } from '@slotkeeper/redis-topology'
-import { CONTROL_USER, createSecrets } from './credentials.ts'
+import { actOnKubernetes, type KubernetesCommand, type KubernetesPorts } from './act-on-kubernetes.ts'
+import { CONTROL_USER } from './credentials.ts'
 import type { AppCommand } from './decide.ts'
 import { type Access, nodeFor } from './observe.ts'
 import { addressOf, type OpenSlotsMemory } from './open-slots.ts'
-import { parseCluster } from './cluster-object.ts'
 
 /** What acting reaches out to. */
-export type ActPorts = {
-  readonly objects: Objects
+export type ActPorts = KubernetesPorts & {
   readonly pool: NodePool
   readonly access: ReadonlyMap<string, Pick<Access, 'password'>>
   /** When a failover was last asked for, by operation: asking again at once would start the election anew. */
   readonly asked: Map<string, number>
-  /** Told of each object of a cluster that was written. */
-  readonly wrote: (cluster: string, object: KubeObject) => void
   readonly openSlots: OpenSlotsMemory
 }
 
@@ -47,9 +33,6 @@ const CALL_MS = 2_000
 const ASK_AGAIN_MS = 2_000
 /** A pass must not keep a cluster waiting whose primary dies meanwhile: a repair goes on with the next one. */
 const REPAIR_MS = 1_000
-const RESOURCES: Readonly<Record<string, ResourceDescriptor>> = Object.fromEntries(
-  [statefulSets, services, configMaps, podDisruptionBudgets].map((one) => [one.kind, one]),
-)
 
 const PROMOTIONS = {
   FailOver: clusterCalls.failOver(),
@@ -78,24 +61,19 @@ export async function act(ports: ActPorts, command: AppCommand, io: ActIo): Prom
 function carryOut(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Outcome> {
   switch (command.type) {
     case 'ApplyObject':
-      return applyObject(ports, command, io)
     case 'DeleteObject':
-      return deleteObject(ports, command, io)
     case 'ReleasePod':
-      return releasePod(ports, command, io)
+    case 'EnsureFinalizer':
+    case 'RemoveFinalizer':
+      return actOnKubernetes(ports, command, io)
     case 'LabelPods':
       return labelPods(ports, command, io)
-    case 'EnsureFinalizer':
-      return setFinalizer(ports, command, true, io)
-    case 'RemoveFinalizer':
-      return setFinalizer(ports, command, false, io)
     default:
       return carryOutOnServers(ports, command, io)
   }
 }
 
-type OnKubernetes = 'ApplyObject' | 'DeleteObject' | 'ReleasePod' | 'LabelPods' | 'EnsureFinalizer' | 'RemoveFinalizer'
-type OnServers = Exclude<AppCommand, { readonly type: OnKubernetes }>
+type OnServers = Exclude<AppCommand, KubernetesCommand | { readonly type: 'LabelPods' }>
 
 function carryOutOnServers(ports: ActPorts, command: OnServers, io: ActIo): Promise<Outcome> {
   switch (command.type) {
@@ -109,6 +87,8 @@ function carryOutOnServers(ports: ActPorts, command: OnServers, io: ActIo): Prom
       })
     case 'AttachReplicas':
       return attachReplicas(ports, command, io)
+    case 'RaiseEpoch':
+      return raiseEpoch(ports, command, io)
     case 'ConfigureNodes':
       return configureNodes(ports, command)
     default:
@@ -175,46 +155,6 @@ async function chosen(
   return node
 }
 
-async function applyObject(ports: ActPorts, command: Of<'ApplyObject'>, io: Io): Promise<Outcome> {
-  const { objects } = ports
-  if (command.kind === 'Secret') {
-    const owner = await objects.get(redisClusters, command.cluster, io)
-    if (owner === null || owner.metadata.uid !== command.cluster.uid) return ACCEPTED
-    const taken = await createSecrets(objects, command.cluster, parseCluster(owner).spec, io)
-    return taken === null ? ACCEPTED : nameTaken(`Secret ${taken}`)
-  }
-  const resource = RESOURCES[command.kind]
-  if (resource === undefined || command.object === undefined) throw new Error(`no way to apply a ${command.kind}`)
-  // Read live: an object of this name without our label is in no cache, and must not be taken over.
-  const found = await objects.get(resource, { namespace: command.cluster.namespace, name: command.name }, io)
-  const owner = found?.metadata.ownerReferences?.find((one) => one.controller === true)
-  if (found !== null && owner?.uid !== command.cluster.uid) return nameTaken(`${command.kind} ${command.name}`)
-  const options = { force: true, uid: found?.metadata.uid }
-  const applied = await objects.apply(resource, command.object as unknown as KubeObject, options, io)
-  ports.wrote(command.cluster.name, applied)
-  return ACCEPTED
-}
-
-function nameTaken(what: string): Outcome {
-  return { result: 'failed', reason: 'NameTaken', message: `${what} exists and is not ours: delete or rename it` }
-}
-
-async function deleteObject(ports: ActPorts, command: Of<'DeleteObject'>, io: Io): Promise<Outcome> {
-  // Other kinds hold data or addresses: they are never deleted, nor may we.
-  const key = { namespace: command.cluster.namespace, name: command.name }
-  const { uid } = command
-  if (command.kind === podDisruptionBudgets.kind) await ports.objects.delete(podDisruptionBudgets, key, { uid }, io)
-  else if (command.kind === pods.kind) await ports.objects.delete(pods, key, { uid }, io)
-  else throw new Error(`no way to delete a ${command.kind}`)
-  return ACCEPTED
-}
-
-/** Deletes a pod's object without waiting for its kubelet, which can't answer. */
-async function releasePod(ports: ActPorts, { cluster, pod, uid }: Of<'ReleasePod'>, io: Io): Promise<Outcome> {
-  await ports.objects.delete(pods, { namespace: cluster.namespace, name: pod }, { uid, gracePeriodSeconds: 0 }, io)
-  return ACCEPTED
-}
-
 async function labelPods(ports: ActPorts, command: Of<'LabelPods'>, io: Io): Promise<Outcome> {
   const { cluster, roles, ips } = command
   await Promise.all(
@@ -237,24 +177,6 @@ async function labelPods(ports: ActPorts, command: Of<'LabelPods'>, io: Io): Pro
       )
       ports.wrote(cluster.name, after)
     }),
-  )
-  return ACCEPTED
-}
-
-async function setFinalizer(ports: ActPorts, { cluster }: AppCommand, wanted: boolean, io: Io): Promise<Outcome> {
-  const found = await ports.objects.get(redisClusters, cluster, io)
-  if (found === null || found.metadata.uid !== cluster.uid) return ACCEPTED
-  const others = (found.metadata.finalizers ?? []).filter((one) => one !== FINALIZER)
-  const precondition = {
-    uid: cluster.uid,
-    ...(found.metadata.resourceVersion === undefined ? {} : { resourceVersion: found.metadata.resourceVersion }),
-  }
-  await ports.objects.patch(
-    redisClusters,
-    cluster,
-    { metadata: { finalizers: wanted ? [...others, FINALIZER] : others } },
-    precondition,
-    io,
   )
   return ACCEPTED
 }
@@ -295,6 +217,12 @@ async function attachReplicas(ports: ActPorts, command: Of<'AttachReplicas'>, io
     if (!(answer instanceof RedisError)) return
     throw /Unknown node/i.test(answer.message) ? new NotNow() : answer
   })
+}
+
+async function raiseEpoch(ports: ActPorts, command: Of<'RaiseEpoch'>, io: ActIo): Promise<Outcome> {
+  const node = await chosen(ports, command, command, io)
+  await node.call(clusterCalls.raiseEpoch(), CALL_MS)
+  return ACCEPTED
 }
 
 async function configureNodes(ports: ActPorts, command: Of<'ConfigureNodes'>): Promise<Outcome> {

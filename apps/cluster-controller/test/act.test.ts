@@ -79,6 +79,7 @@ const DANGEROUS: readonly (readonly [string, string, (nodeId: string) => object]
   ['TakeOver', 'failover', place],
   ['HandOver', 'failover', place],
   ['AttachReplicas', 'replicate', () => ({ attachments: [{ pod: POD, primary: 'orders-0-0', primaryId: OTHER }] })],
+  ['RaiseEpoch', 'bumpepoch', (nodeId) => ({ pod: POD, nodeId })],
   ['ForgetNode', 'forget', () => ({ opId: '1:1', nodeId: OTHER, pods: [POD] })],
   ['AssignSlots', 'addslotsrange', (nodeId) => ({ opId: '1:1', assignments: [{ pod: POD, nodeId, ...slots }] })],
   ['StartEmpty', 'bumpepoch', (nodeId) => ({ ...place(nodeId), ...slots })],

@@ -21,6 +21,11 @@ export const clusterCalls = {
     ...(release.length === 0 ? [] : [['CLUSTER', 'DELSLOTSRANGE', ...boundsOf(release)]]),
     ['CLUSTER', 'ADDSLOTSRANGE', ...boundsOf(ranges)],
   ],
+  /**
+   * Gives a primary an epoch above every one that it has heard of; the answer is STILL where it has that already. To be
+   * sent only to the one owner that all agree on: a former owner would take its slots back with it.
+   */
+  raiseEpoch: (): Words => ['CLUSTER', 'BUMPEPOCH'],
   /** Closes the connections of ordinary clients, but for the one that this is sent on. */
   sendAway: (): readonly Words[] => [
     ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'],

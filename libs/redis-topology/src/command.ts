@@ -17,6 +17,7 @@ export type ClusterCommand =
     }
   | { readonly type: 'AssignSlots'; readonly opId: string; readonly assignments: readonly Assignment[] }
   | { readonly type: 'AttachReplicas'; readonly attachments: readonly Attachment[] }
+  | { readonly type: 'RaiseEpoch'; readonly pod: string; readonly nodeId: string }
   | { readonly type: 'ConfigureNodes'; readonly settings: Readonly<Record<string, Readonly<Record<string, string>>>> }
   | {
       readonly type: 'FailOver'

@@ -3,6 +3,7 @@ import { slotsWithoutOwner } from './cover-slots.ts'
 import { bestHeir, majorityAnswers, mayInherit, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
 import { foreignFindings, foreignNodes } from './foreign-nodes.ts'
+import { misheardFindings } from './misheard-replicas.ts'
 import { lostHosts } from './node-loss.ts'
 import { isOrphaned, survivorsOf } from './orphan.ts'
 import { slotFindings } from './repair-slots.ts'
@@ -168,6 +169,7 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
     ...drifted(given),
     ...staleNodes(given),
     ...foreignFindings(given),
+    ...misheardFindings(picture),
   ]
   for (const shard of picture.shards)
     findings.push(...shardFindings(shard, given), ...replicasMissing(shard, desired), ...strayData(shard))

@@ -10,6 +10,7 @@ const HEAL: readonly CommandType[] = [
   ...KEEP,
   'MeetNodes',
   'AttachReplicas',
+  'RaiseEpoch',
   'ConfigureNodes',
   'FailOver',
   'HandOver',
@@ -23,7 +24,16 @@ const meeting: StateMeta = {
 }
 const slotting: StateMeta = {
   sentence: 'The servers know each other; replicas are attached, and every server hears of every slot.',
-  allows: [...KEEP, 'MeetNodes', 'AssignSlots', 'StartEmpty', 'CoverSlots', 'AttachReplicas', 'ConfigureNodes'],
+  allows: [
+    ...KEEP,
+    'MeetNodes',
+    'AssignSlots',
+    'StartEmpty',
+    'CoverSlots',
+    'AttachReplicas',
+    'RaiseEpoch',
+    'ConfigureNodes',
+  ],
 }
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
 const healing: StateMeta = {

@@ -16,6 +16,7 @@ import type { ClusterFinding, FindingType } from './finding.ts'
 import { firstPrimaries, type FirstPrimaries } from './first-primaries.ts'
 import { formingEpoch } from './forming-epoch.ts'
 import { allows, nextState } from './lifecycle.ts'
+import { raiseEpochs } from './misheard-replicas.ts'
 import { releasePods } from './node-loss.ts'
 import { openSlotsOf } from './open-slots.ts'
 import { isOrphaned } from './orphan.ts'
@@ -232,6 +233,7 @@ function planForming(
     attachmentsTo(shard, shard.primaryId === undefined ? first.get(shard.shard) : ownerOf(shard)),
   )
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
+  commands.push(...raiseEpochs(picture, given.snapshot))
   // Borrowed timeouts go back last: until then the nodes gossip fast.
   if (findings.every((one) => one.type === 'SettingsDrifted')) commands.push(...settingsCommands(given))
   return commands
@@ -304,6 +306,7 @@ function planFormed(
   }
   const attachments = picture.shards.flatMap((shard) => attachmentsTo(shard, ownerOf(shard)))
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
+  if (history.operation === undefined) commands.push(...raiseEpochs(picture, given.snapshot))
   if (history.operation?.type !== 'FormCluster') commands.push(...settingsCommands(given))
   commands.push(...releasePods(given))
   return commands

@@ -147,6 +147,11 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   }),
   /** The server no longer lists that pod's node. */
   miss: each((place, world, [pod]) => void place.lists.delete(placeNamed(world, pod ?? '').node.id)),
+  /** The server takes that pod's node, a replica, for a primary of that epoch. */
+  mistake: each((place, world, [pod = '', , , epoch]) => {
+    const { node } = placeNamed(world, pod)
+    if (node !== place.node) place.mistaken.set(node.id, Number(epoch))
+  }),
   /** The server is cut off from the others, and goes on believing what it heard last. */
   cut: each((place, world) => void (place.heardLast = structuredClone(world.nodes))),
   heal: each((place, world) => {

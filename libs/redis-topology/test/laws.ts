@@ -34,6 +34,8 @@ function brokenBy(command: ClusterCommand, now: Pass): readonly string[] {
       return [...firstTimeOnly(command.type, now), ...assigned(command, now)]
     case 'AttachReplicas':
       return command.attachments.flatMap((one) => attached(one, now))
+    case 'RaiseEpoch':
+      return raised(command, now)
     case 'FailOver':
       return failedOver(command, now)
     case 'TakeOver':
@@ -165,6 +167,17 @@ function startedEmpty(command: ClusterCommand & { type: 'StartEmpty' }, { given,
       ? []
       : ['StartEmpty over data, or over silence']),
     ...(common(served, command.ranges).length === 0 ? [] : ['StartEmpty of slots that are served']),
+  ]
+}
+
+function raised({ pod }: ClusterCommand & { type: 'RaiseEpoch' }, { given }: Pass): readonly string[] {
+  const { picture } = given
+  const shard = picture.shards.find((one) => one.primaryPod === pod)
+  return [
+    ...(shard?.primaryUp === true ? [] : ['RaiseEpoch of a server that is no primary']),
+    ...(picture.viewsAgree
+      ? []
+      : ['RaiseEpoch while views differ: an owner that was replaced would take its slots back']),
   ]
 }
 

@@ -12,6 +12,8 @@ export function obey(world: World, command: ClusterCommand): void {
       return command.assignments.forEach(({ pod, ranges }) => own(placeNamed(world, pod).node, ranges))
     case 'AttachReplicas':
       return attachAll(world, command)
+    case 'RaiseEpoch':
+      return raiseEpoch(world, command)
     case 'ConfigureNodes':
       for (const [pod, settings] of Object.entries(command.settings))
         Object.assign(placeNamed(world, pod).settings, settings)
@@ -56,6 +58,13 @@ function attachAll(world: World, { attachments }: ClusterCommand & { type: 'Atta
     if (primary === undefined) throw new Error(`${pod} is to follow a node that is not there`)
     follow(placeNamed(world, pod), primary)
   }
+}
+
+function raiseEpoch(world: World, { pod }: ClusterCommand & { type: 'RaiseEpoch' }): void {
+  const { node } = placeNamed(world, pod)
+  node.epoch = Math.max(highestEpoch(world), ...world.places.flatMap((one) => [...one.mistaken.values()])) + 1
+  for (const { mistaken } of world.places)
+    for (const id of mistaken.keys()) if (world.nodes.get(id)?.primaryId === node.id) mistaken.delete(id)
 }
 
 /** The pod's object is gone; its server died with the machine. */

@@ -36,6 +36,7 @@ const TO_SERVERS = [
   'drop $ 100-6000',
   'stranger $ none',
   'set $ cluster-node-timeout 500',
+  'mistake $ orders-1-1 with epoch 99',
   'cut $',
   'heal $',
   'report $ 137',

@@ -147,6 +147,8 @@ function commandLines(command: ClusterCommand): readonly string[] {
       return [...words, ...command.assignments.map((one) => `  ${one.nodeId} gets ${formatRanges(one.ranges)}`)]
     case 'AttachReplicas':
       return [...words, ...command.attachments.map((one) => `  ${one.pod} is to follow ${one.primaryId}`)]
+    case 'RaiseEpoch':
+      return [`${words.join()} of ${command.nodeId}`]
     case 'ConfigureNodes':
       return [
         ...words,

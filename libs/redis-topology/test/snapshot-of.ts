@@ -64,7 +64,8 @@ function viewOf(world: World, place: Place): NodeView {
 
 function rowOf(world: World, viewer: Place, id: string): NodeRow {
   const told = nodeAsHeard(world, viewer, id)
-  const { primaryId } = told
+  const mistakenFor = told.primaryId === undefined ? undefined : viewer.mistaken.get(id)
+  const primaryId = mistakenFor === undefined ? told.primaryId : undefined
   const myself = id === viewer.node.id
   const address = (myself ? viewer.kube?.ip : viewer.lists.get(id)) ?? ''
   const connected = myself || reaches(world, viewer, id)
@@ -77,7 +78,7 @@ function rowOf(world: World, viewer: Place, id: string): NodeRow {
     ...(primaryId === undefined ? {} : { primaryId }),
     flags: myself ? ['myself'] : connected ? [] : ['fail'],
     // A replica is listed with the epoch of its primary.
-    configEpoch: nodeAsHeard(world, viewer, primaryId ?? id).epoch,
+    configEpoch: mistakenFor ?? nodeAsHeard(world, viewer, primaryId ?? id).epoch,
     connected,
     slots: myself ? told.slots : slotsSeen(viewer, id, told.believed ?? told.slots),
     open: myself ? viewer.open : [],

@@ -45,6 +45,8 @@ export type Place = {
   busySince?: number
   /** Ids of other nodes that it lists, with the address where it looks for them. */
   readonly lists: Map<string, string>
+  /** Nodes that it takes for primaries, by id, with the epoch of which it heard. */
+  readonly mistaken: Map<string, number>
   /** What it heard before it was cut off from the others, by node id. */
   heardLast?: ReadonlyMap<string, Node>
 }
@@ -131,6 +133,7 @@ function newPlace(shard: number, index: number): Place {
     open: [],
     slotKeys: {},
     disputes: [],
+    mistaken: new Map(),
     lists: new Map(),
   }
 }
