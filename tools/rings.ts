@@ -34,6 +34,7 @@ export const places: Readonly<Record<string, Place>> = {
   'libs/annotation-hash': { ring: 'core', npm: [], builtins: ['node:crypto'], uses: [] },
   'libs/api': { ring: 'core', npm: ['zod'], builtins: [], uses: [] },
   'libs/redis-topology': { ring: 'core', npm: ['xstate'], builtins: [], uses: ['libs/api'] },
+  'libs/rdb': { ring: 'core', npm: [], builtins: [], uses: [] },
   'libs/events': { ring: 'core', npm: ['zod'], builtins: [], uses: ['libs/api'] },
   'libs/k8s': { ring: 'adapter', npm: ['@kubernetes/client-node', 'undici'], builtins: ['*'] },
   'libs/redis-client': { ring: 'adapter', npm: ['ioredis'], builtins: ['*'] },
