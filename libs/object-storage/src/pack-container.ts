@@ -5,6 +5,7 @@ import { boundPart, encodeHead, encodeHeader, MOST_FRAME_BYTES, MOST_SUBJECT_BYT
 import type { FrameHead } from './container-format.ts'
 import { checkContainerKey, drawDataKey, wrapDataKey } from './container-key.ts'
 import type { ContainerKey } from './container-key.ts'
+import { cutEvenly } from './cut-evenly.ts'
 
 /** How a container is made. */
 export type PackOptions = {
@@ -41,7 +42,7 @@ export async function* packContainer(chunks: AsyncIterable<Uint8Array>, options:
   yield bytes
   let number = 0
   try {
-    for await (const { plain, isLast } of framesOf(chunks, frameBytes)) {
+    for await (const { bytes: plain, isLast } of cutEvenly(chunks, frameBytes, 1)) {
       const packed = await compress(plain, { params: { [constants.ZSTD_c_compressionLevel]: level } })
       const head: FrameHead = {
         streamId: header.streamId,
@@ -57,32 +58,4 @@ export async function* packContainer(chunks: AsyncIterable<Uint8Array>, options:
   } finally {
     dataKey?.fill(0)
   }
-}
-
-/** The stream in pieces of the same length, in one buffer used again; only the last is shorter, or empty. */
-async function* framesOf(
-  chunks: AsyncIterable<Uint8Array>,
-  frameBytes: number,
-): AsyncGenerator<{ plain: Buffer; isLast: boolean }> {
-  let frame = Buffer.alloc(Math.min(frameBytes, 64 * 1024))
-  let filled = 0
-  for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.length;) {
-      // A full frame waits until more comes: only then it is known not to be the last.
-      if (filled === frameBytes) {
-        yield { plain: frame, isLast: false }
-        filled = 0
-      }
-      const taken = Math.min(frameBytes - filled, chunk.length - at)
-      if (filled + taken > frame.length) {
-        const larger = Buffer.alloc(Math.min(frameBytes, Math.max(frame.length * 2, filled + taken)))
-        frame.copy(larger, 0, 0, filled)
-        frame = larger
-      }
-      frame.set(chunk.subarray(at, at + taken), filled)
-      filled += taken
-      at += taken
-    }
-  }
-  yield { plain: frame.subarray(0, filled), isLast: true }
 }

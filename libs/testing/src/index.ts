@@ -9,6 +9,7 @@ export {
   startFaultyProxy,
   type WatchFault,
 } from './faulty-proxy.ts'
+export { type FaultyStorage, type RequestFault, type SeenRequest, startFaultyStorage } from './faulty-storage.ts'
 export { fillEtcd } from './fill-etcd.ts'
 export { type KubeApiServer, startKubeApiServer } from './kube-apiserver.ts'
 export {
@@ -23,6 +24,7 @@ export { grant, kubectl, makeLimitedUser } from './limited-user.ts'
 export { type AgedNats, startAgedNats } from './aged-nats.ts'
 export { type NatsCluster, startNatsCluster } from './nats-cluster.ts'
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts'
+export { type ObjectStorage, type ObjectStorageOptions, startObjectStorage } from './object-storage.ts'
 export { type RedisConfig, type RedisServer, startRedisServer } from './redis-server.ts'
 export {
   readToolchain,
@@ -39,5 +41,8 @@ export {
   type WriteRecord,
   type WriterOptions,
 } from './recording-writer.ts'
+export type { S3User } from './signed-request.ts'
+export { onSmallDisk } from './small-disk.ts'
+export { spawnBound } from './spawn-bound.ts'
 export { takesConnections } from './takes-connections.ts'
 export { until } from './until.ts'

@@ -1,0 +1,172 @@
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+} from '@aws-sdk/client-s3'
+import { Bounds } from './bounds.ts'
+import type { Limits } from './bounds.ts'
+import { checkKey, checkPrefix } from './object-key.ts'
+import type { GetOptions, ObjectFacts, ObjectStore, PutOptions, SweptUpload } from './object-store.ts'
+import { paceOf } from './pace.ts'
+import { connectS3 } from './s3-connection.ts'
+import type { S3Connection, S3Options } from './s3-connection.ts'
+import { s3CodeOf, s3Error, s3StatusOf } from './s3-error.ts'
+import { getS3 } from './s3-get.ts'
+import { putS3 } from './s3-put.ts'
+import { boundedSource } from './source.ts'
+import { StorageError } from './storage-error.ts'
+
+const MOST_DELETES = 1000
+
+/**
+ * Keeps objects in a bucket of S3. Connects to nothing before the first call.
+ *
+ * @throws StorageError for an endpoint that can be none
+ */
+export function openS3(options: S3Options): ObjectStore {
+  const connection = connectS3(options)
+  const pace = paceOf(options.maxBytesPerSecond)
+  const within = async <T>(limits: Limits, doing: string, work: (bounds: Bounds) => Promise<T>): Promise<T> => {
+    const bounds = new Bounds(limits)
+    try {
+      return await work(bounds)
+    } catch (error) {
+      throw s3Error(error, connection, bounds, doing)
+    }
+  }
+  return {
+    description: connection.description,
+    permissions: {
+      write: 's3:PutObject',
+      read: 's3:GetObject',
+      list: 's3:ListBucket',
+      delete: 's3:DeleteObject',
+      sweep: 's3:ListBucketMultipartUploads and s3:AbortMultipartUpload',
+    },
+    put: (key: string, chunks: AsyncIterable<Uint8Array>, put: PutOptions) =>
+      within(put, `storing ${key}`, (bounds) =>
+        putS3(connection, checkKey(key), boundedSource(chunks, bounds, pace), { ...put, bounds }),
+      ),
+    async *get(key: string, { from = 0, to = Number.POSITIVE_INFINITY, ...limits }: GetOptions) {
+      yield* getS3(connection, checkKey(key), { from, to, bounds: new Bounds(limits), pace })
+    },
+    head: (key, limits) => within(limits, `looking at ${key}`, (bounds) => headS3(connection, checkKey(key), bounds)),
+    async *list(prefix, limits) {
+      const bounds = new Bounds(limits)
+      try {
+        yield* listS3(connection, checkPrefix(prefix), bounds)
+      } catch (error) {
+        throw s3Error(error, connection, bounds, `listing ${prefix}*`)
+      }
+    },
+    delete: (keys, limits) =>
+      within(limits, 'deleting', async (bounds) => {
+        let batch: string[] = []
+        for await (const key of keys) {
+          batch.push(checkKey(key))
+          if (batch.length < MOST_DELETES) continue
+          await deleteBatch(connection, batch, bounds)
+          batch = []
+        }
+        if (batch.length > 0) await deleteBatch(connection, batch, bounds)
+      }),
+    sweep: (prefix, olderThan, limits) =>
+      within(limits, `sweeping ${prefix}*`, (bounds) => sweepS3(connection, checkPrefix(prefix), olderThan, bounds)),
+    close() {
+      connection.client.destroy()
+      connection.reading.destroy()
+    },
+  }
+}
+
+async function headS3({ client, bucket, prefix }: S3Connection, key: string, { signal }: Bounds): Promise<ObjectFacts> {
+  const head = new HeadObjectCommand({ Bucket: bucket, Key: `${prefix}${key}` })
+  const { ContentLength, LastModified, ETag } = await client
+    .send(head, { abortSignal: signal })
+    .catch(async (error) => {
+      // The answer to HEAD has no body that would say what is not there.
+      if (s3StatusOf(error) === 404)
+        await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal }).catch(noBucket)
+      throw error
+    })
+  return { key, bytes: ContentLength ?? 0, modified: LastModified ?? new Date(0), etag: ETag ?? '' }
+}
+
+function noBucket(error: unknown): void {
+  if (s3StatusOf(error) === 404) throw new StorageError('NoBucket', 'the bucket is not there')
+}
+
+async function* listS3({ client, bucket, prefix }: S3Connection, below: string, bounds: Bounds) {
+  for (let token: string | undefined; ;) {
+    const page = {
+      Bucket: bucket,
+      Prefix: `${prefix}${below}`,
+      ...(token === undefined ? {} : { ContinuationToken: token }),
+    }
+    const answer = await client.send(new ListObjectsV2Command(page), { abortSignal: bounds.signal })
+    for (const { Key, Size, LastModified, ETag } of answer.Contents ?? []) {
+      bounds.check()
+      // An object with a slash at its end is how some tools draw a folder.
+      if (Key === undefined || Key.endsWith('/')) continue
+      yield { key: Key.slice(prefix.length), bytes: Size ?? 0, modified: LastModified ?? new Date(0), etag: ETag ?? '' }
+    }
+    if (answer.IsTruncated !== true) return
+    if (answer.NextContinuationToken === undefined || answer.NextContinuationToken === token)
+      throw new StorageError('Refused', `listing ${below}*: the server says that there is more, and not where`)
+    token = answer.NextContinuationToken
+  }
+}
+
+async function deleteBatch({ client, bucket, prefix }: S3Connection, keys: readonly string[], { signal }: Bounds) {
+  const objects = keys.map((key) => ({ Key: `${prefix}${key}` }))
+  const together = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: objects, Quiet: true } })
+  const answer = await client.send(together, { abortSignal: signal }).catch((error: unknown) => {
+    if (!/^(NotImplemented|MethodNotAllowed|MissingContentMD5|MalformedXML)$/.test(s3CodeOf(error))) throw error
+    return null
+  })
+  if (answer === null) {
+    // Not every server deletes several at once.
+    for (const { Key } of objects)
+      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }), { abortSignal: signal })
+    return
+  }
+  const failed = (answer.Errors ?? []).filter(({ Code }) => Code !== 'NoSuchKey')
+  const [first] = failed
+  if (first === undefined) return
+  const fault = first.Code === 'AccessDenied' ? 'Forbidden' : 'Refused'
+  throw new StorageError(
+    fault,
+    `${failed.length} of ${keys.length} were not deleted, first ${first.Key}: ${first.Code}`,
+  )
+}
+
+async function sweepS3(
+  { client, bucket, prefix }: S3Connection,
+  below: string,
+  olderThan: Date,
+  { signal }: Bounds,
+): Promise<readonly SweptUpload[]> {
+  const swept: SweptUpload[] = []
+  for (let from: { KeyMarker?: string; UploadIdMarker?: string } = {}; ;) {
+    const page = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: `${prefix}${below}`, ...from })
+    const answer = await client.send(page, { abortSignal: signal })
+    for (const { Key, UploadId, Initiated } of answer.Uploads ?? []) {
+      if (Key === undefined || UploadId === undefined || Initiated === undefined || Initiated >= olderThan) continue
+      const abort = new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId })
+      await client.send(abort, { abortSignal: signal }).catch((error: unknown) => {
+        if (s3CodeOf(error) !== 'NoSuchUpload') throw error
+      })
+      swept.push({ key: Key.slice(prefix.length), began: Initiated })
+    }
+    const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = answer
+    if (IsTruncated !== true || NextKeyMarker === undefined || NextKeyMarker === from.KeyMarker) return swept
+    from = {
+      KeyMarker: NextKeyMarker,
+      ...(NextUploadIdMarker === undefined ? {} : { UploadIdMarker: NextUploadIdMarker }),
+    }
+  }
+}

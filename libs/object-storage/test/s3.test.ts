@@ -1,0 +1,105 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startObjectStorage } from '@slotkeeper/testing'
+import { afterAll, expect, test } from 'vitest'
+import { checkStorage, openS3, StorageError } from '../src/index.ts'
+import { collect, faultOf, limits, listed, openBucket, streamOf } from './storages.ts'
+
+const read = 's3:GetObject'
+const write = 's3:PutObject'
+const list = 's3:ListBucket'
+const remove = 's3:DeleteObject'
+const sweep = 's3:ListBucketMultipartUploads'
+const takeBack = 's3:AbortMultipartUpload'
+const all = [read, write, list, remove, sweep, takeBack]
+
+const users = {
+  whole: all,
+  writer: [write],
+  reader: [read, list],
+  unlisted: all.filter((right) => right !== list),
+  keeping: all.filter((right) => right !== remove),
+  blind: all.filter((right) => right !== read),
+  nobody: [],
+}
+const server = await startObjectStorage({ users })
+afterAll(() => server.stop())
+const openAs = (name: keyof typeof users) => openBucket(server, { credentials: server.users[name]! })
+
+test('more than a page are listed, and deleted in batches', async () => {
+  const folder = join(server.bucketFolder, 'paged/many')
+  await mkdir(folder, { recursive: true })
+  const keys = Array.from({ length: 1010 }, (_, index) => `many/${index}`)
+  for (const key of keys) await writeFile(join(server.bucketFolder, 'paged', key), key)
+  const store = openBucket(server, { prefix: '/paged/' })
+  expect((await listed(store.list('many/', limits()))).map(({ key }) => key)).toEqual(keys.toSorted())
+  await store.delete(keys, limits())
+  expect(await listed(store.list('', limits()))).toEqual([])
+})
+
+test('a wrong secret, an unknown user and a missing bucket are named, and no secret is told', async () => {
+  const { accessKeyId, secretAccessKey } = server.admin
+  const wrong = [
+    [{ credentials: { accessKeyId, secretAccessKey: `${secretAccessKey}x` } }, 'WrongCredentials'],
+    [{ credentials: { accessKeyId: 'nobody-knows', secretAccessKey } }, 'WrongCredentials'],
+    [{ bucket: 'no-such-bucket' }, 'NoBucket'],
+  ] as const
+  for (const [options, fault] of wrong) {
+    const store = openBucket(server, options)
+    const calls = [
+      () => store.put('a', streamOf(Buffer.from('a')), limits()),
+      () => store.put('b', streamOf(Buffer.alloc(6_000_000)), limits()),
+      () => listed(store.list('', limits())),
+      () => collect(store.get('a', limits())),
+      () => store.delete(['a'], limits()),
+      () => store.sweep('', new Date(), limits()),
+    ]
+    for (const call of calls) {
+      const error = await call().catch((caught: unknown) => caught)
+      expect(error).toMatchObject({ fault })
+      const { stack, message, remedy } = error as StorageError
+      const told = `${stack} ${message} ${remedy} ${JSON.stringify(error)}`
+      expect(told).not.toContain(secretAccessKey)
+      expect(told).not.toContain('Signature=')
+      expect((error as StorageError).cause).toBe(undefined)
+    }
+  }
+  expect(await faultOf(openBucket(server, { bucket: 'no-such-bucket' }).head('a', limits()))).toBe('NoBucket')
+})
+
+test.each([
+  ['whole', []],
+  ['writer', ['s3:ListBucket', 's3:GetObject', 's3:DeleteObject', 's3:ListBucketMultipartUploads']],
+  ['reader', ['s3:PutObject', 's3:ListBucketMultipartUploads']],
+  ['unlisted', ['s3:ListBucket']],
+  ['keeping', ['s3:DeleteObject']],
+  ['blind', ['s3:GetObject']],
+  ['nobody', ['s3:PutObject', 's3:ListBucket', 's3:ListBucketMultipartUploads']],
+] as const)('the check of a user names what it lacks: %s', async (name, lacking) => {
+  const store = openAs(name)
+  const check = await checkStorage(store, limits())
+  const missing = check.missingPermissions.flatMap((permission) => permission.split(' and ')[0])
+  expect(missing.toSorted()).toEqual(lacking.toSorted())
+  expect(check.ok).toBe(lacking.length === 0)
+  const rights: readonly string[] = users[name]
+  const canWrite = rights.includes(write)
+  expect(check.leftBehind === null).toBe(!canWrite || rights.includes(remove))
+  expect(check.keepsFirst).toBe(canWrite ? true : null)
+})
+
+test('a server that is not there is unreachable', async () => {
+  const store = openBucket(server, { endpoint: `http://127.0.0.1:1`, tries: 2 })
+  const error = await store.head('a', limits()).catch((caught: unknown) => caught)
+  expect(error).toMatchObject({ fault: 'Unreachable', mayPass: true })
+  const check = await checkStorage(store, limits())
+  expect(check.ok).toBe(false)
+  expect(check.missingPermissions).toEqual([])
+})
+
+test('an endpoint with credentials in it, or that is none, is refused without being repeated', () => {
+  for (const endpoint of ['https://user:hunter2@s3.example.org', 'hunter2', 'ftp://hunter2']) {
+    const open = () => openS3({ bucket: 'a', endpoint })
+    expect(open).toThrow(StorageError)
+    expect(open).not.toThrow(/hunter2/)
+  }
+})

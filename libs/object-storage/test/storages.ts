@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ObjectStorage } from '@slotkeeper/testing'
+import { openDirectory, openS3, StorageError } from '../src/index.ts'
+import type { Limits, ObjectStore, S3Options } from '../src/index.ts'
+
+/** Bytes of a part in these tests, the least that Amazon takes. */
+export const PART = 5 * 1024 * 1024
+
+/** Limits that a test never reaches, unless it is about them. */
+export const limits = (deadlineMs = 60_000, signal: AbortSignal = new AbortController().signal): Limits => ({
+  signal,
+  deadlineMs,
+})
+
+/** The bucket of a server under a prefix of its own. */
+export const openBucket = (storage: ObjectStorage, options: Partial<S3Options> = {}): ObjectStore =>
+  openS3({
+    endpoint: storage.endpoint,
+    bucket: storage.bucket,
+    prefix: `test-${randomUUID()}`,
+    credentials: storage.admin,
+    partBytes: PART,
+    ...options,
+  })
+
+/** A directory of its own; `remove` takes it away. */
+export async function openFreshDirectory(): Promise<{ store: ObjectStore; path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'slotkeeper-objects-'))
+  return { store: openDirectory({ directory: path }), path, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** Bytes that differ from place to place, in chunks of an odd length. */
+export async function* streamOf(bytes: Buffer, chunk = 77_777): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += chunk) yield bytes.subarray(at, at + chunk)
+}
+
+/** All that a stream gives. */
+export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = []
+  for await (const chunk of chunks) all.push(chunk)
+  return Buffer.concat(all)
+}
+
+/** Everything that an iteration gives. */
+export async function listed<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+/** The kind of a call's failure, or what else came of it. */
+export async function faultOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call
+    return 'none'
+  } catch (error) {
+    return error instanceof StorageError ? error.fault : String(error)
+  }
+}
+
+/** Uploads that were begun and not ended; they are gone afterwards. */
+export const unfinished = async (store: ObjectStore): Promise<readonly string[]> =>
+  (await store.sweep('', new Date(Date.now() + 3_600_000), limits())).map(({ key }) => key)

@@ -1,0 +1,128 @@
+import type { ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { endProcess, hasEnded } from './end-process.ts'
+import { freePorts } from './free-ports.ts'
+import { putSigned, type S3User } from './signed-request.ts'
+import { onSmallDisk } from './small-disk.ts'
+import { spawnBound } from './spawn-bound.ts'
+import { takesConnections } from './takes-connections.ts'
+import { requireTool } from './toolchain.ts'
+
+/** A running S3 server, versitygw, with one bucket. */
+export type ObjectStorage = {
+  readonly endpoint: string
+  readonly port: number
+  readonly bucket: string
+  /** Where it keeps the bucket: each file is an object. Hidden where it has a disk of its own. */
+  readonly bucketFolder: string
+  /** May everything. */
+  readonly admin: S3User
+  /** The users that were asked for, by name. */
+  readonly users: Readonly<Record<string, S3User>>
+  /** It stops where it is, and answers nothing: SIGSTOP. */
+  pause(): void
+  /** It goes on after `pause`. */
+  resume(): void
+  /** Ends it as a power cut would: SIGKILL. What it stored stays. */
+  kill(): Promise<void>
+  /** Starts it again on the same port and directory, after `kill`. */
+  restart(): Promise<void>
+  /** Ends it and removes all that it stored. */
+  stop(): Promise<void>
+}
+
+/** How the server is to be. */
+export type ObjectStorageOptions = {
+  /** Users by name, each with what it may do in the bucket, for example `s3:PutObject`. */
+  readonly users?: Readonly<Record<string, readonly string[]>>
+  /** A disk of so many bytes. */
+  readonly diskBytes?: number
+}
+
+const BUCKET = 'backups'
+/** Actions that are about the bucket; the others are about its objects. */
+const ofBucket = /^s3:(ListBucket|ListBucketMultipartUploads|GetBucketLocation)$/
+
+/** Starts a real S3 server on loopback, and waits until it takes connections and has its bucket. */
+export async function startObjectStorage(options: ObjectStorageOptions = {}): Promise<ObjectStorage> {
+  const program = await requireTool('versitygw')
+  const dir = await mkdtemp(join(tmpdir(), 'slotkeeper-s3-'))
+  const disk = join(dir, 'disk')
+  await Promise.all(['disk', 'iam'].map((name) => mkdir(join(dir, name))))
+  const [port = 0] = await freePorts(1)
+  const admin = drawUser('admin')
+  const users = Object.fromEntries(Object.keys(options.users ?? {}).map((name) => [name, drawUser(name)]))
+  await writeFile(join(dir, 'iam', 'users.json'), usersFile(Object.values(users)))
+  const server = ['--port', `127.0.0.1:${port}`, '--quiet', '--keep-alive', '--iam-dir', join(dir, 'iam')]
+  const command = [program, ...server, 'posix', '--sidecar', join(disk, 'meta'), join(disk, 'data')]
+  const made = ['sh', '-c', `mkdir -p "$0/meta" "$0/data" && exec "$@"`, disk, ...command]
+  const line = options.diskBytes === undefined ? made : onSmallDisk(disk, options.diskBytes, made)
+  let child = await launch(line, port, admin)
+  const endpoint = `http://127.0.0.1:${port}`
+  await putSigned(new URL(`${endpoint}/${BUCKET}`), admin)
+  if (options.users !== undefined)
+    await putSigned(new URL(`${endpoint}/${BUCKET}?policy`), admin, policyOf(options.users, users))
+  return {
+    endpoint,
+    port,
+    bucket: BUCKET,
+    bucketFolder: join(disk, 'data', BUCKET),
+    admin,
+    users,
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    kill: () => endProcess(child, 'SIGKILL'),
+    restart: async () => {
+      child = await launch(line, port, admin)
+    },
+    stop: async () => {
+      await endProcess(child, 'SIGKILL')
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+const drawUser = (name: string): S3User => ({
+  accessKeyId: `${name}-${randomBytes(4).toString('hex')}`,
+  secretAccessKey: randomBytes(20).toString('hex'),
+})
+
+function usersFile(users: readonly S3User[]): string {
+  const accounts = users.map(({ accessKeyId, secretAccessKey }) => [
+    accessKeyId,
+    { access: accessKeyId, secret: secretAccessKey, role: 'user', userID: 0, groupID: 0, projectID: 0 },
+  ])
+  return JSON.stringify({ accessAccounts: Object.fromEntries(accounts) })
+}
+
+function policyOf(rights: Readonly<Record<string, readonly string[]>>, users: ObjectStorage['users']): string {
+  const statements = Object.entries(rights).flatMap(([name, actions]) =>
+    [
+      { Action: actions.filter((action) => ofBucket.test(action)), Resource: `arn:aws:s3:::${BUCKET}` },
+      { Action: actions.filter((action) => !ofBucket.test(action)), Resource: `arn:aws:s3:::${BUCKET}/*` },
+    ]
+      .filter(({ Action }) => Action.length > 0)
+      .map((part) => ({ Effect: 'Allow', Principal: { AWS: [users[name]?.accessKeyId] }, ...part })),
+  )
+  return JSON.stringify({ Version: '2012-10-17', Statement: statements })
+}
+
+async function launch([program = '', ...args]: readonly string[], port: number, admin: S3User): Promise<ChildProcess> {
+  const env = { ...process.env, ROOT_ACCESS_KEY: admin.accessKeyId, ROOT_SECRET_KEY: admin.secretAccessKey }
+  const child = spawnBound(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env })
+  let log = ''
+  child.stderr?.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-4_000)))
+  for (const deadline = Date.now() + 15_000; ;) {
+    if (hasEnded(child)) throw new Error(`versitygw ended: ${log}`)
+    if (await takesConnections(port)) return child
+    if (Date.now() > deadline) {
+      await endProcess(child, 'SIGKILL')
+      throw new Error(`versitygw did not start in 15 s: ${log}`)
+    }
+    await delay(20)
+  }
+}
