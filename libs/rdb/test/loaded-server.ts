@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { connectServer, type RedisConfig, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
+import type { Ask } from './fill-server.ts'
+
+const PATIENCE_MS = 40_000
+
+/** A server and a way to ask it; answers are bytes. */
+export type Asked = { readonly server: RedisServer; readonly ask: Ask; stop(): Promise<void> }
+
+/** Starts a server that is no part of a cluster unless `config` says so, and waits until it answers. */
+export async function startAsked(engine: string, config: RedisConfig = {}): Promise<Asked> {
+  const server = await startRedisServer(engine, { 'cluster-enabled': 'no', ...config })
+  try {
+    const client = await connectServer((host, port) => connect(port, host), server)
+    const [first, ...rest] = ['PING']
+    await client.callBuffer(first ?? '', ...rest)
+    return {
+      server,
+      ask: ([word, ...words]) => client.callBuffer(String(word), ...(words as (string | Buffer | number)[])),
+      stop: async () => {
+        client.disconnect()
+        await server.remove()
+      },
+    }
+  } catch (error) {
+    await server.remove()
+    throw error
+  }
+}
+
+/** What came of loading a file. */
+export type Loaded = { readonly loads: true; readonly keys: number } | { readonly loads: false; readonly log: string }
+
+const REFUSED = /RDB format version|Wrong signature|Fatal error loading|Failed trying to load|Error loading the RDB/i
+
+/** Starts a server on the folder of a `dump.rdb` and sees whether it loads it or ends. */
+export async function tryToLoad(engine: string, dir: string): Promise<Loaded> {
+  // Where its log says why not, it is seen there, whether it ended before it listened or after.
+  const started = startAsked(engine, { dir, logfile: join(dir, 'server.log') }).then(
+    (asked) => ({ asked, error: null }),
+    (error: unknown) => ({ asked: null, error }),
+  )
+  const { asked } = await started
+  try {
+    return await until(`${engine} to load ${dir}`, PATIENCE_MS, async (): Promise<Loaded | undefined> => {
+      const log = await readFile(join(dir, 'server.log'), 'utf8')
+      if (REFUSED.test(log)) return { loads: false, log }
+      if (asked === null) throw new Error(`it does not start: ${log.slice(-500)}`)
+      return { loads: true, keys: Number(await asked.ask(['DBSIZE'])) }
+    })
+  } finally {
+    await asked?.stop()
+  }
+}

@@ -1,0 +1,279 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ENGINES, until } from '@slotkeeper/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  canLoad,
+  contentDifference,
+  Crc64,
+  formatWrittenBy,
+  type RdbCounts,
+  type RdbEngine,
+  RdbParser,
+  RdbSplitter,
+  RdbTally,
+  sumOfContents,
+} from '../src/index.ts'
+import { type Ask, fillServer } from './fill-server.ts'
+import { type Asked, startAsked, tryToLoad } from './loaded-server.ts'
+import { read } from './rdb-file.ts'
+import { openReplicaStream } from './replica-stream.ts'
+
+const PARTS = 3
+
+/** A filled server, its file, and what is in it. */
+type Source = {
+  readonly asked: Asked
+  readonly file: Buffer
+  readonly counts: RdbCounts
+  readonly keys: readonly Buffer[]
+}
+
+const sources = new Map<string, Source>()
+const sourceOf = (engine: string): Source => sources.get(engine) as Source
+const engineOf = (name: string): RdbEngine => {
+  const [engine, version = ''] = name.split('-')
+  return { engine: engine === 'redis' ? 'redis' : 'valkey', version }
+}
+
+/** In cluster mode, so that the file has what only that writes, and the server knows the slots of keys. */
+async function makeSource(engine: string): Promise<Source> {
+  const asked = await startAsked(engine, { 'cluster-enabled': 'yes' })
+  try {
+    const { ask, server } = asked
+    await ask(['CLUSTER', 'ADDSLOTSRANGE', 0, 16_383])
+    await until(`${engine} to serve`, 30_000, async () =>
+      String(await ask(['CLUSTER', 'INFO'])).includes('cluster_state:ok') ? true : undefined,
+    )
+    await fillServer(engine, ask)
+    await ask(['SAVE'])
+    const file = await readFile(join(server.dir, 'dump.rdb'))
+    const tally = new RdbTally()
+    const parser = new RdbParser(tally)
+    parser.push(file)
+    parser.finish()
+    return { asked, file, counts: tally.counts(), keys: (await ask(['KEYS', '*'])) as Buffer[] }
+  } catch (error) {
+    await asked.stop()
+    throw error
+  }
+}
+
+beforeAll(async () => {
+  const made = await Promise.allSettled(ENGINES.map(async (engine) => sources.set(engine, await makeSource(engine))))
+  for (const one of made) if (one.status === 'rejected') throw one.reason
+})
+afterAll(async () => {
+  await Promise.all(Array.from(sources.values(), ({ asked }) => asked.stop()))
+})
+
+/** Files of three parts in folders of their own, and what the splitter counted. */
+async function splitInto(dir: string, file: Buffer): Promise<readonly RdbCounts[]> {
+  const written = Array.from({ length: PARTS }, (): Buffer[] => [])
+  const splitter = new RdbSplitter({
+    parts: PARTS,
+    partOf: (slot) => Math.floor((slot * PARTS) / 16_384),
+    write: (part, bytes) => void written[part]?.push(Buffer.from(bytes)),
+  })
+  const parser = new RdbParser(splitter)
+  for (let at = 0; at < file.length; at += 1_000) parser.push(file.subarray(at, at + 1_000))
+  parser.finish()
+  await Promise.all(
+    written.map(async (slices, part) => {
+      await mkdir(join(dir, `part-${part}`), { recursive: true })
+      await writeFile(join(dir, `part-${part}`, 'dump.rdb'), Buffer.concat(slices))
+    }),
+  )
+  return splitter.tallies.map((tally) => tally.counts())
+}
+
+/** What a key holds and when it ends. Tables come in an order of their own; all else is compared as it is dumped. */
+async function valueOf(ask: Ask, key: Buffer): Promise<unknown> {
+  const end = Number(await ask(['PEXPIRETIME', key]))
+  const type = String(await ask(['TYPE', key]))
+  if (type === 'vectorset') return { end, vectors: await vectorsOf(ask, key) }
+  if (String(await ask(['OBJECT', 'ENCODING', key])) !== 'hashtable')
+    return { end, dump: ((await ask(['DUMP', key])) as Buffer | null)?.toString('hex') }
+  const hex = (words: unknown): string[] => (words as Buffer[]).map((word) => word.toString('hex'))
+  if (type === 'set') return { end, members: hex(await ask(['SMEMBERS', key])).toSorted() }
+  const words = (await ask(['HGETALL', key])) as Buffer[]
+  const fields = words.filter((_, index) => index % 2 === 0)
+  const ends = await ask(['HPEXPIRETIME', key, 'FIELDS', fields.length, ...fields]).catch(() => [])
+  const rows = fields.map((field, index) =>
+    [...hex([field, words[2 * index + 1]]), String((ends as unknown[])[index])].join(' '),
+  )
+  return { end, fields: rows.toSorted() }
+}
+
+const vectorsOf = async (ask: Ask, key: Buffer): Promise<readonly string[]> =>
+  Promise.all(
+    ((await ask(['VRANDMEMBER', key, 100])) as Buffer[]).map(async (member) =>
+      [member, await ask(['VEMB', key, member]), await ask(['VGETATTR', key, member])].map(String).join(' '),
+    ),
+  ).then((rows) => rows.toSorted())
+
+const librariesOf = async (ask: Ask): Promise<readonly string[]> =>
+  ((await ask(['FUNCTION', 'LIST', 'WITHCODE'])) as unknown[])
+    .map((library) => JSON.stringify((library as unknown[]).map(String)))
+    .toSorted()
+
+const isSlotHint = (what: unknown): boolean => {
+  const { kind, name } = what as { kind?: string; name?: string }
+  return kind === 'slotSize' || name === 'slot-info'
+}
+
+describe.each(ENGINES)('%s', (engine) => {
+  test('every key is found with its slot and its end, and all is counted', async () => {
+    const { asked, file, counts, keys } = sourceOf(engine)
+    const { ask } = asked
+    const expected = await Promise.all(
+      keys.map(async (key) => {
+        const end = Number(await ask(['PEXPIRETIME', key]))
+        return [
+          key.toString('latin1'),
+          { slot: Number(await ask(['CLUSTER', 'KEYSLOT', key])), expiresAtMs: end === -1 ? null : end },
+        ] as const
+      }),
+    )
+    const records = read(file, [333]).told.flatMap(({ what }) => {
+      const { key, slot, expiresAtMs } = what as { key?: string; slot: number; expiresAtMs: number | null }
+      return key === undefined ? [] : [[key, { slot, expiresAtMs }] as const]
+    })
+    expect(records.length).toBe(keys.length)
+    expect(Object.fromEntries(records)).toEqual(Object.fromEntries(expected))
+    expect(counts).toMatchObject({
+      ...formatWrittenBy(engineOf(engine), 'file'),
+      keys: Number(await ask(['DBSIZE'])),
+      expiring: expected.filter(([, { expiresAtMs }]) => expiresAtMs !== null).length,
+      functions: ((await ask(['FUNCTION', 'LIST'])) as unknown[]).length,
+      checksumSaid: true,
+      producer: expect.stringContaining(engine.replace('-', ' ')),
+    })
+    expect(counts.expiring).toBeGreaterThanOrEqual(4)
+    // What only a server in cluster mode writes.
+    const hints = read(file).told.filter(({ what }) => isSlotHint(what))
+    expect(hints.length).toBe(engine === 'redis-7.0' ? 0 : new Set(records.map(([, { slot }]) => slot)).size)
+    expect(Object.keys(counts.types)).toEqual(TYPES[engine])
+  })
+
+  test('what is in a record is what DUMP gives', async () => {
+    const { asked, file, counts } = sourceOf(engine)
+    let compared = 0
+    for (const { what, bytes } of read(file).told) {
+      const { key, type, valueOffset } = what as { key?: string; type: string; valueOffset: number }
+      // What is kept in tables may come in another order.
+      if (key === undefined || ['set', 'hash', 'hash-2', 'hash-metadata'].includes(type)) continue
+      const dump = (await asked.ask(['DUMP', Buffer.from(key, 'latin1')])) as Buffer
+      const payload = Buffer.from(bytes, 'latin1').subarray(valueOffset)
+      expect(payload.equals(dump.subarray(1, -10)), key).toBe(true)
+      expect(
+        new Crc64()
+          .update(dump, 0, dump.length - 8)
+          .digest()
+          .equals(dump.subarray(-8)),
+        key,
+      ).toBe(true)
+      compared += 1
+    }
+    expect(compared).toBeGreaterThan(counts.keys - 7)
+  })
+
+  test('three parts load into three servers, with every value and all functions', async () => {
+    const { asked, file, counts, keys } = sourceOf(engine)
+    const parts = await splitInto(asked.server.dir, file)
+    expect(contentDifference(counts, sumOfContents(parts))).toEqual([])
+    const servers = await Promise.all(
+      parts.map((_, part) => startAsked(engine, { dir: join(asked.server.dir, `part-${part}`) })),
+    )
+    try {
+      const sizes = await Promise.all(servers.map(async ({ ask }) => Number(await ask(['DBSIZE']))))
+      expect(sizes).toEqual(parts.map((part) => part.keys))
+      for (const key of keys) {
+        const slot = Number(await asked.ask(['CLUSTER', 'KEYSLOT', key]))
+        const target = servers[Math.floor((slot * PARTS) / 16_384)] as Asked
+        expect(await valueOf(target.ask, key), key.toString('latin1')).toEqual(await valueOf(asked.ask, key))
+      }
+      for (const { ask } of servers) expect(await librariesOf(ask)).toEqual(await librariesOf(asked.ask))
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()))
+    }
+  })
+
+  test('files without compression or checksum, and with how keys were used, are read as well', async () => {
+    const asked = await startAsked(engine, {
+      rdbcompression: 'no',
+      rdbchecksum: 'no',
+      'maxmemory-policy': 'allkeys-lfu',
+    })
+    try {
+      const save = async () => {
+        await asked.ask(['SAVE'])
+        return read(await readFile(join(asked.server.dir, 'dump.rdb')), [77])
+      }
+      await fillServer(engine, asked.ask)
+      const frequent = await save()
+      await asked.ask(['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru'])
+      const idle = await save()
+      const used = (told: typeof frequent.told, name: string) =>
+        told.filter(({ what }) => typeof (what as Record<string, unknown>)[name] === 'number').length
+      const keys = Number(await asked.ask(['DBSIZE']))
+      expect([used(frequent.told, 'frequency'), used(frequent.told, 'idleSeconds')]).toEqual([keys, 0])
+      expect([used(idle.told, 'frequency'), used(idle.told, 'idleSeconds')]).toEqual([0, keys])
+      expect(frequent.end?.said).toBe(null)
+    } finally {
+      await asked.stop()
+    }
+  })
+
+  test('a stream to a replica that announces no version is read up to its end, and is of the version that was said', async () => {
+    const asked = await startAsked(engine, { 'repl-diskless-sync': 'yes', 'repl-diskless-sync-delay': '0' })
+    const signal = AbortSignal.timeout(40_000)
+    try {
+      for (const name of ['a', 'b', 'c']) await asked.ask(['SET', name, name.repeat(50_000)])
+      const stream = await openReplicaStream(asked.server, signal)
+      const tally = new RdbTally()
+      const parser = new RdbParser(tally, { stopAtEnd: true })
+      let behind = ''
+      for await (const chunk of stream.chunks) {
+        behind += chunk.toString('latin1', parser.push(chunk))
+        if (behind.length >= stream.mark.length) break
+      }
+      stream.close()
+      parser.finish()
+      expect(behind).toBe(stream.mark)
+      expect(tally.counts()).toMatchObject({ ...formatWrittenBy(engineOf(engine), 'stream'), keys: 3 })
+    } finally {
+      await asked.stop()
+    }
+  })
+
+  test.each(ENGINES.filter((other) => other !== engine))('its file in %s', async (other) => {
+    const { asked, file, counts } = sourceOf(engine)
+    const dir = join(asked.server.dir, `in-${other}`)
+    await mkdir(dir)
+    await writeFile(join(dir, 'dump.rdb'), file)
+    const loaded = await tryToLoad(other, dir)
+    const { loads, reason } = canLoad(counts, engineOf(other))
+    expect(loaded, reason).toEqual(loads ? { loads, keys: counts.keys } : { loads, log: expect.any(String) })
+  })
+})
+
+const SHARED_TYPES = [
+  'hash',
+  'hash-listpack',
+  'list-quicklist-2',
+  'set',
+  'set-intset',
+  'string',
+  'zset-2',
+  'zset-listpack',
+]
+const LATER_TYPES = [...SHARED_TYPES, 'set-listpack', 'stream-listpacks-3']
+
+/** The types that each writes, so that none goes missing unseen. */
+const TYPES: Readonly<Record<string, readonly string[]>> = {
+  'redis-7.0': [...SHARED_TYPES, 'stream-listpacks-2'].toSorted(),
+  'redis-8.0': [...LATER_TYPES, 'hash-listpack-ex', 'hash-metadata', 'module-2'].toSorted(),
+  'valkey-8.1': LATER_TYPES.toSorted(),
+  'valkey-9.1': [...LATER_TYPES, 'hash-2'].toSorted(),
+}
