@@ -1,5 +1,6 @@
 export * from './cluster-calls.ts'
 export * from './configure-node.ts'
+export * from './cut-cluster.ts'
 export * from './node-pool.ts'
 export * from './observe-node.ts'
 export * from './observe-slots.ts'

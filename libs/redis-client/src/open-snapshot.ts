@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { asRedisError, DIAL_TIMEOUT_MS, type NodeTarget, RedisError } from './redis-node.ts'
+import { asRedisError, type NodeTarget, RedisError } from './redis-node.ts'
 import { untilMark } from './until-mark.ts'
 
 /** A snapshot that a server is sending: its data at one moment, as an RDB file. */
@@ -14,6 +14,8 @@ export type Snapshot = {
    * connection. Throws RedisError when it does not come to its end: `TimedOut` after too long a silence, `Closed`.
    */
   readonly bytes: AsyncIterable<Uint8Array>
+  /** Gives it up, also if nothing was taken of it yet. */
+  close(): void
 }
 
 /** How a snapshot is asked for. */
@@ -26,6 +28,8 @@ export type SnapshotOptions = {
 }
 
 const LINE_BYTES = 1_024
+/** Nobody waits behind this dial, as in a look at a cluster. */
+const DIAL_MS = 5_000
 
 /**
  * Asks a server for a snapshot, in the way of a replica that wants nothing but that (`REPLCONF rdb-only 1`, since 7.0). It
@@ -53,7 +57,7 @@ export async function openSnapshot(target: NodeTarget, options: SnapshotOptions)
 
 function dialled(socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => socket.destroy(new RedisError('TimedOut', 'no answer')), DIAL_TIMEOUT_MS)
+    const late = setTimeout(() => socket.destroy(new RedisError('TimedOut', 'no answer')), DIAL_MS)
     // The listener stays: an error that nobody hears ends the process.
     socket.on('error', reject)
     socket.on('close', () => reject(new RedisError('Closed', 'the connection was closed')))
@@ -88,6 +92,7 @@ async function begin(
     offset: Number(offset),
     length: length === undefined ? null : Number(length),
     bytes: untilEnd(file, socket, signal),
+    close: () => void socket.destroy(),
   }
 }
 
