@@ -30,7 +30,7 @@ export async function writeFileWhole(
   path: string,
   { chunks, ifAbsent, bounds }: FileRequest,
 ): Promise<{ bytes: number; sha256: string }> {
-  if (ifAbsent) await refuseExisting(path)
+  if (ifAbsent) await bounds.race(refuseExisting(path))
   const temporary = join(dirname(path), `${UNFINISHED}${randomBytes(8).toString('hex')}-${basename(path)}`)
   const file = await openFresh(temporary, bounds)
   let bytes = 0
@@ -63,11 +63,16 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
 async function openFresh(path: string, bounds: Bounds): Promise<FileHandle> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
   for (let tries = 1; ; tries += 1) {
-    bounds.check()
-    await makeFolder(dirname(path))
+    await bounds.race(makeFolder(dirname(path)))
+    const opening = open(path, flags, 0o640)
     try {
-      return await open(path, flags, 0o640)
+      return await bounds.race(opening)
     } catch (error) {
+      // Where a volume hangs, it may still be opened one day.
+      void opening.then(
+        (file) => file.close(),
+        () => undefined,
+      )
       if (codeOf(error) !== 'ENOENT' || tries === 5) throw error
     }
   }

@@ -39,10 +39,10 @@ export function openDirectory({ directory, maxBytesPerSecond }: DirectoryOptions
     },
     put: (key: string, chunks: AsyncIterable<Uint8Array>, options: PutOptions): Promise<StoredObject> =>
       putting(options, `storing ${key}`, directory, async (bounds, root) => {
-        const path = await insidePath(root, checkKey(key))
+        const path = await bounds.race(insidePath(root, checkKey(key)))
         const source = boundedSource(chunks, bounds, pace)
         const written = await writeFileWhole(path, { chunks: source, ifAbsent: options.ifAbsent === true, bounds })
-        return { key, ...written, etag: (await factsOf(key, path)).etag }
+        return { key, ...written, etag: (await bounds.race(factsOf(key, path))).etag }
       }),
     get: (key: string, options: GetOptions) => readFile(directory, key, options, pace),
     head: (key, limits) =>
@@ -147,7 +147,7 @@ async function* readFile(
 ): AsyncGenerator<Buffer> {
   const bounds = new Bounds(limits)
   try {
-    const path = await insidePath(await bounds.race(rootOf(directory)), checkKey(key))
+    const path = await bounds.race(rootOf(directory).then((root) => insidePath(root, checkKey(key))))
     await bounds.race(factsOf(key, path))
     const file = await bounds.race(open(path, constants.O_RDONLY | constants.O_NOFOLLOW))
     try {

@@ -79,7 +79,9 @@ export function s3Error(error: unknown, connection: S3Connection, bounds: Bounds
 function answered(error: S3ServiceException, { secrets }: S3Connection, doing: string): StorageError {
   const { name, message } = error
   const status = s3StatusOf(error)
-  const fault = byName[name] ?? byStatus[status] ?? (status >= 500 && status !== 501 ? 'Unreachable' : 'Refused')
+  const passes = status >= 500 && status !== 501
+  const byItself = name in refusals ? 'Refused' : undefined
+  const fault = byName[name] ?? byItself ?? byStatus[status] ?? (passes ? 'Unreachable' : 'Refused')
   const said = message === name || message === '' ? '' : `: ${redact(message, secrets)}`
   return new StorageError(fault, `${doing}: the server answered ${status} ${name}${said}`, refusals[name])
 }
