@@ -9,13 +9,11 @@ const PATIENCE_MS = 40_000
 /** A server and a way to ask it; answers are bytes. */
 export type Asked = { readonly server: RedisServer; readonly ask: Ask; stop(): Promise<void> }
 
-/** Starts a server that is no part of a cluster unless `config` says so, and waits until it answers. */
+/** Starts a server that is no part of a cluster unless `config` says so, and connects to it. */
 export async function startAsked(engine: string, config: RedisConfig = {}): Promise<Asked> {
   const server = await startRedisServer(engine, { 'cluster-enabled': 'no', ...config })
   try {
     const client = await connectServer((host, port) => connect(port, host), server)
-    const [first, ...rest] = ['PING']
-    await client.callBuffer(first ?? '', ...rest)
     return {
       server,
       ask: ([word, ...words]) => client.callBuffer(String(word), ...(words as (string | Buffer | number)[])),
@@ -37,17 +35,14 @@ const REFUSED = /RDB format version|Wrong signature|Fatal error loading|Failed t
 
 /** Starts a server on the folder of a `dump.rdb` and sees whether it loads it or ends. */
 export async function tryToLoad(engine: string, dir: string): Promise<Loaded> {
-  // Where its log says why not, it is seen there, whether it ended before it listened or after.
-  const started = startAsked(engine, { dir, logfile: join(dir, 'server.log') }).then(
-    (asked) => ({ asked, error: null }),
-    (error: unknown) => ({ asked: null, error }),
-  )
-  const { asked } = await started
+  const logfile = join(dir, 'server.log')
+  // It may end before it listens or after; its log says why in either case.
+  const asked = await startAsked(engine, { dir, logfile }).catch(() => null)
   try {
     return await until(`${engine} to load ${dir}`, PATIENCE_MS, async (): Promise<Loaded | undefined> => {
-      const log = await readFile(join(dir, 'server.log'), 'utf8')
+      const log = await readFile(logfile, 'utf8')
       if (REFUSED.test(log)) return { loads: false, log }
-      if (asked === null) throw new Error(`it does not start: ${log.slice(-500)}`)
+      if (asked === null) throw new Error(`it ended: ${log.slice(-500)}`)
       return { loads: true, keys: Number(await asked.ask(['DBSIZE'])) }
     })
   } finally {
