@@ -1,6 +1,6 @@
 export { checksumText, Crc64 } from './crc64.ts'
 export { contentDifference, sumOfContents } from './content-difference.ts'
-export { keySlot, SLOT_COUNT } from './key-slot.ts'
+export { keySlot } from './key-slot.ts'
 export { canLoad, type Compatibility, formatWrittenBy, type RdbEngine, type RdbTarget } from './load-compatibility.ts'
 export { RdbError, type RdbErrorKind } from './rdb-error.ts'
 export { type RdbEnd, type RdbHeader, type RdbListener, type RdbSection, tee } from './rdb-listener.ts'

@@ -35,6 +35,16 @@ type Part = { readonly writer: RdbWriter; readonly tally: RdbTally; isSelected: 
  * Listens to one file and writes several, each with the keys of some slots: whole records, byte for byte, under a header of
  * the same version; functions, and what modules keep beside keys, in every part; a checksum of its own. No part has an
  * end before the source has ended well, so a part of a file that turns out to be broken is refused by servers too.
+ *
+ * ```
+ * const writes: Promise<void>[] = []
+ * const parser = new RdbParser(new RdbSplitter({ parts, partOf, write: (part, bytes) => void writes.push(save(part, bytes)) }))
+ * for await (const chunk of source) {
+ *   parser.push(chunk)
+ *   await Promise.all(writes.splice(0))
+ * }
+ * parser.finish()
+ * ```
  */
 export class RdbSplitter implements RdbListener {
   readonly #parts: readonly Part[]
