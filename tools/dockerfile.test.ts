@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,7 +29,10 @@ function stagesOf(text: string): readonly Stage[] {
 const valuesOf = (stage: Stage, name: string): readonly string[] =>
   stage.filter((one) => one.name === name).map((one) => one.value)
 
-const apps = projectFolders().flatMap((folder) => (folder.startsWith('apps/') ? [folder.slice(5)] : []))
+/** Those that are bundled: the others can't be started yet. */
+const apps = projectFolders()
+  .filter((folder) => folder.startsWith('apps/') && existsSync(join(root, folder, 'src/main.ts')))
+  .map((folder) => folder.slice(5))
 const [before = [], build = [], image = []] = stagesOf(readFileSync(join(root, 'Dockerfile'), 'utf8'))
 const folder = mkdtempSync(join(tmpdir(), 'slotkeeper-dockerfile-'))
 let packed: {

@@ -45,6 +45,7 @@ export const places: Readonly<Record<string, Place>> = {
   'libs/testing': { ring: 'test', npm: ['fast-check', 'ioredis', 'vitest', 'yaml'], builtins: ['*'] },
   // node:crypto draws passwords; it is neither the machine nor the network.
   'apps/cluster-controller': { ring: 'app', npm: ['zod'], builtins: ['node:crypto'] },
+  'apps/agent': { ring: 'app', npm: [], builtins: [] },
   tools: { ring: 'tool', npm: ['esbuild', 'yaml'], builtins: ['*'] },
 }
 

@@ -14,6 +14,8 @@ import {
 } from './invariants.ts'
 import type { Trial } from './trial.ts'
 
+type Named = { readonly name: string; readonly uid: string }
+
 const PATIENCE_MS = 60_000
 /** What no controller ever has a reason to send to a server that holds data. */
 const NEVER = [
@@ -28,6 +30,7 @@ const NEVER = [
 /** Mends what is cut, waits until the cluster is whole again, and compares the books. */
 export async function conclude(trial: Trial): Promise<Verdict> {
   await trial.restore()
+  await looked(trial)
   await trial.stage.healthy(trial.name)
   await trial.writesGoOn(20)
   const entries = await trial.writer.finish()
@@ -49,6 +52,24 @@ export async function conclude(trial: Trial): Promise<Verdict> {
     ...(await commandFaults(trial)),
   ]
   return { ...verdict, faults }
+}
+
+/**
+ * Waits until a controller has looked at the cluster since now: where none was there, the status still says what was before. It
+ * puts an object back that we take away.
+ */
+async function looked({ stage, selector }: Trial): Promise<void> {
+  const budgets = async (): Promise<ReadonlyMap<string, string>> => {
+    const text = await stage.kubectl('get', 'pdb', '-l', selector, '-o', 'json')
+    const { items } = JSON.parse(text) as { readonly items: readonly { readonly metadata: Named }[] }
+    return new Map(items.map(({ metadata }) => [metadata.name, metadata.uid]))
+  }
+  const [name = '', uid = ''] = [...(await budgets())][0] ?? []
+  await stage.kubectl('delete', 'pdb', name)
+  await until('a look of the controller', PATIENCE_MS, async () => {
+    const now = (await budgets()).get(name)
+    return now !== undefined && now !== uid ? true : undefined
+  })
 }
 
 /** What servers said; where all of them lost their memory, epochs begin again, and what was said before counts no more. */
