@@ -59,6 +59,7 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
   // The writer of tests and demo is an ordinary client, not ours.
   ioredis: ['libs/redis-client', 'libs/testing'],
   '@nats-io/*': ['libs/nats'],
+  // Amazon's own client: roles of pods, temporary credentials, signatures and retries are kept right by those who change them.
   '@aws-sdk/*': ['libs/object-storage'],
   '@smithy/*': ['libs/object-storage'],
   pino: ['libs/observability'],

@@ -132,7 +132,8 @@ export function seal({ dataKey, digest }: Sealing, head: FrameHead, packed: Buff
   const sealed = encodeHead(head)
   if (dataKey === null) return { stored: packed, seal: sealOfPlain(digest, sealed, packed) }
   const cipher = createCipheriv('aes-256-gcm', dataKey, nonceOf(head.number)).setAAD(Buffer.concat([digest, sealed]))
-  const stored = Buffer.concat([cipher.update(packed), cipher.final()])
+  const stored = cipher.update(packed)
+  cipher.final()
   return { stored, seal: cipher.getAuthTag() }
 }
 

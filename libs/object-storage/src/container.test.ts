@@ -29,11 +29,12 @@ const pack = (bytes: Uint8Array, options: PackOptions): Promise<Buffer> =>
   collect(packContainer(inPieces(bytes, 50), options))
 const readersOf = (options: PackOptions): UnpackOptions => ({ keys: options.encryption === 'none' ? 'none' : keys })
 
-/** The pieces of a container: its header, then its frames, as `packContainer` gives them. */
+/** The pieces of a container: its header, then its frames; `packContainer` gives heads and bytes of frames in turn. */
 async function piecesOf(bytes: Uint8Array, options: PackOptions): Promise<Buffer[]> {
   const pieces: Buffer[] = []
   for await (const piece of packContainer(inPieces(bytes, 7), options)) pieces.push(piece)
-  return pieces
+  const [header = Buffer.alloc(0), ...rest] = pieces
+  return [header, ...rest.flatMap((head, at) => (at % 2 === 0 ? [Buffer.concat([head, rest[at + 1]!])] : []))]
 }
 
 /** What the reader says against these bytes, and what it gave out before. */

@@ -22,6 +22,10 @@ const faults: Readonly<Record<string, StorageFault>> = {
 export const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 
+/** Two keys that a directory can't keep together. */
+export const folderOfAnother = (about: string): StorageError =>
+  new StorageError('Refused', `${about}: one key is the folder of another`, 'Choose another name')
+
 /** What a call on a directory ends with. */
 export function directoryError(error: unknown, bounds: Bounds, doing: string): unknown {
   if (error instanceof SourceFailure) return error.cause
@@ -29,7 +33,6 @@ export function directoryError(error: unknown, bounds: Bounds, doing: string): u
   if (error instanceof StorageError) return error
   const code = codeOf(error)
   if (code === '') return error
-  if (code === 'EISDIR' || code === 'ENOTDIR' || code === 'ENOTEMPTY')
-    return new StorageError('Refused', `${doing}: a key is the folder of another`, 'Choose another name')
+  if (code === 'EISDIR' || code === 'ENOTDIR' || code === 'ENOTEMPTY') return folderOfAnother(doing)
   return new StorageError(faults[code] ?? 'Refused', `${doing}: ${code}`)
 }

@@ -5,7 +5,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { atMost } from './bounds.ts'
 import type { Bounds } from './bounds.ts'
-import { codeOf } from './directory-error.ts'
+import { codeOf, folderOfAnother } from './directory-error.ts'
 import { StorageError } from './storage-error.ts'
 
 /** What the names of unfinished files begin with; no key has such a name. */
@@ -14,6 +14,9 @@ export const UNFINISHED = '.unfinished-'
 /** A volume that hangs may not hold up the news that it does. */
 const CLEAN_UP_MS = 5_000
 
+const FRESH = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+const MODE = 0o750
+
 /** Whether the file is one that a put has not ended; then the name of its object, else null. */
 export const nameOfUnfinished = (name: string): string | null =>
   name.startsWith(UNFINISHED) ? name.slice(UNFINISHED.length + 17) : null
@@ -21,6 +24,8 @@ export const nameOfUnfinished = (name: string): string | null =>
 /** What a file is to be made of. */
 export type FileRequest = {
   readonly chunks: AsyncIterable<Uint8Array>
+  /** Where the store is; nothing is made above it. */
+  readonly root: string
   readonly ifAbsent: boolean
   readonly bounds: Bounds
 }
@@ -28,11 +33,11 @@ export type FileRequest = {
 /** Writes a file under another name, syncs it, gives it its name and syncs the folder; nothing is left on failure. */
 export async function writeFileWhole(
   path: string,
-  { chunks, ifAbsent, bounds }: FileRequest,
+  { chunks, root, ifAbsent, bounds }: FileRequest,
 ): Promise<{ bytes: number; sha256: string }> {
   if (ifAbsent) await bounds.race(refuseExisting(path))
   const temporary = join(dirname(path), `${UNFINISHED}${randomBytes(8).toString('hex')}-${basename(path)}`)
-  const file = await openFresh(temporary, bounds)
+  const file = await openFresh(temporary, root, bounds)
   let bytes = 0
   const hash = createHash('sha256')
   let isOpen = true
@@ -60,11 +65,9 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
 }
 
 /** A delete may take an empty folder away between the two steps; then it is made again. */
-async function openFresh(path: string, bounds: Bounds): Promise<FileHandle> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+async function openFresh(path: string, root: string, bounds: Bounds): Promise<FileHandle> {
   for (let tries = 1; ; tries += 1) {
-    await bounds.race(makeFolder(dirname(path)))
-    const opening = open(path, flags, 0o640)
+    const opening = makeFolder(dirname(path), root).then(() => open(path, FRESH, 0o640))
     try {
       return await bounds.race(opening)
     } catch (error) {
@@ -78,11 +81,28 @@ async function openFresh(path: string, bounds: Bounds): Promise<FileHandle> {
   }
 }
 
-/** Makes a folder and those above it, and syncs each folder that got a new entry. */
-async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o750 })
-  if (first === undefined) return
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
+/** Makes a folder and those above it, below the root, and syncs each that got a new entry. */
+async function makeFolder(path: string, root: string): Promise<void> {
+  if (path === root) return
+  // Not `recursive`: that reports a volume that is read only as a folder that is not there.
+  let code = await tryToMake(path)
+  if (code === 'ENOENT') {
+    await makeFolder(dirname(path), root)
+    code = await tryToMake(path)
+  }
+  if (code === 'EEXIST' && !(await lstat(path)).isDirectory()) throw folderOfAnother(basename(path))
+  // Also where it was there: whoever has just made it may not have synced it yet.
+  await syncFolder(dirname(path))
+}
+
+async function tryToMake(path: string): Promise<string> {
+  try {
+    await mkdir(path, MODE)
+    return ''
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOENT') return codeOf(error)
+    throw error
+  }
 }
 
 /** Makes the names in a folder outlast a power cut. */

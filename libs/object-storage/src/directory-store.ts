@@ -41,7 +41,8 @@ export function openDirectory({ directory, maxBytesPerSecond }: DirectoryOptions
       putting(options, `storing ${key}`, directory, async (bounds, root) => {
         const path = await bounds.race(insidePath(root, checkKey(key)))
         const source = boundedSource(chunks, bounds, pace)
-        const written = await writeFileWhole(path, { chunks: source, ifAbsent: options.ifAbsent === true, bounds })
+        const ifAbsent = options.ifAbsent === true
+        const written = await writeFileWhole(path, { chunks: source, root, ifAbsent, bounds })
         return { key, ...written, etag: (await bounds.race(factsOf(key, path))).etag }
       }),
     get: (key: string, options: GetOptions) => readFile(directory, key, options, pace),

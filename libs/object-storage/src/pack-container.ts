@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import { constants, zstdCompress } from 'node:zlib'
-import { boundPart, encodeHead, encodeHeader, MOST_FRAME_BYTES, MOST_SUBJECT_BYTES, seal } from './container-format.ts'
+import {
+  boundPart,
+  encodeHead,
+  encodeHeader,
+  MOST_FRAME_BYTES,
+  MOST_SUBJECT_BYTES,
+  mostStored,
+  seal,
+} from './container-format.ts'
 import type { FrameHead } from './container-format.ts'
 import { checkContainerKey, drawDataKey, wrapDataKey } from './container-key.ts'
 import type { ContainerKey } from './container-key.ts'
@@ -21,6 +29,8 @@ export type PackOptions = {
 
 const compress = promisify(zstdCompress)
 const FRAME_BYTES = 4 * 1024 * 1024
+/** The least that zlib takes for a buffer. Else a frame goes into one, which spares copies and turns of the event loop. */
+const CHUNK_BYTES = 64
 
 /**
  * Cuts a stream into frames, compresses, encrypts and seals each. One frame is held in memory, and nothing is read from
@@ -40,10 +50,11 @@ export async function* packContainer(chunks: AsyncIterable<Uint8Array>, options:
     encryption === 'none' || dataKey === null ? Buffer.alloc(0) : wrapDataKey(dataKey, encryption, boundPart(header))
   const { bytes, digest } = encodeHeader(header, wrapped)
   yield bytes
+  const params = { [constants.ZSTD_c_compressionLevel]: level }
   let number = 0
   try {
     for await (const { bytes: plain, isLast } of cutEvenly(chunks, frameBytes, 1)) {
-      const packed = await compress(plain, { params: { [constants.ZSTD_c_compressionLevel]: level } })
+      const packed = await compress(plain, { params, chunkSize: Math.max(CHUNK_BYTES, mostStored(plain.length)) })
       const head: FrameHead = {
         streamId: header.streamId,
         number,
@@ -52,7 +63,8 @@ export async function* packContainer(chunks: AsyncIterable<Uint8Array>, options:
         storedBytes: packed.length,
       }
       const sealed = seal({ dataKey, digest }, head, packed)
-      yield Buffer.concat([encodeHead(head), sealed.seal, sealed.stored])
+      yield Buffer.concat([encodeHead(head), sealed.seal])
+      yield sealed.stored
       number += 1
     }
   } finally {

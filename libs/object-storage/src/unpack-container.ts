@@ -125,7 +125,9 @@ async function openFrame(sealing: Sealing, head: FrameHead, stored: Buffer, seal
   if (packed === null)
     throw new ContainerError('Damaged', `frame ${head.number} does not fit its seal: bytes were changed or are missing`)
   // One byte at least: zlib takes no limit of 0.
-  const plain = await decompress(packed, { maxOutputLength: Math.max(1, head.plainBytes) }).catch(() => null)
+  const maxOutputLength = Math.max(1, head.plainBytes)
+  const chunkSize = Math.max(64, head.plainBytes + 1)
+  const plain = await decompress(packed, { maxOutputLength, chunkSize }).catch(() => null)
   if (plain === null || plain.length !== head.plainBytes)
     throw new ContainerError('Damaged', `frame ${head.number} is sealed, and yet does not decompress to its length`)
   return plain
