@@ -3,12 +3,13 @@ import { lstat, open, readdir, realpath, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { Bounds } from './bounds.ts'
 import type { Limits } from './bounds.ts'
+import { byteRange } from './byte-range.ts'
 import { codeOf, directoryError } from './directory-error.ts'
 import { nameOfUnfinished, syncFolder, writeFileWhole } from './directory-put.ts'
 import { checkKey, checkPrefix } from './object-key.ts'
 import type { GetOptions, ObjectFacts, ObjectStore, PutOptions, StoredObject, SweptUpload } from './object-store.ts'
 import { paceOf } from './pace.ts'
-import { boundedSource } from './source.ts'
+import { bounded, boundedSource } from './source.ts'
 import { StorageError } from './storage-error.ts'
 
 /** A directory that is there already, for example where a volume is mounted. */
@@ -63,8 +64,7 @@ export function openDirectory({ directory, maxBytesPerSecond }: DirectoryOptions
     delete: (keys, limits) =>
       within(limits, 'deleting', async (bounds, root) => {
         const changed = new Set<string>()
-        for await (const key of keys) {
-          bounds.check()
+        for await (const key of bounded(keys, bounds)) {
           changed.add(await removeFile(root, await insidePath(root, checkKey(key))))
         }
         for (const folder of changed) await bounds.race(syncFolder(folder).catch(goneAlready))
@@ -143,11 +143,12 @@ const goneAlready = (error: unknown): null => {
 async function* readFile(
   directory: string,
   key: string,
-  { from = 0, to = Number.POSITIVE_INFINITY, ...limits }: GetOptions,
+  options: GetOptions,
   pace: ReturnType<typeof paceOf>,
 ): AsyncGenerator<Buffer> {
-  const bounds = new Bounds(limits)
+  const bounds = new Bounds(options)
   try {
+    const { from, to } = byteRange(options)
     const path = await bounds.race(rootOf(directory).then((root) => insidePath(root, checkKey(key))))
     await bounds.race(factsOf(key, path))
     const file = await bounds.race(open(path, constants.O_RDONLY | constants.O_NOFOLLOW))

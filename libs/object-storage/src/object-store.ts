@@ -52,7 +52,8 @@ export type ObjectStore = {
   readonly permissions: Permissions
   /**
    * Stores a stream of unknown length in constant memory. The object is there whole or not at all: when the stream
-   * fails, the call is called off or the storage gives up, what was uploaded is taken back.
+   * fails, the call is called off or the storage gives up, what was uploaded is taken back, for which it takes up to
+   * 20 s more where the storage hangs.
    */
   put(key: string, chunks: AsyncIterable<Uint8Array>, options: PutOptions): Promise<StoredObject>
   /** Reads an object, or a part of it. A connection that breaks is made again, and the same object is read on. */

@@ -23,6 +23,9 @@ const byName: Readonly<Record<string, StorageFault>> = {
   StorageFull: 'Full',
   XMinioStorageFull: 'Full',
   InsufficientCapacity: 'Full',
+  // Another write or delete of the same key was under way.
+  ConditionalRequestConflict: 'Unreachable',
+  OperationAborted: 'Unreachable',
 }
 
 const byStatus: Readonly<Record<number, StorageFault>> = {
@@ -39,6 +42,7 @@ const refusals: Readonly<Record<string, string>> = {
   RequestTimeTooSkewed: clock,
   AuthorizationHeaderMalformed: region,
   PermanentRedirect: region,
+  InvalidObjectState: 'Have it brought back from the archive class first',
 }
 
 const certificate = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|HOSTNAME_MISMATCH|EPROTO)/

@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { Bounds } from './bounds.ts'
 import type { Limits } from './bounds.ts'
+import { byteRange } from './byte-range.ts'
 import { checkKey, checkPrefix } from './object-key.ts'
 import type { GetOptions, ObjectFacts, ObjectStore, PutOptions, SweptUpload } from './object-store.ts'
 import { paceOf } from './pace.ts'
@@ -17,7 +18,7 @@ import type { S3Connection, S3Options } from './s3-connection.ts'
 import { s3CodeOf, s3Error, s3StatusOf } from './s3-error.ts'
 import { getS3 } from './s3-get.ts'
 import { putS3 } from './s3-put.ts'
-import { boundedSource } from './source.ts'
+import { bounded, boundedSource } from './source.ts'
 import { StorageError } from './storage-error.ts'
 
 const MOST_DELETES = 1000
@@ -51,8 +52,8 @@ export function openS3(options: S3Options): ObjectStore {
       within(put, `storing ${key}`, (bounds) =>
         putS3(connection, checkKey(key), boundedSource(chunks, bounds, pace), { ...put, bounds }),
       ),
-    async *get(key: string, { from = 0, to = Number.POSITIVE_INFINITY, ...limits }: GetOptions) {
-      yield* getS3(connection, checkKey(key), { from, to, bounds: new Bounds(limits), pace })
+    async *get(key: string, options: GetOptions) {
+      yield* getS3(connection, checkKey(key), { ...byteRange(options), bounds: new Bounds(options), pace })
     },
     head: (key, limits) => within(limits, `looking at ${key}`, (bounds) => headS3(connection, checkKey(key), bounds)),
     async *list(prefix, limits) {
@@ -66,7 +67,7 @@ export function openS3(options: S3Options): ObjectStore {
     delete: (keys, limits) =>
       within(limits, 'deleting', async (bounds) => {
         let batch: string[] = []
-        for await (const key of keys) {
+        for await (const key of bounded(keys, bounds)) {
           batch.push(checkKey(key))
           if (batch.length < MOST_DELETES) continue
           await deleteBatch(connection, batch, bounds)

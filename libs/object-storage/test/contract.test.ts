@@ -58,6 +58,12 @@ describe.each([
     }
   })
 
+  test('what is no range is refused', async () => {
+    await store.put('range', streamOf(Buffer.from('abc')), limits())
+    for (const range of [{ from: -1 }, { from: 2, to: 1 }, { from: 0.5 }, { to: Number.NaN }])
+      expect(await faultOf(collect(store.get('range', { ...limits(), ...range })))).toBe('Refused')
+  })
+
   test('what is stored anew is another object', async () => {
     const first = await store.put('again', streamOf(Buffer.from('one')), limits())
     const second = await store.put('again', streamOf(Buffer.from('two')), limits())
@@ -177,6 +183,19 @@ describe.each([
     await expect(store.put('failed', failing(), limits())).rejects.toBe(failure)
     expect(await unfinished(store)).toEqual([])
     expect(await faultOf(store.head('failed', limits()))).toBe('NotFound')
+  })
+
+  test('keys to delete that never come, or fail, hold nothing up and are no fault of the storage', async () => {
+    async function* hanging(): AsyncGenerator<string> {
+      yield 'a'
+      await new Promise(() => {})
+    }
+    async function* failing(): AsyncGenerator<string> {
+      yield 'a'
+      throw new Error('the list is gone')
+    }
+    expect(await faultOf(store.delete(hanging(), limits(300)))).toBe('Deadline')
+    await expect(store.delete(failing(), limits())).rejects.toThrow('the list is gone')
   })
 
   test('a reader may stop early, and be called off', async () => {

@@ -17,7 +17,7 @@ async function flow(request: FlowRequest): Promise<FlowReport> {
 
 test.each([
   ['s3', 1024 * MIB],
-  ['directory', 512 * MIB],
+  ['directory', 256 * MIB],
 ] as const)(
   'what goes through container and storage and back takes bounded memory: %s, %i bytes',
   async (kind, bytes) => {

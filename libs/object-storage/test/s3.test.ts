@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startObjectStorage } from '@slotkeeper/testing'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import { checkStorage, openS3, StorageError } from '../src/index.ts'
 import { collect, faultOf, limits, listed, openBucket, streamOf } from './storages.ts'
 
@@ -94,6 +94,19 @@ test('a server that is not there is unreachable', async () => {
   const check = await checkStorage(store, limits())
   expect(check.ok).toBe(false)
   expect(check.missingPermissions).toEqual([])
+})
+
+test("credentials are the environment's where none are given, and named where there are none", async () => {
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const { endpoint, bucket, admin } = server
+  // Nothing may be asked of a machine's own service, and no file of a person be read.
+  vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true')
+  vi.stubEnv('AWS_CONFIG_FILE', '/dev/null')
+  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/dev/null')
+  expect(await faultOf(listed(openS3({ endpoint, bucket }).list('', limits())))).toBe('WrongCredentials')
+  vi.stubEnv('AWS_ACCESS_KEY_ID', admin.accessKeyId)
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', admin.secretAccessKey)
+  expect(await faultOf(listed(openS3({ endpoint, bucket }).list('', limits())))).toBe('none')
 })
 
 test('an endpoint with credentials in it, or that is none, is refused without being repeated', () => {
