@@ -63,7 +63,7 @@ core: $(STAMP) ## pure logic: tables, properties, laws
 transcripts: $(STAMP) ## the scenarios of libs/redis-topology told anew: read the difference before you commit it
 	@$(VITEST) --project core libs/redis-topology/test/scenarios.test.ts --update
 
-adapters: toolchain ## contracts against a real API server, Redis, Valkey and NATS
+adapters: toolchain ## contracts against a real API server, Redis, Valkey, NATS and S3
 	@$(VITEST) --project adapters
 
 promises: toolchain bundle ## the local platform, then the apps on it

@@ -17,6 +17,8 @@ export type ObjectStorage = {
   readonly endpoint: string
   readonly port: number
   readonly bucket: string
+  /** All that it has written, its users as well. */
+  readonly dir: string
   /** Where it keeps the bucket: each file is an object. Hidden where it has a disk of its own. */
   readonly bucketFolder: string
   /** May everything. */
@@ -70,6 +72,7 @@ export async function startObjectStorage(options: ObjectStorageOptions = {}): Pr
     endpoint,
     port,
     bucket: BUCKET,
+    dir,
     bucketFolder: join(disk, 'data', BUCKET),
     admin,
     users,

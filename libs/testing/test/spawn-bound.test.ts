@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { takesConnections, until } from '../src/index.ts'
 
-test.each(['nats', 'valkey'])('a %s server ends when the process that started it is killed', async (what) => {
+test.each(['nats', 'valkey', 's3', 's3 on a small disk'])('a %s server ends when the process that started it is killed', async (what) => {
   const program = fileURLToPath(new URL('server-owner.ts', import.meta.url))
   const owner = spawn(process.execPath, [program, what], { stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void owner.kill('SIGKILL'))
