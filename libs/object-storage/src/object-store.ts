@@ -63,7 +63,11 @@ export type ObjectStore = {
   list(prefix: string, limits: Limits): AsyncIterable<ObjectFacts>
   /** Deletes objects; one that is not there is no error. */
   delete(keys: Iterable<string> | AsyncIterable<string>, limits: Limits): Promise<void>
-  /** Takes back uploads below a prefix that were begun before a moment and never ended, as a crash leaves them. */
+  /**
+   * Takes back uploads below a prefix that were begun before a moment and never ended, as a crash leaves them. To be
+   * repeated now and then: a part that still arrives can bring an upload back. The moment must lie further back than the
+   * longest put takes: uploads that are under way are not known from others.
+   */
   sweep(prefix: string, olderThan: Date, limits: Limits): Promise<readonly SweptUpload[]>
   /** Closes connections that are kept open. */
   close(): void

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { startFaultyStorage, startObjectStorage } from '@slotkeeper/testing'
+import { startFaultyStorage, startObjectStorage, until } from '@slotkeeper/testing'
 import type { RequestFault, SeenRequest } from '@slotkeeper/testing'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import type { S3Options } from '../src/index.ts'
@@ -192,8 +192,8 @@ describe('the server itself', () => {
     } finally {
       server.resume()
     }
-    await unfinished(store)
-    expect(await unfinished(store)).toEqual([])
+    // It still works off what was sent before: a part that comes after an upload was aborted can bring it back.
+    await until('a sweep that finds nothing', 20_000, async () => (await unfinished(store)).length === 0 || undefined)
     expect(await listed(store.list('', limits()))).toEqual([])
   })
 
