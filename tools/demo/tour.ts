@@ -23,8 +23,9 @@ export async function install(platform: Platform, overlay = local): Promise<void
 
 /** A RedisCluster as the demo looks at it. */
 export type ClusterView = {
-  readonly metadata: { readonly uid: string }
+  readonly metadata: { readonly uid: string; readonly generation?: number }
   readonly status?: {
+    readonly observedGeneration?: number
     readonly state?: string
     readonly version?: string
     readonly formedAt?: string
@@ -73,9 +74,11 @@ export function isTrue(cluster: ClusterView, type: string): boolean {
 export function healthy(platform: Platform, namespace: string, name: string, timeoutMs = 90_000): Promise<ClusterView> {
   return until(`${namespace}/${name} Healthy`, timeoutMs, async () => {
     const cluster = await readCluster(platform, namespace, name)
-    const sound =
-      cluster.status?.state === 'Healthy' && isTrue(cluster, 'Ready') && isTrue(cluster, 'ReplicationHealthy')
-    return sound ? cluster : undefined
+    const { state, observedGeneration } = cluster.status ?? {}
+    // What is said of an older spec says nothing of this one.
+    const isOfThisSpec = observedGeneration === cluster.metadata.generation
+    const isSound = state === 'Healthy' && isTrue(cluster, 'Ready') && isTrue(cluster, 'ReplicationHealthy')
+    return isOfThisSpec && isSound ? cluster : undefined
   })
 }
 

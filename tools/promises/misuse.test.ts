@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { ClusterView } from '../demo/tour.ts'
 import { Stage } from './stage.ts'
 
+const PATIENCE_MS = 60_000
+
 let stage: Stage
 
 const patch = (name: string, spec: object): Promise<string> =>
@@ -112,13 +114,21 @@ describe('of a cluster that serves', () => {
     await patch(name, { config: { 'maxmemory-policy': 'allkeys-lru' }, podDisruptionBudget: { mode: 'Cluster' } })
     await stage.healthy(name)
     const { 'control-password': password = '' } = await stage.secret(`${name}-internal`)
-    for (const pod of await stage.podsOf(name)) {
+    const policyOf = async (pod: string): Promise<string> => {
       const client = await stage.connect(pod, { username: 'slotkeeper', password })
-      expect(await client.config('GET', 'maxmemory-policy'), pod).toEqual(['maxmemory-policy', 'allkeys-lru'])
+      const [, policy = ''] = (await client.config('GET', 'maxmemory-policy')) as readonly string[]
       client.disconnect()
+      return policy
     }
-    const budgets = await stage.kubectl('get', 'pdb', '-l', `slotkeeper.dev/cluster=${name}`, '-o', 'name')
-    expect(budgets).toBe(`poddisruptionbudget.policy/${name}\n`)
+    // The status is written first, then the servers are told.
+    await until('the policy on all servers', PATIENCE_MS, async () => {
+      const policies = await Promise.all((await stage.podsOf(name)).map(policyOf))
+      return policies.every((policy) => policy === 'allkeys-lru') ? true : undefined
+    })
+    await until('one budget for all', PATIENCE_MS, async () => {
+      const budgets = await stage.kubectl('get', 'pdb', '-l', `slotkeeper.dev/cluster=${name}`, '-o', 'name')
+      return budgets === `poddisruptionbudget.policy/${name}\n` ? true : undefined
+    })
   })
 
   test('objects that somebody takes away are there again, and no server notices', async () => {
