@@ -35,6 +35,7 @@ export const places: Readonly<Record<string, Place>> = {
   'libs/api': { ring: 'core', npm: ['zod'], builtins: [], uses: [] },
   'libs/redis-topology': { ring: 'core', npm: ['xstate'], builtins: [], uses: ['libs/api'] },
   'libs/rdb': { ring: 'core', npm: [], builtins: [], uses: [] },
+  'libs/backup': { ring: 'core', npm: ['zod'], builtins: [], uses: ['libs/rdb', 'libs/redis-topology'] },
   'libs/events': { ring: 'core', npm: ['zod'], builtins: [], uses: ['libs/api'] },
   'libs/k8s': { ring: 'adapter', npm: ['@kubernetes/client-node', 'undici'], builtins: ['*'] },
   'libs/redis-client': { ring: 'adapter', npm: ['ioredis'], builtins: ['*'] },
