@@ -21,6 +21,9 @@ export type WriterOptions = {
   readonly perSecond: number
 }
 
+/** How long a server may owe an answer before the connection is taken for lost. */
+const SILENCE_MS = 10_000
+
 /** A writer at work. */
 export type RecordingWriter = {
   record(): WriteRecord
@@ -40,7 +43,13 @@ export function connectCluster(
   { dial, startAt, password }: Omit<WriterOptions, 'perSecond'>,
   options: Pick<ClusterOptions, 'retryDelayOnFailover' | 'slotsRefreshInterval'> = {},
 ): Cluster {
-  const redisOptions = { password, Connector: connectorThrough(dial) as never, connectTimeout: 1_000 }
+  const redisOptions = {
+    password,
+    Connector: connectorThrough(dial) as never,
+    connectTimeout: 1_000,
+    // A machine that is lost closes no connection: what was sent to it would be waited for until TCP gives up.
+    socketTimeout: SILENCE_MS,
+  }
   const cluster = new Cluster([...startAt], {
     ...options,
     redisOptions,
