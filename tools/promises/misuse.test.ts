@@ -116,9 +116,12 @@ describe('of a cluster that serves', () => {
     const { 'control-password': password = '' } = await stage.secret(`${name}-internal`)
     const policyOf = async (pod: string): Promise<string> => {
       const client = await stage.connect(pod, { username: 'slotkeeper', password })
-      const [, policy = ''] = (await client.config('GET', 'maxmemory-policy')) as readonly string[]
-      client.disconnect()
-      return policy
+      try {
+        const [, policy = ''] = (await client.config('GET', 'maxmemory-policy')) as readonly string[]
+        return policy
+      } finally {
+        client.disconnect()
+      }
     }
     // The status is written first, then the servers are told.
     await until('the policy on all servers', PATIENCE_MS, async () => {

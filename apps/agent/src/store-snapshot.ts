@@ -1,3 +1,4 @@
+import { strangeSlots } from '@slotkeeper/backup'
 import {
   type ContainerKey,
   type ContainerKeys,
@@ -7,7 +8,7 @@ import {
   packContainer,
   unpackContainer,
 } from '@slotkeeper/object-storage'
-import { contentDifference, type RdbCounts, RdbParser, RdbTally, unpackSlotCounts } from '@slotkeeper/rdb'
+import { contentDifference, type RdbCounts, RdbParser, RdbTally } from '@slotkeeper/rdb'
 import type { Snapshot } from '@slotkeeper/redis-client'
 import { formatRanges, type SlotRange } from '@slotkeeper/redis-topology'
 
@@ -122,14 +123,7 @@ async function* checked(
     yield chunk
   }
   parser.finish()
-  if (slots !== undefined) assertOwnSlots(tally.counts(), slots)
-}
-
-function assertOwnSlots({ slots }: RdbCounts, owned: readonly SlotRange[]): void {
-  const counts = unpackSlotCounts(slots)
-  const strange = [...counts.keys()].filter(
-    (slot) => (counts[slot] ?? 0) > 0 && owned.every(({ first, last }) => slot < first || slot > last),
-  )
+  const strange = slots === undefined ? [] : strangeSlots(tally.counts(), slots)
   if (strange.length > 0)
     throw new BackupError(
       `the snapshot holds keys of ${strange.length} slots that the shard did not own, slot ${strange[0]} among them`,

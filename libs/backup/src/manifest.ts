@@ -1,6 +1,7 @@
 import { unpackSlotCounts } from '@slotkeeper/rdb'
-import { formatRanges, parseRanges, SLOT_COUNT, type SlotRange, uncovered } from '@slotkeeper/redis-topology'
+import { formatRanges, parseRanges, SLOT_COUNT, slotCount, uncovered } from '@slotkeeper/redis-topology'
 import { z } from 'zod'
+import { strangeSlots } from './strange-slots.ts'
 
 const count = z.int().nonnegative()
 const name = z.string().min(1)
@@ -90,25 +91,18 @@ export function parseManifest(text: string): BackupManifest {
 function faultsOf(shards: readonly BackupShard[]): readonly string[] {
   const owned = shards.map((one) => parseRanges(one.slots))
   const missing = uncovered(owned.flat())
-  const total = owned.flat().reduce((sum, { first, last }) => sum + last - first + 1, 0)
+  const total = slotCount(owned.flat())
   return [
     ...(shards.some((one, index) => one.shard !== index) ? ['must be numbered from 0 on'] : []),
     ...(new Set(shards.map((one) => one.object)).size < shards.length ? ['two shards are in one object'] : []),
     ...(missing.length > 0 ? [`no shard has the slots ${formatRanges(missing)}`] : []),
     ...(missing.length === 0 && total > SLOT_COUNT ? ['two shards have the same slots'] : []),
-    ...shards.filter((one, index) => hasStrangeKeys(one, owned[index] ?? [])).map(strangeKeys),
+    ...shards.filter((one, index) => strangeSlots(one.content, owned[index] ?? []).length > 0).map(strangeKeys),
   ]
 }
 
 const strangeKeys = ({ shard: number }: BackupShard): string =>
   `shard ${number} holds keys of slots that it does not have`
-
-function hasStrangeKeys({ content: { slots: keys } }: BackupShard, owned: readonly SlotRange[]): boolean {
-  const counts = unpackSlotCounts(keys)
-  return uncovered(owned).some(({ first, last }) =>
-    counts.subarray(first, last + 1).some((keysOfSlot) => keysOfSlot > 0),
-  )
-}
 
 function isSlots(text: string): boolean {
   if (!/^(\d+(-\d+)?(,\d+(-\d+)?)*)?$/.test(text)) return false

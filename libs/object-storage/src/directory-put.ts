@@ -1,10 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, lstat, mkdir, open, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { atMost } from './bounds.ts'
 import type { Bounds } from './bounds.ts'
+import { type Digest, digested } from './digested.ts'
 import { codeOf, folderOfAnother } from './directory-error.ts'
 import { StorageError } from './storage-error.ts'
 
@@ -31,28 +32,20 @@ export type FileRequest = {
 }
 
 /** Writes a file under another name, syncs it, gives it its name and syncs the folder; nothing is left on failure. */
-export async function writeFileWhole(
-  path: string,
-  { chunks, root, ifAbsent, bounds }: FileRequest,
-): Promise<{ bytes: number; sha256: string }> {
+export async function writeFileWhole(path: string, { chunks, root, ifAbsent, bounds }: FileRequest): Promise<Digest> {
   if (ifAbsent) await bounds.race(refuseExisting(path))
   const temporary = join(dirname(path), `${UNFINISHED}${randomBytes(8).toString('hex')}-${basename(path)}`)
   const file = await openFresh(temporary, root, bounds)
-  let bytes = 0
-  const hash = createHash('sha256')
+  const read = digested(chunks)
   let isOpen = true
   try {
-    for await (const chunk of chunks) {
-      await bounds.race(writeAll(file, chunk))
-      hash.update(chunk)
-      bytes += chunk.length
-    }
+    for await (const chunk of read.chunks) await bounds.race(writeAll(file, chunk))
     await bounds.race(file.sync())
     isOpen = false
     await bounds.race(file.close())
     await bounds.race(ifAbsent ? renameToAbsent(temporary, path) : rename(temporary, path))
     await bounds.race(syncFolder(dirname(path)))
-    return { bytes, sha256: hash.digest('hex') }
+    return read.digest()
   } catch (error) {
     await atMost(CLEAN_UP_MS, isOpen ? file.close() : Promise.resolve())
     await atMost(CLEAN_UP_MS, unlink(temporary))

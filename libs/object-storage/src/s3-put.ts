@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -11,6 +11,7 @@ import type { CompletedPart } from '@aws-sdk/client-s3'
 import { atMost } from './bounds.ts'
 import type { Bounds } from './bounds.ts'
 import { cutEvenly } from './cut-evenly.ts'
+import { digested } from './digested.ts'
 import type { PutOptions, StoredObject } from './object-store.ts'
 import type { S3Connection } from './s3-connection.ts'
 import { s3CodeOf, s3StatusOf } from './s3-error.ts'
@@ -40,15 +41,12 @@ export async function putS3(
   const target = { Bucket: connection.bucket, Key: `${connection.prefix}${key}` }
   const put: Put = { target, mark: randomUUID(), ifAbsent, bounds }
   const partBytes = Math.max(connection.partBytes, Math.ceil(mostBytes / MOST_PARTS / MIB) * MIB)
-  const hash = createHash('sha256')
-  let bytes = 0
+  const read = digested(source)
   let upload: Upload | null = null
-  const stored = (etag: string): StoredObject => ({ key, bytes, sha256: hash.digest('hex'), etag })
+  const stored = (etag: string): StoredObject => ({ key, ...read.digest(), etag })
   if (ifAbsent) await refuseExisting(connection, put)
   try {
-    for await (const { bytes: part, isLast } of cutEvenly(source, partBytes, 2)) {
-      hash.update(part)
-      bytes += part.length
+    for await (const { bytes: part, isLast } of cutEvenly(read.chunks, partBytes, 2)) {
       if (isLast && upload === null) return stored(await putWhole(connection, put, part))
       upload ??= await beginUpload(connection, put)
       await addPart(connection, put, upload, part)

@@ -13,6 +13,8 @@ const USER = { username: 'backup', password: 'of the backup' }
 const SETTINGS = { 'repl-diskless-sync': 'yes', 'repl-diskless-sync-delay': '0', rdbcompression: 'no' }
 
 const servers = new Map<string, RedisServer>()
+/** Servers of single tests, removed whether the tests pass or not. */
+const more: RedisServer[] = []
 const serverOf = (engine: string): RedisServer => servers.get(engine) as RedisServer
 
 const open = (
@@ -23,9 +25,9 @@ const open = (
     password = USER.password,
     signal = AbortSignal.timeout(PATIENCE_MS),
     silenceMs = PATIENCE_MS,
-    ...more
+    ...rest
   } = options
-  return openSnapshot({ host, port, ...USER, password }, { signal, silenceMs, ...more })
+  return openSnapshot({ host, port, ...USER, password }, { signal, silenceMs, ...rest })
 }
 
 async function whole({ bytes }: Snapshot): Promise<Buffer> {
@@ -55,6 +57,7 @@ const nobodyAttached = (server: RedisServer): Promise<unknown> =>
 /** Loads the file into a server of that engine, and gives it. */
 async function loaded(engine: string, file: Buffer): Promise<RedisServer> {
   const server = await startRedisServer(engine, { 'cluster-enabled': 'no' })
+  more.push(server)
   await server.kill()
   await writeFile(join(server.dir, 'dump.rdb'), file)
   await server.restart()
@@ -84,7 +87,7 @@ beforeAll(async () => {
   )
 })
 
-afterAll(() => Promise.all([...servers.values()].map((server) => server.remove())))
+afterAll(() => Promise.all([...servers.values(), ...more].map((server) => server.remove())))
 
 describe.each(ENGINES)('%s', (engine) => {
   test.each([
@@ -107,7 +110,6 @@ describe.each(ENGINES)('%s', (engine) => {
       const answers = await ask(copy, ['DBSIZE'], ['STRLEN', `key:${KEYS - 1}`], ['EXISTS', 'later'])
       return answers.some((one) => one instanceof Error) ? undefined : answers
     })
-    await copy.remove()
     expect({ size, value, later }).toEqual({ size: KEYS, value: VALUE_BYTES, later: 0 })
     await nobodyAttached(server)
   })
@@ -174,9 +176,9 @@ describe('of one engine', () => {
 
   test('a replica without its primary has none to give, and says so', async () => {
     const replica = await startRedisServer(engine, { ...SETTINGS, 'cluster-enabled': 'no' })
+    more.push(replica)
     await ask(replica, ['ACL', 'SETUSER', USER.username, 'on', `>${USER.password}`, '+psync', '+replconf'])
     await ask(replica, ['REPLICAOF', '127.0.0.1', String(replica.busPort)])
     await expect(open(replica)).rejects.toMatchObject({ reason: 'Answered', message: expect.stringMatching(/LINK/) })
-    await replica.remove()
   })
 })

@@ -21,8 +21,6 @@ export function firstPrimaries({ shards }: Picture): FirstPrimaries {
     if (primary !== undefined) taken.set(hostOf(primary), (taken.get(hostOf(primary)) ?? 0) + 1)
     if (primaryId === undefined && up.length > 0) candidates.set(shard, up)
   }
-  const loadOf = (host: string): number =>
-    (taken.get(host) ?? 0) + [...chosen.values()].filter((one) => hostOf(one) === host).length
 
   /** Finds room for a shard on machines not tried yet, where need be by moving another shard's primary elsewhere. */
   const place = (shard: number, most: number, tried: Set<string>): boolean =>
@@ -31,7 +29,8 @@ export function firstPrimaries({ shards }: Picture): FirstPrimaries {
       if (tried.has(host)) return false
       tried.add(host)
       const others = [...chosen].filter(([, one]) => hostOf(one) === host).map(([other]) => other)
-      if (loadOf(host) >= most && !others.some((other) => place(other, most, tried))) return false
+      const isFull = (taken.get(host) ?? 0) + others.length >= most
+      if (isFull && !others.some((other) => place(other, most, tried))) return false
       chosen.set(shard, member)
       return true
     })

@@ -233,7 +233,8 @@ function planForming(
     attachmentsTo(shard, shard.primaryId === undefined ? first.get(shard.shard) : ownerOf(shard)),
   )
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })
-  commands.push(...raiseEpochs(picture, given.snapshot))
+  // Who does not know all others yet may have misheard more than it tells.
+  if (!apart) commands.push(...raiseEpochs(picture, given.snapshot))
   // Borrowed timeouts go back last: until then the nodes gossip fast.
   if (findings.every((one) => one.type === 'SettingsDrifted')) commands.push(...settingsCommands(given))
   return commands

@@ -4,15 +4,28 @@ import { common, formatRanges, type SlotRange, uncovered } from '../src/slots.ts
 import { isUp, type Member, type Snapshot } from '../src/snapshot.ts'
 import { brokenLaws } from './laws.ts'
 import { type Pass, pass } from './pass.ts'
-import { movePlots, play, plots } from './plots.ts'
+import { movePlots, type Plot, play, plots } from './plots.ts'
 import { snapshotOf } from './snapshot-of.ts'
 import { look, perform } from './stage.ts'
 import type { World } from './world.ts'
 
+/** Plots that once broke a law. */
+const BROKE: readonly Plot[] = [
+  {
+    shape: [3, 2],
+    formed: false,
+    events: [
+      { obeyed: false, place: 0, what: 'mistake $ orders-1-1 with epoch 99' },
+      { obeyed: true, place: 0, what: 'unlink $ 0' },
+      { obeyed: true, place: 0, what: 'move $' },
+    ],
+  },
+]
+
 test.each([
-  ['whatever happens', plots, 120],
-  ['whoever moves slots, and stops', movePlots, 200],
-])('%s, no pass breaks a law, and no command leaves a slot without an owner', (_what, arbitrary, numRuns) => {
+  ['whatever happens', plots, 120, BROKE],
+  ['whoever moves slots, and stops', movePlots, 200, []],
+])('%s, no pass breaks a law, and no command leaves a slot without an owner', (_what, arbitrary, numRuns, broke) => {
   fc.assert(
     fc.property(arbitrary, (plot) => {
       const told: string[] = []
@@ -25,7 +38,7 @@ test.each([
         before = owned
       })
     }),
-    { numRuns },
+    { numRuns: numRuns + broke.length, examples: broke.map((plot): [Plot] => [plot]) },
   )
 })
 

@@ -63,8 +63,6 @@ function attachAll(world: World, { attachments }: ClusterCommand & { type: 'Atta
 function raiseEpoch(world: World, { pod }: ClusterCommand & { type: 'RaiseEpoch' }): void {
   const { node } = placeNamed(world, pod)
   node.epoch = Math.max(highestEpoch(world), ...world.places.flatMap((one) => [...one.mistaken.values()])) + 1
-  for (const { mistaken } of world.places)
-    for (const id of mistaken.keys()) if (world.nodes.get(id)?.primaryId === node.id) mistaken.delete(id)
 }
 
 /** The pod's object is gone; its server died with the machine. */

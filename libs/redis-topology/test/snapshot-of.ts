@@ -64,7 +64,7 @@ function viewOf(world: World, place: Place): NodeView {
 
 function rowOf(world: World, viewer: Place, id: string): NodeRow {
   const told = nodeAsHeard(world, viewer, id)
-  const mistakenFor = told.primaryId === undefined ? undefined : viewer.mistaken.get(id)
+  const mistakenFor = mistakenEpoch(world, viewer, told)
   const primaryId = mistakenFor === undefined ? told.primaryId : undefined
   const myself = id === viewer.node.id
   const address = (myself ? viewer.kube?.ip : viewer.lists.get(id)) ?? ''
@@ -83,6 +83,13 @@ function rowOf(world: World, viewer: Place, id: string): NodeRow {
     slots: myself ? told.slots : slotsSeen(viewer, id, told.believed ?? told.slots),
     open: myself ? viewer.open : [],
   }
+}
+
+/** What it heard of a replica as of a primary counts for as long as that has the greater epoch than the replica's own. */
+function mistakenEpoch(world: World, viewer: Place, { id, primaryId }: Node): number | undefined {
+  const heard = viewer.mistaken.get(id)
+  if (heard === undefined || primaryId === undefined) return undefined
+  return heard > nodeAsHeard(world, viewer, primaryId).epoch ? heard : undefined
 }
 
 function reaches(world: World, viewer: Place, id: string): boolean {
