@@ -1,4 +1,7 @@
-export { type BackupManifest, type BackupShard, ManifestError, parseManifest } from './manifest.ts'
+export { type AgentPlan, agentPlan, type AgentServer, type AgentStorage, type AgentTask } from './agent-plan.ts'
+export { type ShardRecord, shardRecord } from './agent-plan.ts'
+export * from './agent-report.ts'
+export { type BackupManifest, type BackupShard, backupShard, ManifestError, parseManifest } from './manifest.ts'
 export { objectOf } from './object-names.ts'
 export { refusalOf } from './refusal.ts'
 export { strangeSlots } from './strange-slots.ts'

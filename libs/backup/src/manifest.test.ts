@@ -17,7 +17,7 @@ const keysIn = (...slots: readonly number[]): string => {
 
 const shardOf = (shard: number, range: { readonly first: number; readonly last: number }): BackupShard => ({
   shard,
-  object: objectOf.shard(backup, shard),
+  object: objectOf.shard(backup, shard, 'a1'),
   bytes: 1_000,
   sha256: 'a'.repeat(64),
   slots: formatRanges([range]),
@@ -51,6 +51,7 @@ const whole: BackupManifest = {
   consistency: 'shard',
   beganAt: '2026-11-21T10:00:00Z',
   endedAt: '2026-11-21T10:00:05Z',
+  spec: { shards: 3 },
   shards: evenRanges(3).map((range, shard) => shardOf(shard, range)),
 }
 
@@ -84,7 +85,11 @@ describe('refused, and the field is named', () => {
       withShard(({ content }) => ({ content: { ...content, slots: 'AA==' } })),
       'shards.1.content.slots: ',
     ],
-    ['one object for two', withShard(() => ({ object: objectOf.shard(backup, 0) })), 'two shards are in one object'],
+    [
+      'one object for two',
+      withShard(() => ({ object: objectOf.shard(backup, 0, 'a1') })),
+      'two shards are in one object',
+    ],
     ['a hash that is none', withShard(() => ({ sha256: 'xyz' })), 'shards.1.sha256: must be 64 hex digits'],
     ['a count below zero', withShard(() => ({ offset: -1 })), 'shards.1.offset: '],
   ]
@@ -110,5 +115,5 @@ test('who does not load it is told before anything is touched', () => {
 
 test('backups of one name have objects of their own', () => {
   expect(objectOf.manifest(backup)).toBe('shop/nightly/u-1/manifest')
-  expect(objectOf.shard({ ...backup, uid: 'u-3' }, 0).startsWith(objectOf.all(backup))).toBe(false)
+  expect(objectOf.shard({ ...backup, uid: 'u-3' }, 0, 'a1').startsWith(objectOf.all(backup))).toBe(false)
 })

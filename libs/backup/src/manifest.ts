@@ -8,7 +8,8 @@ const name = z.string().min(1)
 const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`), `must be ${digits} hex digits`)
 // What is no slots ends the reading: what comes after relies on them.
 const slots = z.string().refine(isSlots, { error: 'must be slots, as 0-5460,5462', abort: true })
-const reference = z.object({ namespace: name, name, uid: name })
+/** Names an object of Kubernetes: names may come back, the uid does not. */
+export const reference = z.object({ namespace: name, name, uid: name })
 
 const content = z.object({
   format: z.enum(['redis', 'valkey']),
@@ -27,7 +28,8 @@ const content = z.object({
   producer: z.string().nullable(),
 })
 
-const shard = z.object({
+/** What a manifest says of one shard. */
+export const backupShard = z.object({
   shard: count,
   /** The object in the storage, its size and the SHA-256 of it as it is stored. */
   object: name,
@@ -52,7 +54,9 @@ const manifest = z
     consistency: z.enum(['shard', 'cluster']),
     beganAt: z.iso.datetime(),
     endedAt: z.iso.datetime(),
-    shards: z.array(shard).min(1),
+    /** The spec of the cluster as it was. */
+    spec: z.record(z.string(), z.unknown()),
+    shards: z.array(backupShard).min(1),
   })
   .superRefine(({ shards }, context) => {
     for (const message of faultsOf(shards)) context.addIssue({ code: 'custom', path: ['shards'], message })
@@ -62,7 +66,7 @@ const manifest = z
 export type BackupManifest = z.infer<typeof manifest>
 
 /** One shard of a backup. */
-export type BackupShard = z.infer<typeof shard>
+export type BackupShard = z.infer<typeof backupShard>
 
 /** Why something is no manifest that can be relied on. */
 export class ManifestError extends Error {

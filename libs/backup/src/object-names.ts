@@ -9,5 +9,14 @@ export const objectOf = {
   /** What all objects of the backup begin with. */
   all: ({ namespace, name, uid }: BackupRef): string => `${namespace}/${name}/${uid}/`,
   manifest: (backup: BackupRef): string => `${objectOf.all(backup)}manifest`,
-  shard: (backup: BackupRef, shard: number): string => `${objectOf.all(backup)}shard-${shard}.rdb`,
+  /**
+   * The data of a shard.
+   *
+   * @param attempt drawn by each process that stores: one that was given up and still lives never touches what another stored
+   */
+  shard: (backup: BackupRef, shard: number, attempt: string): string =>
+    `${objectOf.all(backup)}shard-${shard}-${attempt}.rdb`,
+  /** The record beside the data. */
+  record: (backup: BackupRef, shard: number, attempt: string): string =>
+    `${objectOf.all(backup)}shard-${shard}-${attempt}.json`,
 } as const

@@ -1,0 +1,102 @@
+import { z } from 'zod'
+import { backupShard, reference } from './manifest.ts'
+
+const count = z.int().nonnegative()
+const name = z.string().min(1)
+/** A folder of the agent's pod in which a Secret is mounted, a file for each of its keys. */
+const mounted = z.string().startsWith('/')
+
+const storage = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('s3'),
+    /** Absent: AWS, by region. */
+    endpoint: z.url().optional(),
+    region: name,
+    bucket: name,
+    /** Empty, or ending in a slash. */
+    prefix: z.string(),
+    pathStyle: z.boolean(),
+    /** With the files accessKeyId, secretAccessKey and, where there is one, sessionToken. Absent: the environment's own. */
+    credentials: mounted.optional(),
+    /** A file with the certificates that the endpoint is trusted by. */
+    ca: mounted.optional(),
+  }),
+  z.object({ type: z.literal('directory'), path: mounted }),
+])
+
+const server = z.object({
+  pod: name,
+  host: name,
+  port: z.int().min(1).max(65_535),
+  nodeId: z.string().regex(/^[0-9a-f]{40}$/),
+})
+
+const shardToStore = z.object({ shard: count, primary: server, replicas: z.array(server) })
+
+const task = z.discriminatedUnion('type', [
+  /** Writes, reads, lists and deletes a small object, and takes back uploads of crashed agents older than `sweepAfterMs`. */
+  z.object({ type: z.literal('CheckStorage'), sweepAfterMs: count }),
+  /** Streams shards into the storage; with `cluster`, all of them at one moment. */
+  z.object({
+    type: z.literal('StoreShards'),
+    backup: reference,
+    cluster: reference,
+    consistency: z.enum(['shard', 'cluster']),
+    target: z.enum(['prefer-replica', 'primary']),
+    shards: z.array(shardToStore).min(1),
+    /** A user of the servers that may PSYNC, and a folder with its password under the name backup-password. */
+    username: name,
+    credentials: mounted,
+    /** For how long writes may be held back for one moment of all shards. */
+    pauseMs: count,
+    /** Of zstd. */
+    level: z.int().min(1).max(19),
+    maxBytesPerSecond: z.int().positive().optional(),
+  }),
+  /** Reads the records of all shards, writes the manifest, and deletes whatever else attempts have left below the backup. */
+  z.object({
+    type: z.literal('SealBackup'),
+    backup: reference,
+    cluster: reference,
+    consistency: z.enum(['shard', 'cluster']),
+    beganAt: z.iso.datetime(),
+    engine: z.object({ engine: z.enum(['redis', 'valkey']), version: name }),
+    /** The spec of the cluster as it was, to be restored by. */
+    spec: z.record(z.string(), z.unknown()),
+    /** The records that successful attempts reported, by shard. */
+    records: z.array(z.object({ shard: count, record: name })).min(1),
+  }),
+  /** Deletes every object of a backup, the manifest first: what has none is no backup. */
+  z.object({ type: z.literal('DeleteBackup'), backup: reference }),
+])
+
+/** What one agent is to do, in the environment variable SLOTKEEPER_PLAN of its Job. It holds no secret. */
+export const agentPlan = z.object({
+  storage,
+  /** A folder with one file for each key (32 bytes in base64), its name the id; `current` encrypts, all decrypt. */
+  encryption: z.object({ keys: mounted, current: name }).nullable(),
+  /** For the whole task, from the start of the process. */
+  deadlineMs: z.int().positive(),
+  /** Where `GET /progress` is answered. */
+  progressPort: z.int().min(0).max(65_535),
+  task,
+})
+
+/** What one agent is to do. */
+export type AgentPlan = z.infer<typeof agentPlan>
+/** One of the tasks. */
+export type AgentTask = z.infer<typeof task>
+/** Where an agent keeps things. */
+export type AgentStorage = z.infer<typeof storage>
+/** A server that an agent may talk to. */
+export type AgentServer = z.infer<typeof server>
+
+/** The record of one shard, beside its object: what the manifest will say of it. */
+export const shardRecord = z.object({
+  kind: z.literal('slotkeeper.dev/backup-shard'),
+  version: z.literal(1),
+  backup: reference,
+  shard: backupShard,
+})
+/** The record of one shard. */
+export type ShardRecord = z.infer<typeof shardRecord>

@@ -1,0 +1,111 @@
+import { z } from 'zod'
+
+const count = z.int().nonnegative()
+const name = z.string().min(1)
+
+/** Why a task did not succeed, and whether another attempt may. */
+export const AGENT_FAULTS = {
+  StorageUnreachable: 'retry',
+  StorageFull: 'retry',
+  StorageForbidden: 'person',
+  StorageMissing: 'person',
+  StorageRefused: 'person',
+  ObjectMissing: 'person',
+  ObjectDamaged: 'person',
+  KeyWrong: 'person',
+  SecretMissing: 'person',
+  ServerUnreachable: 'retry',
+  ServerDenied: 'person',
+  TopologyChanged: 'retry',
+  NoFork: 'retry',
+  PauseTooShort: 'retry',
+  DataUnreadable: 'person',
+  DeadlineExceeded: 'person',
+  PlanRefused: 'person',
+  Interrupted: 'retry',
+  Unexpected: 'retry',
+} as const satisfies Readonly<Record<string, 'retry' | 'person'>>
+
+/** Why a task did not succeed. */
+export type AgentFault = keyof typeof AGENT_FAULTS
+
+const storedShard = z.object({
+  shard: count,
+  record: name,
+  object: name,
+  bytes: count,
+  sha256: name,
+  keys: count,
+  slots: z.string(),
+  offset: count,
+  takenFrom: name,
+  role: z.enum(['primary', 'replica']),
+  rdb: z.object({ format: z.enum(['redis', 'valkey']), version: count }),
+})
+
+const done = z.discriminatedUnion('task', [
+  z.object({
+    task: z.literal('CheckStorage'),
+    ok: z.boolean(),
+    /** In the storage's words: what its user is not allowed to. */
+    missingPermissions: z.array(z.string().max(200)).max(8),
+    /** What else was wrong, a sentence each. */
+    faults: z.array(z.string().max(300)).max(5),
+    /** Whether a second write under one name was refused. */
+    keepsFirst: z.boolean().nullable(),
+    swept: count,
+  }),
+  z.object({ task: z.literal('StoreShards'), heldMs: count, shards: z.array(storedShard) }),
+  z.object({
+    task: z.literal('SealBackup'),
+    manifest: name,
+    sha256: name,
+    bytes: count,
+    keys: count,
+    expiring: count,
+    endedAt: z.iso.datetime(),
+  }),
+  z.object({ task: z.literal('DeleteBackup'), objects: count }),
+])
+
+/**
+ * The last words of an agent: its termination message, which Kubernetes cuts at 4096 bytes. `shards` are left out
+ * from the end on where they would not fit; their records are in the storage. It holds no secret.
+ */
+export const agentReport = z.discriminatedUnion('result', [
+  z.object({ result: z.literal('Done'), done }),
+  z.object({
+    result: z.literal('Failed'),
+    fault: z.enum(Object.keys(AGENT_FAULTS) as [AgentFault, ...AgentFault[]]),
+    /** A sentence with a remedy where there is one. */
+    message: z.string().max(1_500),
+  }),
+])
+
+/** The last words of an agent. */
+export type AgentReport = z.infer<typeof agentReport>
+/** What a task that succeeded reports. */
+export type AgentDone = z.infer<typeof done>
+/** One shard that is stored and was read back. */
+export type StoredShard = z.infer<typeof storedShard>
+
+/** What `GET /progress` of an agent answers with. */
+export const agentProgress = z.object({
+  shards: z.array(z.object({ shard: count, bytes: count, keys: count, done: z.boolean() })),
+})
+/** How far an agent is. */
+export type AgentProgress = z.infer<typeof agentProgress>
+
+/** The most bytes of a termination message (Kubernetes, container lifecycle). */
+export const REPORT_BYTES = 4_096
+
+/** Reads last words; null for what is none: an agent that was killed leaves no words, or not all of them. */
+export function parseReport(text: string | undefined): AgentReport | null {
+  if (text === undefined) return null
+  try {
+    const read = agentReport.safeParse(JSON.parse(text))
+    return read.success ? read.data : null
+  } catch {
+    return null
+  }
+}
