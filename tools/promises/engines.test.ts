@@ -76,7 +76,8 @@ describe.each(CLUSTERS)('$version', ({ name, version }) => {
     const auth = await stage.secret(`${name}-auth`)
     const internal = await stage.secret(`${name}-internal`)
     expect(Object.keys(auth)).toEqual(['password'])
-    expect(Object.keys(internal).toSorted()).toEqual(['auth.conf', 'control-password', 'probe-password', 'users.acl'])
+    const passwords = ['backup-password', 'control-password', 'probe-password']
+    expect(Object.keys(internal).toSorted()).toEqual(['auth.conf', ...passwords, 'users.acl'].toSorted())
     own[name] = [String(port), ...Object.values(auth), ...Object.values(internal)]
     expect(own[name].every((value) => value !== '')).toBe(true)
   })

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { CLIENT_PORT, type RedisClusterSpec } from '@slotkeeper/api'
+import { BACKUP_USER } from '@slotkeeper/backup'
 import { isKubeError, type KubeObject, type Objects, secrets, type CallIo } from '@slotkeeper/k8s'
 import { nameOf, ownedMeta, type ClusterRef } from './resources/names.ts'
 import { imageOf } from './resources/stateful-set.ts'
@@ -94,7 +95,7 @@ export async function createSecrets(
 
 /**
  * The content of the internal Secret: users of the servers with hashed passwords (everyone's, the controller's, the
- * replicas' and the probes'), and the passwords that the servers, the probes and the controller read.
+ * replicas', the probes' and the backups'), and the passwords that the servers, the probes, the controller and backups read.
  *
  * @param password everyone's
  */
@@ -102,11 +103,13 @@ export function internalData(password: string): Record<string, string> {
   const control = random()
   const replication = random()
   const probe = random()
+  const backup = random()
   const acl = [
     `user default on #${sha256(password)} ~* &* +@all -@admin +config|get`,
     `user ${CONTROL_USER} on #${sha256(control)} ~* &* +@all`,
     `user slotkeeper-replication on #${sha256(replication)} -@all +psync +replconf +ping`,
     `user slotkeeper-probe on #${sha256(probe)} -@all +ping +info +cluster|nodes`,
+    `user ${BACKUP_USER.name} on #${sha256(backup)} ${BACKUP_USER.permissions}`,
     '',
   ].join('\n')
   return {
@@ -114,6 +117,7 @@ export function internalData(password: string): Record<string, string> {
     'auth.conf': `masteruser slotkeeper-replication\nmasterauth ${replication}\n`,
     'control-password': control,
     'probe-password': probe,
+    [BACKUP_USER.passwordKey]: backup,
   }
 }
 

@@ -47,6 +47,7 @@ test('a new cluster gets three Secrets that fit each other, once', async () => {
   expect(internal['users.acl']).toContain(`user default on ${hashed(password)} `)
   expect(internal['users.acl']).toContain(`user slotkeeper on ${hashed(internal['control-password'])} `)
   expect(internal['users.acl']).toContain(`user slotkeeper-probe on ${hashed(internal['probe-password'])} `)
+  expect(internal['users.acl']).toContain(`user slotkeeper-backup on ${hashed(internal['backup-password'])} `)
   expect(await contentOf('new-connection')).toMatchObject({
     type: 'redis',
     provider: 'slotkeeper',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { backupShard, reference } from './manifest.ts'
+import { backupShard, engine, reference } from './manifest.ts'
 
 const count = z.int().nonnegative()
 const name = z.string().min(1)
@@ -47,8 +47,8 @@ const task = z.discriminatedUnion('type', [
     /** A user of the servers that may PSYNC, and a folder with its password under the name backup-password. */
     username: name,
     credentials: mounted,
-    /** For how long writes may be held back for one moment of all shards. */
-    pauseMs: count,
+    /** For how long writes may be held back for one moment of all shards: 2 s at most (SAFETY 13). */
+    pauseMs: z.int().min(1).max(2_000),
     /** Of zstd. */
     level: z.int().min(1).max(19),
     maxBytesPerSecond: z.int().positive().optional(),
@@ -60,7 +60,7 @@ const task = z.discriminatedUnion('type', [
     cluster: reference,
     consistency: z.enum(['shard', 'cluster']),
     beganAt: z.iso.datetime(),
-    engine: z.object({ engine: z.enum(['redis', 'valkey']), version: name }),
+    engine,
     /** The spec of the cluster as it was, to be restored by. */
     spec: z.record(z.string(), z.unknown()),
     /** The records that successful attempts reported, by shard. */

@@ -2,6 +2,8 @@ import { z } from 'zod'
 
 const count = z.int().nonnegative()
 const name = z.string().min(1)
+/** How long lists and sentences may be. */
+const MOST = { permissions: 8, permission: 200, faults: 5, fault: 300, message: 1_500 } as const
 
 /** Why a task did not succeed, and whether another attempt may. */
 export const AGENT_FAULTS = {
@@ -20,6 +22,7 @@ export const AGENT_FAULTS = {
   NoFork: 'retry',
   PauseTooShort: 'retry',
   DataUnreadable: 'person',
+  KeysMisplaced: 'person',
   DeadlineExceeded: 'person',
   PlanRefused: 'person',
   Interrupted: 'retry',
@@ -48,14 +51,21 @@ const done = z.discriminatedUnion('task', [
     task: z.literal('CheckStorage'),
     ok: z.boolean(),
     /** In the storage's words: what its user is not allowed to. */
-    missingPermissions: z.array(z.string().max(200)).max(8),
+    missingPermissions: z.array(z.string().max(MOST.permission)).max(MOST.permissions),
     /** What else was wrong, a sentence each. */
-    faults: z.array(z.string().max(300)).max(5),
+    faults: z.array(z.string().max(MOST.fault)).max(MOST.faults),
     /** Whether a second write under one name was refused. */
     keepsFirst: z.boolean().nullable(),
     swept: count,
   }),
-  z.object({ task: z.literal('StoreShards'), heldMs: count, shards: z.array(storedShard) }),
+  z.object({
+    task: z.literal('StoreShards'),
+    /** For how long writes were held back, in milliseconds; 0 where each shard has a moment of its own. */
+    heldMs: count,
+    /** With it `objectOf.record` names the record of every shard of the task, also of those that are left out here. */
+    attempt: name,
+    shards: z.array(storedShard),
+  }),
   z.object({
     task: z.literal('SealBackup'),
     manifest: name,
@@ -78,7 +88,7 @@ export const agentReport = z.discriminatedUnion('result', [
     result: z.literal('Failed'),
     fault: z.enum(Object.keys(AGENT_FAULTS) as [AgentFault, ...AgentFault[]]),
     /** A sentence with a remedy where there is one. */
-    message: z.string().max(1_500),
+    message: z.string().max(MOST.message),
   }),
 ])
 
@@ -98,6 +108,43 @@ export type AgentProgress = z.infer<typeof agentProgress>
 
 /** The most bytes of a termination message (Kubernetes, container lifecycle). */
 export const REPORT_BYTES = 4_096
+
+/** Writes last words so that they fit: sentences are cut, and what is many is left out from the end on. */
+export function formatReport(report: AgentReport): string {
+  for (let fitting = withinBounds(report); ;) {
+    const text = JSON.stringify(fitting)
+    const shorter = new TextEncoder().encode(text).length > REPORT_BYTES ? shortened(fitting) : null
+    if (shorter === null) return text
+    fitting = shorter
+  }
+}
+
+function withinBounds(report: AgentReport): AgentReport {
+  if (report.result === 'Failed') return { ...report, message: cut(report.message, MOST.message) }
+  const { done: said } = report
+  if (said.task !== 'CheckStorage') return report
+  const missingPermissions = said.missingPermissions.slice(0, MOST.permissions).map((one) => cut(one, MOST.permission))
+  const faults = said.faults.slice(0, MOST.faults).map((one) => cut(one, MOST.fault))
+  return { ...report, done: { ...said, missingPermissions, faults } }
+}
+
+/** With less in it, or null where nothing more can be left out. */
+function shortened(report: AgentReport): AgentReport | null {
+  if (report.result === 'Failed') {
+    const { message } = report
+    return message === '' ? null : { ...report, message: cut(message, Math.floor(message.length * 0.8)) }
+  }
+  const { done: said } = report
+  if (said.task === 'StoreShards' && said.shards.length > 0)
+    return { ...report, done: { ...said, shards: said.shards.slice(0, -1) } }
+  if (said.task !== 'CheckStorage') return null
+  if (said.faults.length > 0) return { ...report, done: { ...said, faults: said.faults.slice(0, -1) } }
+  if (said.missingPermissions.length === 0) return null
+  return { ...report, done: { ...said, missingPermissions: said.missingPermissions.slice(0, -1) } }
+}
+
+const cut = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, Math.max(0, most - 1))}${most > 0 ? '…' : ''}`
 
 /** Reads last words; null for what is none: an agent that was killed leaves no words, or not all of them. */
 export function parseReport(text: string | undefined): AgentReport | null {

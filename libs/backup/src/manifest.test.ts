@@ -2,7 +2,7 @@ import { packSlotCounts } from '@slotkeeper/rdb'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
 import { describe, expect, test } from 'vitest'
 import { type BackupManifest, type BackupShard, parseManifest } from './manifest.ts'
-import { objectOf } from './object-names.ts'
+import { isNameOfOurs, objectOf, objectOfRecord } from './object-names.ts'
 import { refusalOf } from './refusal.ts'
 
 const backup = { namespace: 'shop', name: 'nightly', uid: 'u-1' }
@@ -116,4 +116,13 @@ test('who does not load it is told before anything is touched', () => {
 test('backups of one name have objects of their own', () => {
   expect(objectOf.manifest(backup)).toBe('shop/nightly/u-1/manifest')
   expect(objectOf.shard({ ...backup, uid: 'u-3' }, 0, 'a1').startsWith(objectOf.all(backup))).toBe(false)
+})
+
+test('names of ours are known, and a record names its object', () => {
+  const names = [objectOf.manifest(backup), objectOf.shard(backup, 3, '0a'), objectOf.record(backup, 3, '0a')]
+  expect(names.filter((one) => !isNameOfOurs(one))).toEqual([])
+  expect(['photo.jpg', 'a/b/c/photo.jpg', 'a/b/shard-0-0a.rdb', 'a/b/c/d/manifest'].filter(isNameOfOurs)).toEqual([])
+  expect(objectOfRecord(backup, objectOf.record(backup, 3, '0a'))).toBe(objectOf.shard(backup, 3, '0a'))
+  expect(objectOfRecord(backup, objectOf.record({ ...backup, uid: 'u-3' }, 3, '0a'))).toBe(null)
+  expect(objectOfRecord(backup, objectOf.manifest(backup))).toBe(null)
 })

@@ -42,6 +42,12 @@ export const backupShard = z.object({
   content,
 })
 
+/** What the servers were, as `valkey` and `9.1.2`. */
+export const engine = z.object({
+  engine: z.enum(['redis', 'valkey']),
+  version: z.string().regex(/^\d+\.\d+(\.\d+)?$/, 'must be a version, as 9.1 or 9.1.2'),
+})
+
 /** Written last: what has no manifest is no backup. Fields are only ever added; what is unknown is left alone. */
 const manifest = z
   .object({
@@ -49,7 +55,7 @@ const manifest = z
     version: z.literal(1),
     backup: reference,
     cluster: reference,
-    engine: z.object({ engine: z.enum(['redis', 'valkey']), version: z.string().regex(/^\d+\.\d+(\.\d+)?$/) }),
+    engine,
     /** `cluster`: all shards at one moment; `shard`: each at a moment of its own. */
     consistency: z.enum(['shard', 'cluster']),
     beganAt: z.iso.datetime(),

@@ -20,3 +20,14 @@ export const objectOf = {
   record: (backup: BackupRef, shard: number, attempt: string): string =>
     `${objectOf.all(backup)}shard-${shard}-${attempt}.json`,
 } as const
+
+const ours = /^([^/]+\/){3}(manifest|shard-\d+-[0-9a-f]+\.(rdb|json))$/
+
+/** Whether a key is the name of an object of some backup, or of one that a check of the storage writes. */
+export const isNameOfOurs = (key: string): boolean => ours.test(key) || key.startsWith('slotkeeper-check/')
+
+/** The object that a record lies beside; null for what names no record of this backup. */
+export function objectOfRecord(backup: BackupRef, record: string): string | null {
+  const isRecord = record.startsWith(objectOf.all(backup)) && ours.test(record) && record.endsWith('.json')
+  return isRecord ? record.replace(/\.json$/, '.rdb') : null
+}

@@ -69,11 +69,11 @@ export function openDirectory({ directory, maxBytesPerSecond }: DirectoryOptions
         }
         for (const folder of changed) await bounds.race(syncFolder(folder).catch(goneAlready))
       }),
-    sweep: (prefix, olderThan, limits) =>
+    sweep: (prefix, olderThan, { only = () => true, ...limits }) =>
       within(limits, `sweeping ${prefix}*`, async (bounds, root) => {
         const swept: SweptUpload[] = []
         for await (const { key, path, isUnfinished } of filesBelow(root, '', checkPrefix(prefix), bounds)) {
-          const facts = isUnfinished ? await lstat(path).catch(goneAlready) : null
+          const facts = isUnfinished && only(key) ? await lstat(path).catch(goneAlready) : null
           if (facts === null || facts.mtime >= olderThan) continue
           await syncFolder(await removeFile(root, path)).catch(goneAlready)
           swept.push({ key, began: facts.birthtime })

@@ -35,6 +35,9 @@ export type GetOptions = Limits & { readonly from?: number; readonly to?: number
 /** An upload that somebody began and never ended. */
 export type SweptUpload = { readonly key: string; readonly began: Date }
 
+/** Which of the unfinished uploads are taken back: those of these keys, where a storage is shared; all when not said. */
+export type SweepOptions = Limits & { readonly only?: (key: string) => boolean }
+
 /** A step of `checkStorage`, and what a user must be allowed to for it. */
 export type Permissions = Readonly<Record<'write' | 'read' | 'list' | 'delete' | 'sweep', string>>
 
@@ -68,7 +71,7 @@ export type ObjectStore = {
    * repeated now and then: a part that still arrives can bring an upload back. The moment must lie further back than the
    * longest put takes: uploads that are under way are not known from others.
    */
-  sweep(prefix: string, olderThan: Date, limits: Limits): Promise<readonly SweptUpload[]>
+  sweep(prefix: string, olderThan: Date, options: SweepOptions): Promise<readonly SweptUpload[]>
   /** Closes connections that are kept open. */
   close(): void
 }

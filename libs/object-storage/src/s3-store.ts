@@ -11,7 +11,7 @@ import { Bounds } from './bounds.ts'
 import type { Limits } from './bounds.ts'
 import { byteRange } from './byte-range.ts'
 import { checkKey, checkPrefix } from './object-key.ts'
-import type { GetOptions, ObjectFacts, ObjectStore, PutOptions, SweptUpload } from './object-store.ts'
+import type { GetOptions, ObjectFacts, ObjectStore, PutOptions, SweepOptions, SweptUpload } from './object-store.ts'
 import { paceOf } from './pace.ts'
 import { connectS3 } from './s3-connection.ts'
 import type { S3Connection, S3Options } from './s3-connection.ts'
@@ -75,8 +75,10 @@ export function openS3(options: S3Options): ObjectStore {
         }
         if (batch.length > 0) await deleteBatch(connection, batch, bounds)
       }),
-    sweep: (prefix, olderThan, limits) =>
-      within(limits, `sweeping ${prefix}*`, (bounds) => sweepS3(connection, checkPrefix(prefix), olderThan, bounds)),
+    sweep: (prefix, olderThan, options) =>
+      within(options, `sweeping ${prefix}*`, (bounds) =>
+        sweepS3(connection, checkPrefix(prefix), { olderThan, only: options.only }, bounds),
+      ),
     close() {
       connection.client.destroy()
       connection.reading.destroy()
@@ -148,7 +150,7 @@ async function deleteBatch({ client, bucket, prefix }: S3Connection, keys: reado
 async function sweepS3(
   { client, bucket, prefix }: S3Connection,
   below: string,
-  olderThan: Date,
+  { olderThan, only = () => true }: { readonly olderThan: Date; readonly only: SweepOptions['only'] },
   { signal }: Bounds,
 ): Promise<readonly SweptUpload[]> {
   const swept: SweptUpload[] = []
@@ -157,6 +159,7 @@ async function sweepS3(
     const answer = await client.send(page, { abortSignal: signal })
     for (const { Key, UploadId, Initiated } of answer.Uploads ?? []) {
       if (Key === undefined || UploadId === undefined || Initiated === undefined || Initiated >= olderThan) continue
+      if (!only(Key.slice(prefix.length))) continue
       const abort = new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId })
       await client.send(abort, { abortSignal: signal }).catch((error: unknown) => {
         if (s3CodeOf(error) !== 'NoSuchUpload') throw error

@@ -77,6 +77,8 @@ test('what a killed process left is not listed, and is swept once it is old', as
   expect(await listed(store.list('', limits()))).toEqual([])
   expect(await store.sweep('', new Date(Date.now() - 3_600_000), limits())).toEqual([])
   expect(await store.sweep('other/', new Date(Date.now() + 3_600_000), limits())).toEqual([])
+  const ofAnother = { ...limits(), only: (key: string) => key !== 'backup/one' }
+  expect(await store.sweep('', new Date(Date.now() + 3_600_000), ofAnother)).toEqual([])
   const swept = await store.sweep('backup/', new Date(Date.now() + 3_600_000), limits())
   expect(swept.map(({ key }) => key)).toEqual(['backup/one'])
   expect(await readdir(path)).toEqual([])
