@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'adapters',
           include: [
-            'libs/{k8s,nats,object-storage,redis-client,rdb,api,controller,testing}/test/**/*.test.ts',
+            'libs/{k8s,nats,object-storage,redis-client,rdb,api,controller,controller-host,testing}/test/**/*.test.ts',
             'apps/*/test/**/*.test.ts',
             'tools/test/**/*.test.ts',
           ],

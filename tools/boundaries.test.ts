@@ -164,7 +164,15 @@ test.each([
 })
 
 test('a ring that may not be imported is named, where it is declared', () => {
-  const manifest = { name: 'x', dependencies: { '@slotkeeper/nats': '0.1.0', '@slotkeeper/testing': '0.1.0' } }
+  const names = ['nats', 'testing', 'controller-host', 'cluster-controller']
+  const dependencies = Object.fromEntries(names.map((name) => [`@slotkeeper/${name}`, '0.1.0']))
+  const manifest = { name: 'x', dependencies }
+  const inRuntime = { folder: 'libs/controller', place: places['libs/controller'] as Place, manifest }
+  const inHost = { folder: 'libs/controller-host', place: places['libs/controller-host'] as Place, manifest }
+  expect(judge('libs/controller/src/a.ts', '@slotkeeper/controller-host', inRuntime)).toContain('may not import host')
+  expect(judge('libs/controller-host/src/a.ts', '@slotkeeper/cluster-controller', inHost)).toContain(
+    'may not import app',
+  )
   const inCore = { folder: 'libs/api', place: places['libs/api'] as Place, manifest }
   const inAdapter = { folder: 'libs/k8s', place: places['libs/k8s'] as Place, manifest }
   expect(judge('libs/api/src/a.ts', '@slotkeeper/nats', inCore)).toContain('core may not import adapter')

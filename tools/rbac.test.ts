@@ -14,12 +14,21 @@ const VERBS: Readonly<Record<string, readonly string[]>> = {
   patchStatus: ['patch'],
   followed: ['list', 'watch'],
 }
+const APP = 'apps/cluster-controller/src/'
+const HOST = 'libs/controller-host/src/'
+const sources = readSources(['.ts']).filter(({ path }) => !path.endsWith('.test.ts'))
+/** The kinds of the app's process: what it makes a kind of is listed, read and written by host and status writer. */
+const KINDS = sources
+  .filter(({ path }) => path.startsWith(APP))
+  .flatMap(({ text }) => [...text.matchAll(/\bkindOf\b[^(]*\(\{\s*resource: (\w+)/g)].map(([, name = '']) => name))
 /** What stands for a parameter `resource`, by the file that has it. */
 const OWNED = ['statefulSets', 'services', 'configMaps', 'podDisruptionBudgets']
 const MEANT: Readonly<Record<string, readonly string[]>> = {
-  'apps/cluster-controller/src/act-on-kubernetes.ts': OWNED,
-  'apps/cluster-controller/src/caches.ts': OWNED,
-  'libs/k8s/src/status-writer.ts': ['redisClusters'],
+  [`${APP}act-on-kubernetes.ts`]: OWNED,
+  [`${APP}caches.ts`]: OWNED,
+  [`${HOST}list-kinds.ts`]: KINDS,
+  [`${HOST}set-finalizer.ts`]: KINDS,
+  'libs/k8s/src/status-writer.ts': KINDS,
 }
 /** The door itself, and the way through it for whatever is asked for. */
 const DOOR = /^libs\/k8s\/src\/(objects|list-watch|[a-z-]*reflector)\.ts$/
@@ -48,8 +57,8 @@ function usedIn(path: string, text: string): readonly Used[] {
   )
 }
 
-const used = readSources(['.ts'])
-  .filter(({ path }) => /^(apps\/cluster-controller|libs\/k8s)\/src\//.test(path) && !path.endsWith('.test.ts'))
+const used = sources
+  .filter(({ path }) => [APP, HOST, 'libs/k8s/src/'].some((folder) => path.startsWith(folder)))
   .filter(({ path }) => !DOOR.test(path))
   .flatMap(({ path, text }) => usedIn(path, text))
 const rightsOf = (isMeant: (path: string) => boolean): readonly string[] =>
@@ -64,6 +73,7 @@ const granted = (rules: typeof CLUSTER_CONTROLLER_RULES): readonly string[] =>
     .toSorted()
 
 test('the sources are read', () => {
+  expect(KINDS).toEqual(['redisClusters'])
   expect(used.length).toBeGreaterThan(40)
   expect(used.map(({ right }) => right)).toContain('/secrets: create')
 })

@@ -1,8 +1,9 @@
 /**
  * The rings and what may import what. `core` is pure; an `adapter` is the one door to a foreign system; the `runtime`
- * states the ports it needs and imports no adapter; an `app` joins the two.
+ * states the ports it needs and imports no adapter; the `host` joins the two into a process, and an `app` says what the
+ * process looks after.
  */
-export type Ring = 'core' | 'adapter' | 'runtime' | 'app' | 'test' | 'tool' | 'example'
+export type Ring = 'core' | 'adapter' | 'runtime' | 'host' | 'app' | 'test' | 'tool' | 'example'
 
 /** One project's place. `uses` narrows what its ring allows inside the workspace. */
 export type Place = {
@@ -20,7 +21,8 @@ export const mayImport: Readonly<Record<Ring, readonly Ring[]>> = {
   core: ['core'],
   adapter: ['core'],
   runtime: ['core'],
-  app: ['core', 'adapter', 'runtime'],
+  host: ['core', 'adapter', 'runtime'],
+  app: ['core', 'adapter', 'runtime', 'host'],
   test: ['core', 'adapter', 'runtime', 'test'],
   tool: ['core', 'adapter', 'test'],
   example: ['core', 'adapter'],
@@ -43,6 +45,8 @@ export const places: Readonly<Record<string, Place>> = {
   'libs/object-storage': { ring: 'adapter', npm: ['@aws-sdk/client-s3', '@smithy/node-http-handler'], builtins: ['*'] },
   'libs/observability': { ring: 'adapter', npm: ['pino', 'prom-client'], builtins: ['*'] },
   'libs/controller': { ring: 'runtime', npm: [], builtins: ['node:timers', 'node:events'] },
+  // node:crypto draws the name that a process stands for election under.
+  'libs/controller-host': { ring: 'host', npm: ['zod'], builtins: ['node:crypto'] },
   'libs/testing': { ring: 'test', npm: ['fast-check', 'ioredis', 'vitest', 'yaml'], builtins: ['*'] },
   // node:crypto draws passwords; it is neither the machine nor the network.
   'apps/cluster-controller': { ring: 'app', npm: ['zod'], builtins: ['node:crypto'] },

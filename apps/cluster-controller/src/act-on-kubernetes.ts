@@ -1,5 +1,5 @@
-import { FINALIZER } from '@slotkeeper/api'
 import type { Io, Outcome } from '@slotkeeper/controller'
+import { setFinalizer } from '@slotkeeper/controller-host'
 import {
   configMaps,
   type KubeObject,
@@ -42,9 +42,9 @@ export function actOnKubernetes(ports: KubernetesPorts, command: KubernetesComma
     case 'ReleasePod':
       return releasePod(ports, command, io)
     case 'EnsureFinalizer':
-      return setFinalizer(ports, command, true, io)
+      return setFinalizer(ports.objects, redisClusters, command.cluster, true, io)
     case 'RemoveFinalizer':
-      return setFinalizer(ports, command, false, io)
+      return setFinalizer(ports.objects, redisClusters, command.cluster, false, io)
   }
 }
 
@@ -85,28 +85,5 @@ async function deleteObject(ports: KubernetesPorts, command: Of<'DeleteObject'>,
 /** Deletes a pod's object without waiting for its kubelet, which can't answer. */
 async function releasePod(ports: KubernetesPorts, { cluster, pod, uid }: Of<'ReleasePod'>, io: Io): Promise<Outcome> {
   await ports.objects.delete(pods, { namespace: cluster.namespace, name: pod }, { uid, gracePeriodSeconds: 0 }, io)
-  return ACCEPTED
-}
-
-async function setFinalizer(
-  ports: KubernetesPorts,
-  { cluster }: AppCommand,
-  wanted: boolean,
-  io: Io,
-): Promise<Outcome> {
-  const found = await ports.objects.get(redisClusters, cluster, io)
-  if (found === null || found.metadata.uid !== cluster.uid) return ACCEPTED
-  const others = (found.metadata.finalizers ?? []).filter((one) => one !== FINALIZER)
-  const precondition = {
-    uid: cluster.uid,
-    ...(found.metadata.resourceVersion === undefined ? {} : { resourceVersion: found.metadata.resourceVersion }),
-  }
-  await ports.objects.patch(
-    redisClusters,
-    cluster,
-    { metadata: { finalizers: wanted ? [...others, FINALIZER] : others } },
-    precondition,
-    io,
-  )
   return ACCEPTED
 }

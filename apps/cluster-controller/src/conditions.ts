@@ -1,4 +1,5 @@
 import { type Condition, type ConditionNow, nextConditions } from '@slotkeeper/api'
+import type { EventTrouble } from '@slotkeeper/controller-host'
 import {
   byGravity,
   type ClusterFinding,
@@ -20,10 +21,7 @@ export type ConditionInput = {
   readonly findings: readonly ClusterFinding[]
   readonly picture: Picture
   readonly members: readonly Member[]
-  readonly eventTrouble: {
-    readonly reason: 'EventStoreDown' | 'EventStoreTooOld' | 'Refused'
-    readonly message: string
-  } | null
+  readonly eventTrouble: EventTrouble | null
 }
 
 type Say = Omit<ConditionNow, 'type'>

@@ -1,47 +1,19 @@
+import { hostEnvironment, readConfig as readHostConfig } from '@slotkeeper/controller-host'
 import { z } from 'zod'
 
-const environment = z.object({
-  SLOTKEEPER_WATCH_NAMESPACES: z.string().default(''),
-  SLOTKEEPER_NAMESPACE: z.string().default('slotkeeper-system'),
-  SLOTKEEPER_POD_NAME: z.string().default('cluster-controller'),
-  SLOTKEEPER_CONTROLLER_POD_UID: z.string().default(''),
-  SLOTKEEPER_NATS_URL: z.string().default('nats://nats:4222'),
-  SLOTKEEPER_NATS_CREDS_FILE: z.string().optional(),
-  SLOTKEEPER_NATS_CA_FILE: z.string().optional(),
-  SLOTKEEPER_NATS_PREFIX: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]+$/)
-    .default('redis'),
-  SLOTKEEPER_NATS_STREAM_NAME: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]+$/)
-    .default('REDIS_LIFECYCLE'),
-  SLOTKEEPER_NATS_STREAM: z.enum(['ensure', 'verify']).default('ensure'),
-  SLOTKEEPER_LEASE_SECONDS: z.coerce.number().int().min(10).max(120).default(15),
+const environment = hostEnvironment('cluster-controller').extend({
   SLOTKEEPER_NODE_LOSS_SECONDS: z.coerce.number().int().min(10).max(86_400).default(300),
-  SLOTKEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(8),
   SLOTKEEPER_POD_UID: z.union([z.literal('platform'), z.coerce.number().int().min(1)]).default(999),
-  SLOTKEEPER_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
-  SLOTKEEPER_PROBE_PORT: z.coerce.number().int().default(8081),
-  SLOTKEEPER_METRICS_PORT: z.coerce.number().int().default(8080),
-  KUBECONFIG: z.string().optional(),
 })
 
 /** The settings of the controller's process. */
-export type Config = z.infer<typeof environment> & { readonly watchNamespaces: readonly string[] }
+export type Config = ReturnType<typeof readConfig>
 
 /**
  * Reads the settings from the environment.
  *
  * @throws Error that names every variable that is wrong, and what it should be
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const parsed = environment.safeParse(env)
-  if (!parsed.success) {
-    throw new Error(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '))
-  }
-  const watchNamespaces = parsed.data.SLOTKEEPER_WATCH_NAMESPACES.split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '')
-  return { ...parsed.data, watchNamespaces }
+export function readConfig(env: Readonly<Record<string, string | undefined>>) {
+  return readHostConfig(environment, env)
 }

@@ -1,6 +1,7 @@
 import { hash } from '@slotkeeper/annotation-hash'
 import { ANNOTATION, type Condition, defined, FINALIZER } from '@slotkeeper/api'
 import type { Decision, Input, Key } from '@slotkeeper/controller'
+import type { EventTrouble } from '@slotkeeper/controller-host'
 import { type ChangeContext, changes, type ClusterEvent, type ClusterStatus, withOperationId } from '@slotkeeper/events'
 import {
   allows,
@@ -23,8 +24,8 @@ import {
 } from '@slotkeeper/redis-topology'
 import { caseOf } from './case-of.ts'
 import { changeContext } from './change-context.ts'
-import { type ClusterObject, finalizersOf } from './cluster-object.ts'
-import { conditionsOf, type ConditionInput } from './conditions.ts'
+import type { ClusterObject } from './cluster-object.ts'
+import { conditionsOf } from './conditions.ts'
 import { nextOpenSlots, nextTopology, plainStatus } from './next-status.ts'
 import { objectCommands } from './object-commands.ts'
 import type { Observed } from './observe.ts'
@@ -47,7 +48,7 @@ type Operation = NonNullable<ClusterStatus['operation']>
 export type DecideSettings = PodSettings & {
   /** After this long a lost machine no longer keeps pods without volumes from being replaced. */
   readonly nodeLossMs: number
-  readonly eventTrouble: (object: ClusterObject) => ConditionInput['eventTrouble']
+  readonly eventTrouble: (object: ClusterObject) => EventTrouble | null
 }
 
 /** Failures that only a person can end. */
@@ -248,7 +249,7 @@ function commandsFor(input: Commanding): readonly AppCommand[] {
   const cluster = { namespace, name, uid }
   const complete = (command: ClusterCommand): AppCommand => ({ ...command, cluster, ips }) as AppCommand
   const commands: AppCommand[] = []
-  if (!finalizersOf(object).includes(FINALIZER)) commands.push(complete({ type: 'EnsureFinalizer' }))
+  if (!isHeld(object)) commands.push(complete({ type: 'EnsureFinalizer' }))
   if (observed.secretMissing !== undefined && !formed && observed.secretMissing.secret !== object.spec.auth?.secretName)
     commands.push(complete({ type: 'ApplyObject', kind: 'Secret', name: observed.secretMissing.secret }))
   // Data first: what restores service is not kept waiting by what is only recorded.
@@ -335,6 +336,10 @@ function decideDeletion({
   }
 }
 
+function isHeld({ metadata }: ClusterObject): boolean {
+  return metadata.finalizers?.includes(FINALIZER) === true
+}
+
 /** The finalizer goes when all is told, and what is told is on its way or spilled. */
 function releaseOf(object: ClusterObject, now: number): readonly AppCommand[] {
   const { status, metadata } = object
@@ -343,7 +348,7 @@ function releaseOf(object: ClusterObject, now: number): readonly AppCommand[] {
   const waitedMs = now - Date.parse(metadata.deletionTimestamp ?? '')
   const ready = (status?.outbox.length ?? 0) === 0 || waitedMs > 2_000
   const anyway = waitedMs > 30_000
-  if (!finalizersOf(object).includes(FINALIZER) || !(anyway || (told && ready))) return []
+  if (!isHeld(object) || !(anyway || (told && ready))) return []
   const { namespace, name, uid } = metadata
   return [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {}, anyway }]
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { run } from '@slotkeeper/controller-host'
 import {
   configMaps,
   connectKube,
@@ -27,9 +28,9 @@ import {
   startNatsServer,
 } from '@slotkeeper/testing'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { clusterApp } from '../src/cluster-app.ts'
 import { parseCluster } from '../src/cluster-object.ts'
 import { readConfig } from '../src/config.ts'
-import { run } from '../src/run.ts'
 
 /*
  * Whole controllers under an API server that fails, each behind a proxy of its own. Nobody makes pods here: what is looked
@@ -78,7 +79,7 @@ async function start(name: string): Promise<Started> {
   const env = { SLOTKEEPER_NATS_URL: nats.url, KUBECONFIG: proxy.kubeconfig, SLOTKEEPER_POD_NAME: name }
   const config = { ...readConfig(env), SLOTKEEPER_LEASE_SECONDS: LEASE_SECONDS }
   const log = createLogger({ level: 'fatal', name })
-  running.push(run({ config, log, metrics: createMetrics(), holder: name, signal: stop.signal }))
+  running.push(run(clusterApp, { config, log, metrics: createMetrics(), holder: name, signal: stop.signal }))
   return { proxy, holder: name }
 }
 

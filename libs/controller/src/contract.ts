@@ -49,6 +49,7 @@ export type Metadata = Key & {
   readonly resourceVersion: string
   readonly generation: number
   readonly deletionTimestamp?: string
+  readonly finalizers?: readonly string[]
   readonly annotations?: Readonly<Record<string, string>>
 }
 

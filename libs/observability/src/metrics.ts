@@ -54,7 +54,7 @@ export function createMetrics() {
     }),
     unreadableNamespaces: new Gauge({
       name: 'slotkeeper_namespace_unreadable',
-      help: '1 while the clusters of a watched namespace may not be read, and so are left alone',
+      help: '1 while objects of a watched namespace may not be read, and so are left alone',
       labelNames: ['namespace'],
       registers,
     }),

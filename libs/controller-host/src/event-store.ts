@@ -1,9 +1,11 @@
 import { connectNats, createEventStore, type EventStore, type EventStoreError, watchReadiness } from '@slotkeeper/nats'
 import type { Logger, Metrics } from '@slotkeeper/observability'
-import type { Config } from './config.ts'
+import type { HostConfig } from './host-config.ts'
 
 type StoreSetup = {
-  readonly config: Config
+  readonly config: HostConfig
+  /** What the connection is called on the server. */
+  readonly name: string
   readonly log: Logger
   readonly metrics: Metrics
   readonly signal: AbortSignal
@@ -12,11 +14,11 @@ type StoreSetup = {
 }
 
 /** Opens the event store and follows its readiness in log and metrics. Returns at once: nothing waits for NATS. */
-export function openEventStore({ config, log, metrics, signal, onTrouble }: StoreSetup): EventStore {
+export function openEventStore({ config, name, log, metrics, signal, onTrouble }: StoreSetup): EventStore {
   metrics.eventStoreReady.set(0)
   const connection = connectNats({
     url: config.SLOTKEEPER_NATS_URL,
-    name: 'slotkeeper-cluster-controller',
+    name,
     ...(config.SLOTKEEPER_NATS_CREDS_FILE === undefined ? {} : { credsFile: config.SLOTKEEPER_NATS_CREDS_FILE }),
     ...(config.SLOTKEEPER_NATS_CA_FILE === undefined ? {} : { caFile: config.SLOTKEEPER_NATS_CA_FILE }),
     signal,

@@ -6,6 +6,11 @@ import { nextEpoch } from '../src/next-epoch.ts'
 
 const rights = { resources: ['redisclusters.slotkeeper.dev'], verbs: ['list'] }
 const io = () => ({ signal: AbortSignal.timeout(30_000) })
+const realm = (objects: Objects, namespaces: readonly string[]) => ({
+  objects,
+  kinds: [{ resource: redisClusters, eventKind: 'cluster' }] as const,
+  namespaces,
+})
 let api: KubeApiServer
 let limited: Objects
 const ends: (() => Promise<void>)[] = []
@@ -45,7 +50,7 @@ afterAll(async () => {
 test('is above the counter and every status', async () => {
   const unreadable: string[] = []
   const draw = (counter: number): Promise<number> =>
-    nextEpoch(limited, ['shop', 'stock'], counter, (name) => unreadable.push(name), io())
+    nextEpoch(realm(limited, ['shop', 'stock']), counter, ({ namespace }) => unreadable.push(namespace), io())
   expect(await draw(3)).toBe(10)
   expect(await draw(20)).toBe(21)
   expect(unreadable).toEqual([])
@@ -54,7 +59,7 @@ test('is above the counter and every status', async () => {
 test('a namespace that may not be read is told of, and stops no election; what it may hold is leapt over', async () => {
   const unreadable: string[] = []
   const draw = (counter: number): Promise<number> =>
-    nextEpoch(limited, ['shop', 'closed', 'stock'], counter, (name) => unreadable.push(name), io())
+    nextEpoch(realm(limited, ['shop', 'closed', 'stock']), counter, (list) => unreadable.push(list.namespace), io())
   const before = Math.floor(Date.now() / 1_000)
   const drawn = await draw(0)
   expect(unreadable).toEqual(['closed'])
@@ -67,7 +72,7 @@ test('a namespace that may not be read is told of, and stops no election; what i
 
 test('where nothing may be read, or a list fails otherwise, nothing is drawn', async () => {
   const draw = (objects: Objects, namespaces: readonly string[]): Promise<number> =>
-    nextEpoch(objects, namespaces, 5, () => undefined, io())
+    nextEpoch(realm(objects, namespaces), 5, () => undefined, io())
   await expect(draw(limited, ['default'])).rejects.toMatchObject({ reason: 'Forbidden' })
   await expect(draw(limited, [])).rejects.toMatchObject({ reason: 'Forbidden' })
   const ended = connectKube({ kubeconfigPath: api.kubeconfig })

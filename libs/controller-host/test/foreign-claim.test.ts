@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { runController } from '@slotkeeper/controller'
+import { type Obj, type Remembered, runController } from '@slotkeeper/controller'
 import { connectKube, createRecorder, createStatusWriter, objectsOf, redisClusters } from '@slotkeeper/k8s'
 import { kubectl, startKubeApiServer, until } from '@slotkeeper/testing'
 import { expect, test } from 'vitest'
-import { type ClusterObject, parseCluster } from '../src/cluster-object.ts'
 import { tellUnwritten } from '../src/notes.ts'
+import { parseObject } from '../src/parse-object.ts'
 
 const key = { namespace: 'default', name: 'orders' }
 const io = () => ({ signal: AbortSignal.timeout(30_000) })
@@ -40,7 +40,11 @@ test('a cluster that another controller has claimed is left alone, and says so w
           allows: () => false,
           act: async () => ({ result: 'accepted' }),
         },
-        objects: createStatusWriter<ClusterObject>({ objects, resource: redisClusters, parse: parseCluster }),
+        objects: createStatusWriter<Obj<unknown, Remembered>>({
+          objects,
+          resource: redisClusters,
+          parse: (object) => parseObject(object, (spec) => spec),
+        }),
         store: { append: () => Promise.reject(new Error('away')), lastOf: () => Promise.reject(new Error('away')) },
         toMessage: () => ({ subject: '', aggregate: '', body: '', msgId: '' }),
       },
@@ -48,7 +52,7 @@ test('a cluster that another controller has claimed is left alone, and says so w
         lease: { epoch: 4, holder: 'me-5c9b', held: () => true },
         signal: ending.signal,
         report: (_plural, report) => {
-          if (report.unwritten !== undefined) tellUnwritten(recorder, report.key, report.unwritten)
+          if (report.unwritten !== undefined) tellUnwritten(recorder, redisClusters, report.key, report.unwritten)
         },
       },
     )

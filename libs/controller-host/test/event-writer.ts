@@ -1,16 +1,15 @@
 import {
-  type Committed,
   type Controller,
   type EventBody,
-  type Message,
   type Obj,
   type OutboxEntry,
   runController,
   type RunningController,
   type Trouble,
 } from '@slotkeeper/controller'
-import { aggregateSubject, eventSubject, toCloudEvent } from '@slotkeeper/events'
+import { aggregateSubject, defaultPrefix } from '@slotkeeper/events'
 import { connectNats, createEventStore } from '@slotkeeper/nats'
+import { toMessage } from '../src/to-message.ts'
 
 type Counting = { readonly state: 'Counting'; readonly count: number }
 type Counter = Obj<null, Counting>
@@ -55,17 +54,6 @@ const counting = (wanted: () => number): Controller<null, Counting, number, neve
   act: async () => ({ result: 'accepted' }),
 })
 
-const toMessage = ({ metadata, status }: Committed, entry: OutboxEntry): Message => {
-  const life = status?.lifecycle.life ?? 0
-  const event = toCloudEvent({ ...of, plural: 'redisclusters', uid: metadata.uid, life, entry })
-  return {
-    subject: eventSubject({ ...of, type: entry.type }),
-    aggregate: aggregateSubject(of),
-    body: JSON.stringify(event),
-    msgId: event.id,
-  }
-}
-
 /** Starts it. `replicas`: how many servers keep the stream. */
 export function startEventWriter(url: string, replicas = 1): EventWriter {
   const ending = new AbortController()
@@ -98,7 +86,7 @@ export function startEventWriter(url: string, replicas = 1): EventWriter {
       store,
       acknowledged: () => void (acknowledged += 1),
       bounds: { entries: 10_000, bytes: 2 ** 24, spillBytes: 2 ** 20 },
-      toMessage,
+      toMessage: toMessage({ prefix: defaultPrefix, kind: 'cluster', plural: 'redisclusters' }),
     },
     { lease: { epoch: 1, holder: 'writer', held: () => true }, signal: ending.signal, report: () => looked() },
   )

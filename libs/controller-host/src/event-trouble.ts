@@ -1,5 +1,10 @@
 import type { OutboxEntry, Trouble } from '@slotkeeper/controller'
-import type { ConditionInput } from './conditions.ts'
+
+/** Why events of an object are late: a reason of its condition EventsDelivered, and a sentence. */
+export type EventTrouble = {
+  readonly reason: 'EventStoreDown' | 'EventStoreTooOld' | 'Refused'
+  readonly message: string
+}
 
 /** An entry that has just been written is not late yet. */
 const lateAfterMs = 30_000
@@ -9,12 +14,12 @@ const reasons: Readonly<Record<string, 'EventStoreTooOld' | 'Refused'>> = {
   Refused: 'Refused',
 }
 
-/** Why events of a cluster are late, for its condition; null while none is. `now` in Unix ms. */
+/** Why events of an object are late, for its condition; null while none is. `now` in Unix ms. */
 export function eventTrouble(
   trouble: Trouble | null,
   outbox: readonly OutboxEntry[],
   now: number,
-): ConditionInput['eventTrouble'] {
+): EventTrouble | null {
   const oldest = outbox[0]
   if (trouble === null || oldest === undefined || now - Date.parse(oldest.time) < lateAfterMs) return null
   return { reason: reasons[trouble.reason] ?? 'EventStoreDown', message: trouble.message }

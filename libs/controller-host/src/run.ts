@@ -1,26 +1,28 @@
 import { connectKube, createElection, createRecorder, objectsOf } from '@slotkeeper/k8s'
 import type { Logger, Metrics } from '@slotkeeper/observability'
-import type { Config } from './config.ts'
+import { createAccess, leftAlone } from './access.ts'
+import type { App, Host } from './app.ts'
 import { openEventStore } from './event-store.ts'
+import type { HostConfig } from './host-config.ts'
 import { isUnused } from './is-unused.ts'
 import { lead } from './lead.ts'
+import type { KindList } from './list-kinds.ts'
 import { nextEpoch } from './next-epoch.ts'
 import { tellEventStore } from './notes.ts'
 
-/** What `main` hands over. `holder` is unique per start of the process. */
-export type RunSetup = {
-  readonly config: Config
+/** What `runHost` hands over. `holder` is unique per start of the process. */
+export type RunSetup<C extends HostConfig> = {
+  readonly config: C
   readonly log: Logger
   readonly metrics: Metrics
   readonly holder: string
   readonly signal: AbortSignal
 }
 
-const NAME = 'slotkeeper-cluster-controller'
-
-/** Stands for election and runs the controller while leading; resolves when the signal aborts. */
-export async function run(setup: RunSetup): Promise<void> {
+/** Stands for election and runs the controllers of all kinds while leading; resolves when the signal aborts. */
+export async function run<C extends HostConfig>(app: App<C>, setup: RunSetup<C>): Promise<void> {
   const { config, log, metrics, signal, holder } = setup
+  const name = `slotkeeper-${app.name}`
   const access = config.KUBECONFIG === undefined ? {} : { kubeconfigPath: config.KUBECONFIG }
   const kube = connectKube(access)
   const objects = objectsOf(kube)
@@ -30,7 +32,7 @@ export async function run(setup: RunSetup): Promise<void> {
     log.warn({ problem: error instanceof Error ? error.message : String(error) }, 'a call failed')
   const recorder = createRecorder({
     objects,
-    controller: 'slotkeeper.dev/cluster-controller',
+    controller: `slotkeeper.dev/${app.name}`,
     instance: config.SLOTKEEPER_POD_NAME,
     onProblem,
   })
@@ -40,16 +42,20 @@ export async function run(setup: RunSetup): Promise<void> {
     uid: config.SLOTKEEPER_CONTROLLER_POD_UID,
   }
   const onTrouble = (trouble: { reason: string; message: string }): void => tellEventStore(recorder, self, trouble)
-  const unreadable = (namespace: string): void =>
-    log.error({ namespace }, 'this namespace may not be read: its clusters are left alone')
-  const store = openEventStore({ ...setup, onTrouble })
+  const unreadable = ({ kind, namespace }: Pick<KindList, 'kind' | 'namespace'>): void =>
+    log.error({ namespace }, leftAlone(kind.eventKind))
+  const store = openEventStore({ ...setup, name, onTrouble })
+  const tellAccess = createAccess({ log, metrics })
+  const host: Host<C> = { config, log, metrics, kube, objects, onProblem }
+  let kinds = app.kinds(host)
+  const realm = () => ({ objects, kinds, namespaces: config.watchNamespaces })
   const election = createElection({
     objects: objectsOf(renewals),
-    key: { namespace: config.SLOTKEEPER_NAMESPACE, name: NAME },
+    key: { namespace: config.SLOTKEEPER_NAMESPACE, name },
     holder,
     durationMs: config.SLOTKEEPER_LEASE_SECONDS * 1000,
-    nextEpoch: (counter, stop) => nextEpoch(objects, config.watchNamespaces, counter, unreadable, { signal: stop }),
-    isUnused: (stop) => isUnused(objects, config.watchNamespaces, { signal: stop }),
+    nextEpoch: (counter, stop) => nextEpoch(realm(), counter, unreadable, { signal: stop }),
+    isUnused: (stop) => isUnused(realm(), { signal: stop }),
     onProblem,
   })
   while (!signal.aborted) {
@@ -57,14 +63,15 @@ export async function run(setup: RunSetup): Promise<void> {
       {
         onStarted: (epoch, leading) => {
           log.info({ epoch, holder }, 'leading')
-          metrics.leading.set({ name: NAME }, 1)
-          return lead({ ...setup, kube, objects, recorder, onProblem, store, election }, leading)
+          metrics.leading.set({ name }, 1)
+          return lead(kinds, { ...host, holder, recorder, store, election, tellAccess }, leading)
         },
-        onStopped: () => metrics.leading.set({ name: NAME }, 0),
+        onStopped: () => metrics.leading.set({ name }, 0),
       },
       signal,
     )
     log.info({ ending }, 'no longer leading')
+    kinds = app.kinds(host)
   }
   await recorder.close()
   await Promise.all([kube.close(), renewals.close()])

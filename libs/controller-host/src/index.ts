@@ -1,0 +1,8 @@
+export type { App, Host } from './app.ts'
+export type { EventTrouble } from './event-trouble.ts'
+export { type HostConfig, hostEnvironment, readConfig } from './host-config.ts'
+export { type Kind, type KindPorts, type KindSetup, kindOf } from './kind.ts'
+export { parseObject } from './parse-object.ts'
+export { run, type RunSetup } from './run.ts'
+export { runHost } from './run-host.ts'
+export { setFinalizer } from './set-finalizer.ts'
