@@ -25,6 +25,8 @@ export type StoreRequest = {
   readonly encryption: ContainerKey | 'none'
   /** Of zstd; 1 when not said. */
   readonly level?: number
+  /** The most bytes that the object may have, where that is known. */
+  readonly mostBytes?: number
   /** Told, now and then, how much of the snapshot has come. */
   readonly progress?: (so: { readonly bytes: number; readonly keys: number }) => void
 }
@@ -44,6 +46,12 @@ export type StoredSnapshot = {
 /** What is wrong with a backup; the message says it. */
 export class BackupError extends Error {
   override readonly name = 'BackupError'
+  readonly fault: 'ObjectDamaged' | 'KeysMisplaced'
+
+  constructor(fault: BackupError['fault'], message: string) {
+    super(message)
+    this.fault = fault
+  }
 }
 
 /**
@@ -54,12 +62,13 @@ export class BackupError extends Error {
  * @throws RdbError, RedisError, StorageError, ContainerError, BackupError: each says in words what is wrong
  */
 export async function storeSnapshot(request: StoreRequest, limits: Limits): Promise<StoredSnapshot> {
-  const { snapshot, slots, store, key, subject, encryption, level } = request
+  const { snapshot, slots, store, key, subject, encryption, level, mostBytes } = request
   const tally = new RdbTally()
   const plain = checked(snapshot.bytes, tally, { slots, progress: request.progress })
   const packed = packContainer(plain, { subject, encryption, ...(level === undefined ? {} : { level }) })
   try {
-    const { bytes, sha256 } = await store.put(key, packed, { ...limits, ifAbsent: true })
+    const most = mostBytes === undefined ? {} : { mostBytes }
+    const { bytes, sha256 } = await store.put(key, packed, { ...limits, ...most, ifAbsent: true })
     const content = tally.counts()
     const { replicationId, offset } = snapshot
     const stored = { object: key, bytes, sha256, slots: formatRanges(slots), replicationId, offset, content }
@@ -97,11 +106,15 @@ export async function verifyStored(
   for await (const _chunk of checked(unpackContainer(read.chunks, { keys, subject }), tally, {}));
   const { bytes, sha256 } = read.digest()
   if (bytes !== stored.bytes || sha256 !== stored.sha256)
-    throw new BackupError(`${stored.object} is not what was stored: ${bytes} bytes, ${stored.bytes} were`)
+    throw new BackupError(
+      'ObjectDamaged',
+      `${stored.object} is not what was stored: ${bytes} bytes, ${stored.bytes} were`,
+    )
   const found = tally.counts()
   const differences = contentDifference(stored.content, found)
   if (found.checksum !== stored.content.checksum || differences.length > 0)
     throw new BackupError(
+      'ObjectDamaged',
       `${stored.object} does not hold what was stored: ${differences.join('; ') || 'another checksum'}`,
     )
 }
@@ -126,6 +139,7 @@ async function* checked(
   const strange = slots === undefined ? [] : strangeSlots(tally.counts(), slots)
   if (strange.length > 0)
     throw new BackupError(
+      'KeysMisplaced',
       `the snapshot holds keys of ${strange.length} slots that the shard did not own, slot ${strange[0]} among them`,
     )
 }

@@ -10,6 +10,8 @@ export type CutShard = {
   readonly from: NodeTarget
   /** The kept connection to that replica; absent where it is the primary. */
   readonly replica?: RedisNode
+  /** As in `SnapshotOptions`, for the server of this shard. */
+  readonly version?: string
 }
 
 /** How a cut is made. */
@@ -21,6 +23,13 @@ export type CutOptions = SnapshotOptions & {
 /** The snapshots of all shards, in their order, and for how long writes waited, in milliseconds. */
 export type Cut = { readonly snapshots: readonly Snapshot[]; readonly heldMs: number }
 
+/** Writes may have gone on before all servers had forked: what they would send is no cut. */
+export class PauseEnded extends RedisError {
+  constructor(message: string) {
+    super('TimedOut', message)
+  }
+}
+
 const CALL_MS = 1_000
 const LOOK_EVERY_MS = 2
 
@@ -31,7 +40,7 @@ const LOOK_EVERY_MS = 2
  *
  * No slot may be open meanwhile, nor a primary change: whoever asks for a cut looks before and after it.
  *
- * @throws RedisError; `TimedOut` when the servers may have gone on before all had forked. Writes go on in any case.
+ * @throws RedisError; `PauseEnded` when the servers may have gone on before all had forked. Writes go on in any case.
  */
 export async function cutCluster(shards: readonly CutShard[], options: CutOptions): Promise<Cut> {
   const began = performance.now()
@@ -42,7 +51,8 @@ export async function cutCluster(shards: readonly CutShard[], options: CutOption
     const results = await Promise.allSettled(
       shards.map(async (shard) => {
         const offset = await caughtUp(shard, options.pauseMs - heldMs(), options.signal)
-        const snapshot = await openSnapshot(shard.from, options)
+        const { version = options.version } = shard
+        const snapshot = await openSnapshot(shard.from, { ...options, ...(version === undefined ? {} : { version }) })
         opened.push(snapshot)
         // A server that saves already may give what it began to save before (replication.c, syncCommand, case 1).
         if (snapshot.offset < offset) throw new RedisError('Answered', 'the server gave a snapshot from before the cut')
@@ -54,8 +64,7 @@ export async function cutCluster(shards: readonly CutShard[], options: CutOption
       return one.value
     })
     // Counted from before the first was asked: a pause that may have ended proves nothing.
-    if (heldMs() >= options.pauseMs)
-      throw new RedisError('TimedOut', 'not all servers had forked before writes went on')
+    if (heldMs() >= options.pauseMs) throw new PauseEnded('not all servers had forked before writes went on')
     await goOn(shards)
     return { snapshots, heldMs: heldMs() }
   } catch (error) {
@@ -81,8 +90,7 @@ async function caughtUp({ primary, replica }: CutShard, withinMs: number, signal
   if (replica === undefined) return offset
   for (const end = performance.now() + withinMs; ;) {
     if ((await offsetOf(replica)) >= offset) return offset
-    if (performance.now() > end)
-      throw new RedisError('TimedOut', 'a replica did not catch up while writes were held back')
+    if (performance.now() > end) throw new PauseEnded('a replica did not catch up while writes were held back')
     await sleep(LOOK_EVERY_MS, undefined, { signal })
   }
 }

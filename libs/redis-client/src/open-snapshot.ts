@@ -82,7 +82,10 @@ async function begin(
   await order('REPLCONF', 'capa', 'eof', 'capa', 'psync2', 'rdb-only', '1')
   if (version !== undefined) await order('REPLCONF', 'version', version)
   const [, replicationId, offset] = /^\+FULLRESYNC (\w{40}) (\d+)$/.exec(await order('PSYNC', '?', '-1')) ?? []
-  const [, mark, length] = /^\$(?:EOF:(.{40})|(\d+))$/.exec(await inbox.line()) ?? []
+  const head = await inbox.line()
+  // The fork comes after the promise: where it fails the server says so here.
+  if (head.startsWith('-')) throw asRedisError(new Error(head.slice(1)))
+  const [, mark, length] = /^\$(?:EOF:(.{40})|(\d+))$/.exec(head) ?? []
   if (replicationId === undefined || (mark === undefined && length === undefined))
     throw new RedisError('Answered', 'the server sends no snapshot')
   const file =

@@ -1,10 +1,8 @@
 import { evenRanges, type NodeView } from '@slotkeeper/redis-topology'
-import { ENGINES, until } from '@slotkeeper/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { clusterCalls, observeInboundLinks } from '../src/index.ts'
-import { ask } from './ask.ts'
 import {
+  ask,
   closeConnections,
+  ENGINES,
   formCluster,
   kept,
   meetOf,
@@ -16,9 +14,12 @@ import {
   seen,
   SHARDS,
   slotsOf,
+  until,
   view,
   WITHIN_MS,
-} from './form-cluster.ts'
+} from '@slotkeeper/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { clusterCalls, observeInboundLinks } from '../src/index.ts'
 
 /** By engine: place n is the first primary of shard n, place n + 3 its replica. */
 const clusters = new Map<string, readonly Place[]>()

@@ -1,10 +1,20 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ENGINES, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
+import {
+  ask,
+  closeConnections,
+  ENGINES,
+  formCluster,
+  kept,
+  nodeAt,
+  type Place,
+  type RedisServer,
+  SHARDS,
+  startRedisServer,
+  until,
+} from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cutCluster, type CutShard, openSnapshot, type RedisNode, type Snapshot } from '../src/index.ts'
-import { ask, nodeAt } from './ask.ts'
-import { closeConnections, formCluster, kept, type Place, SHARDS } from './form-cluster.ts'
 
 const PATIENCE_MS = 30_000
 const WRITERS = 8

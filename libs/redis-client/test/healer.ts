@@ -16,8 +16,16 @@ import {
   type Snapshot,
 } from '@slotkeeper/redis-topology'
 import { clusterCalls, compareKey, observeInboundLinks, observeNode, observeSlots, repairSlots } from '../src/index.ts'
-import { type RedisConfig, until } from '@slotkeeper/testing'
-import { kept, NODE_TIMEOUT_MS, PATIENCE_MS, type Place, SHARDS, WITHIN_MS } from './form-cluster.ts'
+import {
+  kept,
+  NODE_TIMEOUT_MS,
+  PATIENCE_MS,
+  type Place,
+  type RedisConfig,
+  SHARDS,
+  until,
+  WITHIN_MS,
+} from '@slotkeeper/testing'
 
 const SETTINGS = ['cluster-node-timeout', 'cluster-replica-no-failover']
 const BUDGET_MS = 1_000

@@ -1,8 +1,7 @@
 import { type NodeView, slotCount } from '@slotkeeper/redis-topology'
-import { ENGINES, until } from '@slotkeeper/testing'
-import { afterAll, expect, test } from 'vitest'
 import {
   closeConnections,
+  ENGINES,
   formCluster,
   order,
   PATIENCE_MS,
@@ -10,8 +9,10 @@ import {
   rowOf,
   seen,
   SHARDS,
+  until,
   view,
-} from './form-cluster.ts'
+} from '@slotkeeper/testing'
+import { afterAll, expect, test } from 'vitest'
 import { clusterCalls } from '../src/index.ts'
 import { Healer, MOVER_CONFIG } from './healer.ts'
 import { startReshard } from './reshard.ts'

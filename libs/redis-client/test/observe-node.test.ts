@@ -1,10 +1,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { ENGINES, type RedisConfig, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
+import { ask, ENGINES, nodeAt, type RedisConfig, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
 import { expect, test } from 'vitest'
 import type { Contact } from '@slotkeeper/redis-topology'
 import { clusterCalls, observeNode, type RedisNode } from '../src/index.ts'
-import { ask, nodeAt } from './ask.ts'
 
 const WITHIN_MS = 500
 const SETTINGS = ['maxmemory', 'cluster-node-timeout']

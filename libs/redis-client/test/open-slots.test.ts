@@ -1,18 +1,19 @@
-import { ENGINES, until } from '@slotkeeper/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { asking } from '../src/same-key.ts'
-import { clusterCalls } from '../src/index.ts'
 import {
   closeConnections,
+  ENGINES,
   formCluster,
   kept,
   order,
   PATIENCE_MS,
   type Place,
   rowOf,
+  until,
   view,
   WITHIN_MS,
-} from './form-cluster.ts'
+} from '@slotkeeper/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { asking } from '../src/same-key.ts'
+import { clusterCalls } from '../src/index.ts'
 import { Healer, MOVER_CONFIG } from './healer.ts'
 import { startReshard } from './reshard.ts'
 import { keysIn, send, tagFor, tagsFor, type Words } from './slot-keys.ts'

@@ -1,9 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ENGINES, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
+import { ask, ENGINES, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSnapshot, type Snapshot, type SnapshotOptions } from '../src/index.ts'
-import { ask } from './ask.ts'
 
 const PATIENCE_MS = 30_000
 const KEYS = 600

@@ -1,8 +1,18 @@
-import { ENGINES } from '@slotkeeper/testing'
+import {
+  ask,
+  closeConnections,
+  ENGINES,
+  formCluster,
+  meetOf,
+  order,
+  type Place,
+  rowOf,
+  seen,
+  SHARDS,
+  view,
+} from '@slotkeeper/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { clusterCalls } from '../src/index.ts'
-import { ask } from './ask.ts'
-import { closeConnections, formCluster, meetOf, order, type Place, rowOf, seen, SHARDS, view } from './form-cluster.ts'
 
 const clusters = new Map<string, readonly Place[]>()
 

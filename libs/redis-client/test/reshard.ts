@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readToolchain, until } from '@slotkeeper/testing'
-import { PATIENCE_MS, type Place } from './form-cluster.ts'
+import { PATIENCE_MS, type Place, readToolchain, until } from '@slotkeeper/testing'
 import { send } from './slot-keys.ts'
 
 /** `redis-cli --cluster reshard` at work. */

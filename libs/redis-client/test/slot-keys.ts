@@ -1,5 +1,5 @@
+import { kept, PATIENCE_MS, type Place } from '@slotkeeper/testing'
 import { asRedisError, RedisError } from '../src/index.ts'
-import { kept, PATIENCE_MS, type Place } from './form-cluster.ts'
 
 /** A command that need not be text. */
 export type Words = readonly (string | Buffer)[]

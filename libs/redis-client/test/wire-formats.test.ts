@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NEVER_UP, parseClusterNodes } from '@slotkeeper/redis-topology'
-import { ENGINES, type RedisConfig, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
+import { ask, ENGINES, nodeAt, type RedisConfig, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
 import { expect, test } from 'vitest'
 import { clusterCalls, observeNode } from '../src/index.ts'
-import { ask, nodeAt } from './ask.ts'
 
 const WITHIN_MS = 2_000
 const PATIENCE_MS = 30_000

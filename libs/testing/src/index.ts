@@ -1,3 +1,4 @@
+export { ask, nodeAt } from './ask.ts'
 export { connectServer, type Dial, type ServerAddress } from './connect-server.ts'
 export { hasEnded } from './end-process.ts'
 export { ENGINES } from './engines.ts'
@@ -20,6 +21,7 @@ export {
   type ReadBack,
   startLedgerWriter,
 } from './ledger-writer.ts'
+export * from './form-cluster.ts'
 export { grant, kubectl, makeLimitedUser } from './limited-user.ts'
 export { type AgedNats, startAgedNats } from './aged-nats.ts'
 export { type NatsCluster, startNatsCluster } from './nats-cluster.ts'

@@ -1,5 +1,6 @@
-import { type RedisServer, until } from '@slotkeeper/testing'
-import { RedisNode, type Words } from '../src/index.ts'
+import { RedisNode, type Words } from '@slotkeeper/redis-client'
+import type { RedisServer } from './redis-server.ts'
+import { until } from './until.ts'
 
 const PATIENCE_MS = 30_000
 const WITHIN_MS = 2_000

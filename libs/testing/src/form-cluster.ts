@@ -1,7 +1,8 @@
+import { clusterCalls, NodePool, observeNode, RedisError, type RedisNode, type Words } from '@slotkeeper/redis-client'
 import { evenRanges, type NodeView } from '@slotkeeper/redis-topology'
-import { type RedisConfig, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
-import { clusterCalls, NodePool, observeNode, RedisError, type RedisNode, type Words } from '../src/index.ts'
 import { ask } from './ask.ts'
+import { type RedisConfig, type RedisServer, startRedisServer } from './redis-server.ts'
+import { until } from './until.ts'
 
 export const SHARDS = 3
 export const WITHIN_MS = 2_000

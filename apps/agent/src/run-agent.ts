@@ -1,0 +1,84 @@
+import type { AgentDone, AgentPlan, AgentReport } from '@slotkeeper/backup'
+import type { Logger } from '@slotkeeper/observability'
+import { AgentError } from './agent-error.ts'
+import { faultOf } from './fault-of.ts'
+import { MountedSecrets } from './mounted-secrets.ts'
+import { Progress } from './progress.ts'
+import { startProgressServer } from './progress-server.ts'
+import { readPlan } from './read-plan.ts'
+import { runCheckStorage } from './run-check-storage.ts'
+import { runDeleteBackup } from './run-delete-backup.ts'
+import { runSealBackup } from './run-seal-backup.ts'
+import { runStoreShards } from './run-store-shards.ts'
+import type { TaskContext } from './task-context.ts'
+
+/** What the process is started with. */
+export type AgentOptions = {
+  /** The environment variable SLOTKEEPER_PLAN. */
+  readonly plan: string | undefined
+  readonly attempt: string
+  /** For how long the process has run already, in milliseconds: the deadline counts from its start. */
+  readonly runsForMs: number
+  readonly log: Logger
+  /** Aborted, with an AgentError, when the process is told to end. */
+  readonly signal: AbortSignal
+}
+
+/** The longest that a timer takes. */
+const LONGEST_MS = 2 ** 31 - 1
+
+/** Does what the plan says, and gives the last words; it never rejects. */
+export async function runAgent(options: AgentOptions): Promise<AgentReport> {
+  const secrets = new MountedSecrets()
+  try {
+    const plan = readPlan(options.plan)
+    return { result: 'Done', done: await withinDeadline(plan, options, secrets) }
+  } catch (error) {
+    const { fault, message } = faultOf(error)
+    // The stack of what nobody expected; all others are told by their sentence.
+    if (fault === 'Unexpected') options.log.error({ err: error }, 'unexpected')
+    return { result: 'Failed', fault, message: secrets.withheld(message) }
+  }
+}
+
+async function withinDeadline(plan: AgentPlan, options: AgentOptions, secrets: MountedSecrets): Promise<AgentDone> {
+  const late = new AbortController()
+  const { deadlineMs } = plan
+  const end = (): void =>
+    late.abort(
+      new AgentError('DeadlineExceeded', `not done within ${deadlineMs / 1000} s, which was all the time it had`),
+    )
+  const timer = setTimeout(end, Math.min(LONGEST_MS, Math.max(0, deadlineMs - options.runsForMs)))
+  const progress = new Progress()
+  const { log, attempt } = options
+  const server = await startProgressServer(plan.progressPort, () => progress.now()).catch((error: unknown) => {
+    log.warn({ why: faultOf(error).message }, 'nobody will be told of progress')
+    return null
+  })
+  log.info({ task: plan.task.type, attempt, ...(server === null ? {} : { progressPort: server.port }) }, 'begun')
+  const signal = AbortSignal.any([options.signal, late.signal])
+  try {
+    signal.throwIfAborted()
+    return await run({ plan, attempt, secrets, progress, log, signal })
+  } catch (error) {
+    // Whatever it looks like: it was called off.
+    throw signal.aborted && faultOf(error).fault === 'Unexpected' ? signal.reason : error
+  } finally {
+    clearTimeout(timer)
+    server?.close()
+  }
+}
+
+function run(context: TaskContext): Promise<AgentDone> {
+  const { task } = context.plan
+  switch (task.type) {
+    case 'CheckStorage':
+      return runCheckStorage(task, context)
+    case 'StoreShards':
+      return runStoreShards(task, context)
+    case 'SealBackup':
+      return runSealBackup(task, context)
+    case 'DeleteBackup':
+      return runDeleteBackup(task, context)
+  }
+}

@@ -1,0 +1,69 @@
+import type { AgentServer } from '@slotkeeper/backup'
+import { BACKUP_USER } from '@slotkeeper/backup'
+import { asRedisError, type NodeTarget, PauseEnded, RedisError, RedisNode } from '@slotkeeper/redis-client'
+import type { TaskContext, TaskOf } from './task-context.ts'
+
+/** How servers are entered: the password is read at each connect, for it may change. */
+export type ServerAccess = Pick<TaskContext, 'secrets' | 'signal'> & {
+  readonly task: Pick<TaskOf<'StoreShards'>, 'username' | 'credentials'>
+}
+
+const ANSWER_MS = 5_000
+/** A dial is short, for those who look at a cluster; nobody waits behind this one. */
+const DIALLED_WITHIN_MS = 10_000
+
+/** Where a server is, and as whom to enter, with the password as it is now. */
+export async function targetOf({ host, port }: AgentServer, { task, secrets }: ServerAccess): Promise<NodeTarget> {
+  const password = await secrets.read(task.credentials, BACKUP_USER.passwordKey)
+  return { host, port, username: task.username, password }
+}
+
+/**
+ * A connection to a server that has answered; to be closed by whoever asked for it.
+ *
+ * @throws RedisError that names the pod
+ */
+export async function connectTo(server: AgentServer, access: ServerAccess): Promise<RedisNode> {
+  for (const end = performance.now() + DIALLED_WITHIN_MS; ;) {
+    access.signal.throwIfAborted()
+    const node = new RedisNode(await targetOf(server, access), () => undefined)
+    try {
+      await node.call(['ROLE'], ANSWER_MS)
+      return node
+    } catch (error) {
+      node.close()
+      const isLate = error instanceof RedisError && error.reason === 'TimedOut'
+      if (!isLate || performance.now() > end) throw of(server, error)
+    }
+  }
+}
+
+/** Asks a server on a connection of its own, in one round trip. An answer that is an error is thrown. */
+export async function askServer(
+  server: AgentServer,
+  access: ServerAccess,
+  commands: readonly (readonly string[])[],
+): Promise<readonly string[]> {
+  const node = await connectTo(server, access)
+  try {
+    const answers = await node.pipeline(commands, ANSWER_MS)
+    const refusal = answers.find((one) => one instanceof RedisError)
+    if (refusal !== undefined) throw refusal
+    return answers.map(String)
+  } catch (error) {
+    throw of(server, error)
+  } finally {
+    node.close()
+  }
+}
+
+/**
+ * An error of a server with the name of its pod.
+ *
+ * @param note what else a person should know
+ */
+export function of(server: Pick<AgentServer, 'pod'>, error: unknown, note = ''): unknown {
+  if (!(error instanceof RedisError) || error instanceof PauseEnded) return error
+  const { reason, message } = asRedisError(error)
+  return new RedisError(reason, `${server.pod}: ${message}${note}`)
+}
