@@ -61,7 +61,8 @@ const ofFile: Readonly<Record<RdbErrorKind, AgentFault>> = {
 const remedies: Partial<Readonly<Record<AgentFault, string>>> = {
   ServerDenied: 'Look whether the servers know this user, and whether the mounted password is theirs',
   NoFork: 'The server has too little memory to fork, or vm.overcommit_memory is 0: its log says more',
-  PauseTooShort: 'Allow a longer pause, or take each shard at a moment of its own (consistency: shard)',
+  PauseTooShort:
+    'Take it from the primaries (target: primary), or each shard at a moment of its own (consistency: shard)',
   KeysMisplaced: 'Have the keys moved or deleted: the cluster does not serve them where they are',
 }
 

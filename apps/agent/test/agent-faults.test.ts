@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
-import { type AgentTask, BACKUP_USER } from '@slotkeeper/backup'
+import { join } from 'node:path'
+import { type AgentTask, BACKUP_USER, objectOf } from '@slotkeeper/backup'
 import { openS3, type S3Options } from '@slotkeeper/object-storage'
 import {
   ask,
@@ -14,21 +15,23 @@ import {
   until,
   view,
 } from '@slotkeeper/testing'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { doneBy, keepSecret, lastWords, startAgent } from './agent-process.ts'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { doneBy, keepSecret, startAgent, wordsHere } from './agent-process.ts'
 import {
-  CLUSTER,
   drawBackup,
   fill,
   namesIn,
   PATIENCE_MS,
   removeAll,
+  sealing,
   Stage,
   startCluster,
   storing,
   TAGS,
   unfinishedIn,
 } from './stage.ts'
+
+vi.setConfig({ testTimeout: 4 * PATIENCE_MS, hookTimeout: 4 * PATIENCE_MS })
 
 const NEWEST = ENGINES.at(-1) as string
 /** More than what is on its way while the first part of an upload is waited for. */
@@ -42,7 +45,7 @@ beforeAll(async () => {
   stage = await Stage.make({ reader: ['s3:GetObject', 's3:ListBucket'] })
   places = await startCluster(NEWEST)
   await fill(placeOf(0), TAGS[0], MANY)
-}, 2 * PATIENCE_MS)
+})
 
 afterAll(async () => {
   await removeAll(places)
@@ -97,19 +100,29 @@ test('told to end in the middle it leaves nothing in a bucket, and says so', asy
   expect(await unfinishedIn(store)).toEqual([])
 })
 
-test('told to end in the middle it leaves nothing in a directory', async () => {
+const SLOW = 1024 * 1024
+
+/** A directory; `begun` comes once a file is being written below a backup. */
+async function slowDirectory() {
   const { storage } = await stage.directory()
-  if (storage.type !== 'directory') throw new Error('no directory')
-  const slow = task({ maxBytesPerSecond: 1024 * 1024 })
-  const agent = await startAgent(stage.plan(storage, slow))
-  const folder = `${storage.path}/shop/nightly/${slow.backup.uid}`
-  await until('something is on its way', PATIENCE_MS, async () => {
-    const names = await readdir(folder)
-    return names.some((name) => name.startsWith('.unfinished')) || undefined
-  })
+  if (storage.type !== 'directory') throw new Error('it is no directory')
+  const folderOf = ({ backup }: ReturnType<typeof storing>) => join(storage.path, objectOf.all(backup))
+  const begun = (one: ReturnType<typeof storing>) =>
+    until('a file is being written', PATIENCE_MS, async () => {
+      const names = await readdir(folderOf(one))
+      return names.some((name) => name.startsWith('.unfinished')) || undefined
+    })
+  return { storage, folderOf, begun }
+}
+
+test('told to end in the middle it leaves nothing in a directory', async () => {
+  const { storage, folderOf, begun } = await slowDirectory()
+  const wanted = task({ maxBytesPerSecond: SLOW })
+  const agent = await startAgent(stage.plan(storage, wanted))
+  await begun(wanted)
   agent.signal('SIGTERM')
   expect((await agent.ended).report).toMatchObject({ result: 'Failed', fault: 'Interrupted' })
-  expect(await readdir(folder).catch(() => [])).toEqual([])
+  expect(await readdir(folderOf(wanted)).catch(() => [])).toEqual([])
 })
 
 test('killed in the middle it leaves what the next attempt and the seal clear up', async () => {
@@ -131,19 +144,22 @@ test('killed in the middle it leaves what the next attempt and the seal clear up
 
   proxy.fault = () => undefined
   const { shards } = await doneBy('StoreShards', stage.plan(storage, wanted))
-  const seal: AgentTask = {
-    type: 'SealBackup',
-    backup: wanted.backup,
-    cluster: CLUSTER,
-    consistency: 'shard',
-    beganAt: new Date().toISOString(),
-    engine: { engine: 'valkey', version: '9.1.0' },
-    spec: {},
-    records: shards.map(({ shard, record }) => ({ shard, record })),
-  }
-  const { manifest } = await doneBy('SealBackup', stage.plan(storage, seal))
+  const { manifest } = await doneBy('SealBackup', stage.plan(storage, sealing(wanted, NEWEST, shards)))
   expect(await namesIn(store)).toEqual([manifest, ...shards.map(({ object }) => object)].toSorted())
   expect(await unfinishedIn(store)).toEqual([])
+})
+
+test('killed in the middle, in a directory as well', async () => {
+  const { storage, folderOf, begun } = await slowDirectory()
+  const wanted = task()
+  const agent = await startAgent(stage.plan(storage, { ...wanted, maxBytesPerSecond: SLOW }))
+  await begun(wanted)
+  agent.signal('SIGKILL')
+  expect((await agent.ended).report).toBe(null)
+  const { shards } = await doneBy('StoreShards', stage.plan(storage, wanted))
+  await doneBy('SealBackup', stage.plan(storage, sealing(wanted, NEWEST, shards)))
+  const names = shards.map(({ object }) => object.split('/').at(-1))
+  expect((await readdir(folderOf(wanted))).toSorted()).toEqual(['manifest', ...names].toSorted())
 })
 
 /** Parts of an upload, and then nothing more. */
@@ -186,83 +202,93 @@ test('uploads of crashed agents are taken back by the check, and those of others
   expect(await unfinishedIn(store)).toEqual(['photos/cat.jpg'])
 })
 
-test(
-  'a primary that changes before the end: nothing is kept',
-  async () => {
-    const { storage, store, held } = await standingBucket()
-    const agent = await startAgent(stage.plan(storage, task({ consistency: 'shard' })))
-    await held()
-    await order(placeOf(SHARDS).server, ['CLUSTER', 'FAILOVER'])
-    const roleOf = async (place: Place) => (await view(place.server)).role
-    await until('the role has moved', PATIENCE_MS, async () => (await roleOf(placeOf(0))) === 'replica' || undefined)
-    stage.s3.resume()
-    expect((await agent.ended).report).toMatchObject({ result: 'Failed', fault: 'TopologyChanged' })
-    expect(await namesIn(store)).toEqual([])
-    expect(await unfinishedIn(store)).toEqual([])
-    // And another attempt by the old plan sees it at once.
-    expect(await lastWords(stage.plan(storage, task()))).toMatchObject({ fault: 'TopologyChanged' })
+test('a primary that changes before the end: nothing is kept', async () => {
+  const { storage, store, held } = await standingBucket()
+  const agent = await startAgent(stage.plan(storage, task({ consistency: 'shard' })))
+  await held()
+  await order(placeOf(SHARDS).server, ['CLUSTER', 'FAILOVER'])
+  const roleOf = async (place: Place) => (await view(place.server)).role
+  await until('the role has moved', PATIENCE_MS, async () => (await roleOf(placeOf(0))) === 'replica' || undefined)
+  stage.s3.resume()
+  expect((await agent.ended).report).toMatchObject({ result: 'Failed', fault: 'TopologyChanged' })
+  expect(await namesIn(store)).toEqual([])
+  expect(await unfinishedIn(store)).toEqual([])
+  // And another attempt by the old plan sees it at once.
+  expect(await wordsHere(stage.plan(storage, task()))).toMatchObject({ fault: 'TopologyChanged' })
 
-    await until('its replica is in sync', PATIENCE_MS, async () => (await view(placeOf(0).server)).linkUp || undefined)
-    await order(placeOf(0).server, ['CLUSTER', 'FAILOVER'])
-    await until('the role is back', PATIENCE_MS, async () => {
-      const [one, other] = [await view(placeOf(0).server), await view(placeOf(SHARDS).server)]
-      return (one.role === 'primary' && other.role === 'replica' && other.linkUp) || undefined
-    })
-  },
-  2 * PATIENCE_MS,
-)
+  await until('its replica is in sync', PATIENCE_MS, async () => (await view(placeOf(0).server)).linkUp || undefined)
+  await order(placeOf(0).server, ['CLUSTER', 'FAILOVER'])
+  await until('the role is back', PATIENCE_MS, async () => {
+    const [one, other] = [await view(placeOf(0).server), await view(placeOf(SHARDS).server)]
+    return (one.role === 'primary' && other.role === 'replica' && other.linkUp) || undefined
+  })
+})
 
-test(
-  'a replica that dies on the way: the primary is asked',
-  async () => {
-    const { storage, store, held } = await standingBucket()
-    const agent = await startAgent(stage.plan(storage, task()))
-    await held()
-    await placeOf(SHARDS).server.kill()
-    stage.s3.resume()
-    const { report } = await agent.ended
-    expect(report).toMatchObject({
-      result: 'Done',
-      done: {
-        shards: [{ shard: 0, role: 'primary', takenFrom: 'orders-0-0' }, { role: 'replica' }, { role: 'replica' }],
-      },
-    })
-    expect(await namesIn(store)).toHaveLength(2 * SHARDS)
-    expect(await unfinishedIn(store)).toEqual([])
-    await placeOf(SHARDS).server.restart()
-    await until('it is in sync', PATIENCE_MS, async () => {
-      const { role, linkUp, syncing } = await view(placeOf(SHARDS).server)
-      return (role === 'replica' && linkUp && !syncing) || undefined
-    })
-  },
-  2 * PATIENCE_MS,
-)
+test('slots on their way, and keys where they do not belong', async () => {
+  const { storage, store } = await stage.directory()
+  const [{ id }, { server }] = [placeOf(0), placeOf(1)]
+  const key = `${TAGS[0]}:stray`
+  const slot = String((await ask(server, ['CLUSTER', 'KEYSLOT', key]))[0])
+  // On one connection: ASKING holds for the next command.
+  const write = async (...words: readonly string[]) => {
+    await order(server, ['CLUSTER', 'SETSLOT', slot, 'IMPORTING', id], ['ASKING'], words)
+  }
+  await write('SET', key, 'value')
+  const open = await wordsHere(stage.plan(storage, task()))
+  expect(open).toMatchObject({ fault: 'TopologyChanged', message: expect.stringContaining('being moved') })
+  await order(server, ['CLUSTER', 'SETSLOT', slot, 'STABLE'])
+  for (const target of ['primary', 'prefer-replica'] as const) {
+    const report = await wordsHere(stage.plan(storage, task({ target })))
+    expect(report).toMatchObject({ fault: 'KeysMisplaced', message: expect.stringContaining(`slot ${slot}`) })
+  }
+  expect(await namesIn(store)).toEqual([])
+  await write('DEL', key)
+  await order(server, ['CLUSTER', 'SETSLOT', slot, 'STABLE'])
+})
 
-test(
-  'a server that lets go of a slow reader: what to do is said',
-  async () => {
-    const { storage, store, held } = await standingBucket()
-    const { server } = placeOf(0)
-    const [, before] = (await ask(server, ['CONFIG', 'GET', 'repl-timeout']))[0] as [string, string]
-    await order(server, ['CONFIG', 'SET', 'repl-timeout', '2'])
-    const slow = task({ target: 'primary', maxBytesPerSecond: 512 * 1024 * 1024 })
-    const agent = await startAgent(stage.plan(storage, { ...slow, shards: slow.shards.slice(0, 1) }))
-    await held()
-    await until('it is let go of', PATIENCE_MS, async () => {
-      const [list] = await ask(server, ['CLIENT', 'LIST', 'TYPE', 'replica'])
-      return !String(list).includes(`user=${BACKUP_USER.name}`) || undefined
-    })
-    stage.s3.resume()
-    await order(server, ['CONFIG', 'SET', 'repl-timeout', before])
-    const { report } = await agent.ended
-    expect(report).toMatchObject({
-      fault: 'ServerUnreachable',
-      message: expect.stringContaining('raise maxBytesPerSecond'),
-    })
-    expect(await namesIn(store)).toEqual([])
-  },
-  2 * PATIENCE_MS,
-)
+test('a replica that dies on the way: the primary is asked', async () => {
+  const { storage, store, held } = await standingBucket()
+  const agent = await startAgent(stage.plan(storage, task()))
+  await held()
+  await placeOf(SHARDS).server.kill()
+  stage.s3.resume()
+  const { report } = await agent.ended
+  expect(report).toMatchObject({
+    result: 'Done',
+    done: {
+      shards: [{ shard: 0, role: 'primary', takenFrom: 'orders-0-0' }, { role: 'replica' }, { role: 'replica' }],
+    },
+  })
+  expect(await namesIn(store)).toHaveLength(2 * SHARDS)
+  expect(await unfinishedIn(store)).toEqual([])
+  await placeOf(SHARDS).server.restart()
+  await until('it is in sync', PATIENCE_MS, async () => {
+    const { role, linkUp, syncing } = await view(placeOf(SHARDS).server)
+    return (role === 'replica' && linkUp && !syncing) || undefined
+  })
+})
+
+test('a server that lets go of a slow reader: what to do is said', async () => {
+  const { storage, store, held } = await standingBucket()
+  const { server } = placeOf(0)
+  const [, before] = (await ask(server, ['CONFIG', 'GET', 'repl-timeout']))[0] as [string, string]
+  await order(server, ['CONFIG', 'SET', 'repl-timeout', '2'])
+  const slow = task({ target: 'primary', maxBytesPerSecond: 512 * 1024 * 1024 })
+  const agent = await startAgent(stage.plan(storage, { ...slow, shards: slow.shards.slice(0, 1) }))
+  await held()
+  await until('it is let go of', PATIENCE_MS, async () => {
+    const [list] = await ask(server, ['CLIENT', 'LIST', 'TYPE', 'replica'])
+    return !String(list).includes(`user=${BACKUP_USER.name}`) || undefined
+  })
+  stage.s3.resume()
+  await order(server, ['CONFIG', 'SET', 'repl-timeout', before])
+  const { report } = await agent.ended
+  expect(report).toMatchObject({
+    fault: 'ServerUnreachable',
+    message: expect.stringContaining('raise maxBytesPerSecond'),
+  })
+  expect(await namesIn(store)).toEqual([])
+})
 
 test('no time is left: nothing is', async () => {
   const { storage, store, proxy, held } = await heldBucket()
@@ -277,7 +303,7 @@ test('no time is left: nothing is', async () => {
 test('Secrets that are wrong or missing are told by their keys', async () => {
   const { storage, store } = await stage.directory()
   const wordsOf = async (more: Partial<ReturnType<typeof storing>>, plan: Parameters<Stage['plan']>[2] = {}) =>
-    lastWords(stage.plan(storage, task(more), plan))
+    wordsHere(stage.plan(storage, task(more), plan))
   const wrong = await stage.mounts.mount({ [BACKUP_USER.passwordKey]: keepSecret(randomBytes(8).toString('hex')) })
   expect(await wordsOf({ credentials: wrong })).toMatchObject({ fault: 'ServerDenied' })
   const empty = await stage.mounts.mount({ other: 'x' })
@@ -289,29 +315,26 @@ test('Secrets that are wrong or missing are told by their keys', async () => {
   expect(await wordsOf({}, { encryption: { keys: short, current: '2026' } })).toMatchObject({ fault: 'KeyWrong' })
   const bucket = await stage.bucket()
   const without = stage.plan({ ...bucket.storage, credentials: empty } as typeof storage, task())
-  expect(await lastWords(without)).toMatchObject(missing('accessKeyId'))
+  expect(await wordsHere(without)).toMatchObject(missing('accessKeyId'))
   expect(await namesIn(store)).toEqual([])
 })
 
 test('a storage that is away, or does not let us in, is told by its kind', async () => {
   const remove: AgentTask = { type: 'DeleteBackup', backup: drawBackup() }
   const away = await stage.bucket('http://127.0.0.1:9')
-  expect(await lastWords(stage.plan(away.storage, task()))).toMatchObject({ fault: 'StorageUnreachable' })
-  expect(await lastWords(stage.plan(away.storage, remove))).toMatchObject({ fault: 'StorageUnreachable' })
+  expect(await wordsHere(stage.plan(away.storage, task()))).toMatchObject({ fault: 'StorageUnreachable' })
+  expect(await wordsHere(stage.plan(away.storage, remove))).toMatchObject({ fault: 'StorageUnreachable' })
   const reader = await stage.bucket(stage.s3.endpoint, stage.s3.users['reader'])
-  expect(await lastWords(stage.plan(reader.storage, task()))).toMatchObject({ fault: 'StorageForbidden' })
+  expect(await wordsHere(stage.plan(reader.storage, task()))).toMatchObject({ fault: 'StorageForbidden' })
   const check: AgentTask = { type: 'CheckStorage', sweepAfterMs: 0 }
-  expect(await doneBy('CheckStorage', stage.plan(reader.storage, check))).toMatchObject({
-    ok: false,
-    missingPermissions: expect.arrayContaining(['s3:PutObject']),
-    keepsFirst: null,
+  expect(await wordsHere(stage.plan(reader.storage, check))).toMatchObject({
+    done: { ok: false, missingPermissions: expect.arrayContaining(['s3:PutObject']), keepsFirst: null },
   })
   const gone = await stage.directory()
   const nowhere = { type: 'directory', path: '/nowhere/at/all' } as const
-  expect(await lastWords(stage.plan(nowhere, task()))).toMatchObject({ fault: 'StorageMissing' })
-  expect(await doneBy('CheckStorage', stage.plan(nowhere, check))).toMatchObject({
-    ok: false,
-    faults: expect.arrayContaining([expect.stringContaining('is not there')]),
+  expect(await wordsHere(stage.plan(nowhere, task()))).toMatchObject({ fault: 'StorageMissing' })
+  expect(await wordsHere(stage.plan(nowhere, check))).toMatchObject({
+    done: { ok: false, faults: expect.arrayContaining([expect.stringContaining('is not there')]) },
   })
   expect(await namesIn(gone.store)).toEqual([])
 })
@@ -320,7 +343,7 @@ test('a plan that is none is refused by its field', async () => {
   const { storage } = await stage.directory()
   const broken = task()
   const plan = stage.plan(storage, { ...broken, pauseMs: 60_000 })
-  expect(await lastWords(plan)).toMatchObject({
+  expect(await wordsHere(plan)).toMatchObject({
     fault: 'PlanRefused',
     message: expect.stringContaining('task.pauseMs'),
   })

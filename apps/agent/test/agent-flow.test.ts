@@ -13,16 +13,16 @@ import {
   startWriter,
   until,
 } from '@slotkeeper/testing'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { verifyStored } from '../src/store-snapshot.ts'
 import { doneBy, lastWords } from './agent-process.ts'
 import {
-  CLUSTER,
   fill,
   limits,
   namesIn,
   PATIENCE_MS,
   removeAll,
+  sealing,
   Stage,
   startCluster,
   storing,
@@ -38,6 +38,8 @@ type Case = {
   readonly isEncrypted: boolean
 }
 
+vi.setConfig({ testTimeout: 4 * PATIENCE_MS, hookTimeout: 4 * PATIENCE_MS })
+
 const NEWEST = ENGINES.at(-1) as string
 const cases: readonly Case[] = [
   ...ENGINES.map((engine, index): Case => ({
@@ -50,6 +52,11 @@ const cases: readonly Case[] = [
   { engine: NEWEST, kind: 'bucket', consistency: 'cluster', target: 'primary', isEncrypted: true },
   { engine: NEWEST, kind: 'directory', consistency: 'shard', target: 'primary', isEncrypted: false },
 ]
+
+/** Since Redis 7.4 and Valkey 9 a field may end before its key does. */
+const HASH = `${TAGS[0]}:hash`
+const SHORT_LIVED = ['HEXPIRE', HASH, '86400', 'FIELDS', '1', 'field']
+const FIELDS_END: ReadonlySet<string> = new Set(['redis-8.0', 'valkey-9.1'])
 
 const clusters = new Map<string, readonly Place[]>()
 const scratch = new Map<string, RedisServer>()
@@ -64,6 +71,7 @@ beforeAll(async () => {
       scratch.set(engine, await startRedisServer(engine, { 'cluster-enabled': 'no' }))
       // More than a part of an upload, so that there are several.
       await fill(places[0] as Place, TAGS[0], 20)
+      await ask((places[0] as Place).server, ['HSET', HASH, 'field', 'value', 'other', 'value'], SHORT_LIVED)
     }),
   )
 })
@@ -129,22 +137,8 @@ async function expectWhole(
     found.push(...(await keysIn(engine, Buffer.concat(pieces), before)))
   }
   expect(found.toSorted()).toEqual(before.toSorted())
+  if (FIELDS_END.has(engine)) expect(Object.keys(shards[0]?.content.types ?? {}).join()).toMatch(/hash-(2|listpack-ex)/)
 }
-
-const sealing = (
-  { backup, consistency }: ReturnType<typeof storing>,
-  engine: string,
-  records: Extract<AgentTask, { type: 'SealBackup' }>['records'],
-): Extract<AgentTask, { type: 'SealBackup' }> => ({
-  type: 'SealBackup',
-  backup,
-  cluster: CLUSTER,
-  consistency,
-  beganAt: new Date().toISOString(),
-  engine: { engine: engine.startsWith('redis') ? 'redis' : 'valkey', version: '1.2.3' },
-  spec: { shards: SHARDS },
-  records,
-})
 
 test.each(cases)(
   '$engine: $consistency, $target, $kind, encrypted $isEncrypted: stored under a writer, sealed, read back, deleted',
@@ -173,7 +167,6 @@ test.each(cases)(
     expect(await namesIn(store)).toEqual([])
     expect(await unfinishedIn(store)).toEqual([])
   },
-  4 * PATIENCE_MS,
 )
 
 test.each(['bucket', 'directory'] as const)('%s: what is done already is done again without harm', async (kind) => {

@@ -1,11 +1,21 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type AgentPlan, type AgentProgress, type AgentReport, parseReport, REPORT_BYTES } from '@slotkeeper/backup'
+import {
+  type AgentPlan,
+  type AgentProgress,
+  type AgentReport,
+  formatReport,
+  parseReport,
+  REPORT_BYTES,
+} from '@slotkeeper/backup'
+import { createLogger } from '@slotkeeper/observability'
 import { hasEnded, spawnBound, until } from '@slotkeeper/testing'
 import { expect } from 'vitest'
+import { runAgent } from '../src/run-agent.ts'
 
 /** How an agent ended. */
 export type AgentEnd = {
@@ -35,6 +45,23 @@ export function keepSecret(value: string): string {
   return value
 }
 
+function expectNoSecret(text: string): void {
+  for (const secret of secrets) expect(text).not.toContain(secret)
+}
+
+/** What an agent does, in this process: where it is not about how a process ends. */
+export async function wordsHere(plan: AgentPlan): Promise<AgentReport> {
+  const lines: string[] = []
+  const log = createLogger({ level: 'debug', name: 'agent', write: (line) => lines.push(line) })
+  const attempt = randomBytes(4).toString('hex')
+  const signal = AbortSignal.timeout(PATIENCE_MS)
+  const report = await runAgent({ plan: JSON.stringify(plan), attempt, runsForMs: 0, log, signal })
+  const text = formatReport(report)
+  expectNoSecret(`${lines.join('')}${text}`)
+  expect(parseReport(text)).toEqual(report)
+  return report
+}
+
 /** Starts an agent. */
 export async function startAgent(plan: AgentPlan): Promise<Agent> {
   const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-agent-'))
@@ -52,7 +79,7 @@ export async function startAgent(plan: AgentPlan): Promise<Agent> {
     const text = await readFile(file, 'utf8').catch(() => undefined)
     await rm(folder, { recursive: true, force: true })
     expect(Buffer.byteLength(text ?? '')).toBeLessThanOrEqual(REPORT_BYTES)
-    for (const secret of secrets) expect(`${output}${text}`).not.toContain(secret)
+    expectNoSecret(`${output}${text}`)
     const report = parseReport(text)
     if (text !== undefined && report === null) throw new Error(`these are no last words: ${text}\n${output}`)
     if (text !== undefined) expect(code).toBe(report?.result === 'Done' ? 0 : 1)

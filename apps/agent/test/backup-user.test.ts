@@ -1,13 +1,11 @@
 import { BACKUP_USER } from '@slotkeeper/backup'
-import { createLogger } from '@slotkeeper/observability'
 import { ask, ENGINES, order, type Place } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { runAgent } from '../src/run-agent.ts'
-import { PATIENCE_MS, removeAll, Stage, startCluster, storing } from './stage.ts'
+import { wordsHere } from './agent-process.ts'
+import { removeAll, Stage, startCluster, storing } from './stage.ts'
 
 const clusters = new Map<string, readonly Place[]>()
 const permissions = BACKUP_USER.permissions.split(' ').filter((one) => one !== '-@all')
-const log = createLogger({ level: 'silent', name: 'test' })
 let stage: Stage
 
 beforeAll(async () => {
@@ -24,9 +22,7 @@ afterAll(async () => {
 async function outcome(places: readonly Place[]): Promise<string> {
   const { storage } = await stage.directory()
   const task = storing(places, { consistency: 'cluster', credentials: stage.credentials })
-  const plan = JSON.stringify(stage.plan(storage, task))
-  const signal = AbortSignal.timeout(PATIENCE_MS)
-  const report = await runAgent({ plan, attempt: '0badcafe', runsForMs: 0, log, signal })
+  const report = await wordsHere(stage.plan(storage, task))
   return report.result === 'Done' ? 'Done' : report.fault
 }
 

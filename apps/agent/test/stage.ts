@@ -172,6 +172,22 @@ export function storing(
   }
 }
 
+/** The task of sealing what a store task has reported. */
+export const sealing = (
+  { backup, consistency }: ReturnType<typeof storing>,
+  engine: string,
+  records: readonly { readonly shard: number; readonly record: string }[],
+): Extract<AgentTask, { type: 'SealBackup' }> => ({
+  type: 'SealBackup',
+  backup,
+  cluster: CLUSTER,
+  consistency,
+  beganAt: new Date().toISOString(),
+  engine: { engine: engine.startsWith('redis') ? 'redis' : 'valkey', version: '1.2.3' },
+  spec: { shards: SHARDS },
+  records: records.map(({ shard, record }) => ({ shard, record })),
+})
+
 /** The names of all objects. */
 export async function namesIn(store: ObjectStore, prefix = ''): Promise<readonly string[]> {
   const names: string[] = []

@@ -6,6 +6,9 @@ const name = z.string().min(1)
 /** A folder of the agent's pod in which a Secret is mounted, a file for each of its keys. */
 const mounted = z.string().startsWith('/')
 
+/** A key of a Secret; Kubernetes has files of its own beside them, whose names begin with a dot. */
+const secretKey = z.string().regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, 'must be a key of a Secret')
+
 const storage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('s3'),
@@ -74,7 +77,7 @@ const task = z.discriminatedUnion('type', [
 export const agentPlan = z.object({
   storage,
   /** A folder with one file for each key (32 bytes in base64), its name the id; `current` encrypts, all decrypt. */
-  encryption: z.object({ keys: mounted, current: name }).nullable(),
+  encryption: z.object({ keys: mounted, current: secretKey }).nullable(),
   /** For the whole task, from the start of the process. */
   deadlineMs: z.int().positive(),
   /** Where `GET /progress` is answered. */
