@@ -83,7 +83,7 @@ export function faultOf(error: unknown): { readonly fault: AgentFault; readonly 
 function faultWithoutRemedy(error: unknown): AgentFault {
   if (error instanceof ContainerError) return ofContainer[error.fault]
   if (error instanceof PauseEnded) return 'PauseTooShort'
-  if (error instanceof RedisError) return /BGSAVE failed|fork/i.test(error.message) ? 'NoFork' : ofServer[error.reason]
+  if (error instanceof RedisError) return error.message.includes('BGSAVE failed') ? 'NoFork' : ofServer[error.reason]
   if (error instanceof RdbError) return ofFile[error.kind]
   if (error instanceof BackupError) return error.fault
   if (error instanceof ManifestError) return 'ObjectDamaged'

@@ -1,6 +1,6 @@
 import { RedisError } from '@slotkeeper/redis-client'
 import type { Logger } from '@slotkeeper/observability'
-import { askServer, type ServerAccess } from './server-access.ts'
+import { askServer, of, type ServerAccess } from './server-access.ts'
 import {
   isInSync,
   type PlannedServer,
@@ -31,7 +31,7 @@ export async function lookAtShard(shard: PlannedShard, options: LookOptions): Pr
     viewFrom(shard.primary, options),
     ...candidates.map((server) => replicaOf(shard, server, options)),
   ])
-  if (primary.loading) throw new RedisError('Loading', `${shard.primary.pod}: the server is loading its data`)
+  if (primary.loading) throw of(shard.primary, new RedisError('Loading', 'the server is loading its data'))
   const looked = shardViewOf(shard, primary)
   const source: Source = { server: shard.primary, role: 'primary', view: primary }
   return {

@@ -11,7 +11,7 @@ import {
 } from '@slotkeeper/redis-client'
 import { faultOf } from './fault-of.ts'
 import { lookAgain, lookAtShard, type Looked, type LookOptions } from './look-at-shard.ts'
-import { connectTo, of, targetOf } from './server-access.ts'
+import { connectTo, of, PodError, targetOf } from './server-access.ts'
 import { assertSame, type PlannedShard, type Source } from './shard-view.ts'
 import { BackupError, storeSnapshot, type StoredSnapshot } from './store-snapshot.ts'
 import { clearingLimits, limitsOf, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
@@ -104,8 +104,9 @@ async function storeOne(work: Work, shard: PlannedShard): Promise<StoredShard> {
   try {
     return await storeFrom(work, shard, looked, first)
   } catch (error) {
-    const isOfReplica = error instanceof RedisError && REASONS_OF_A_REPLICA.has(error.reason)
-    if (second === undefined || !isOfReplica || work.signal.aborted) throw error
+    const isOfReplica = error instanceof PodError && error.pod === first.server.pod
+    if (second === undefined || !isOfReplica || !REASONS_OF_A_REPLICA.has(error.reason) || work.signal.aborted)
+      throw error
     work.log.warn({ shard: shard.shard, why: error.message }, 'the replica failed: the primary is asked')
     return storeFrom(work, shard, looked, second)
   }

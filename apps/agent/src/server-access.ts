@@ -1,11 +1,21 @@
 import type { AgentServer } from '@slotkeeper/backup'
 import { BACKUP_USER } from '@slotkeeper/backup'
-import { asRedisError, type NodeTarget, PauseEnded, RedisError, RedisNode } from '@slotkeeper/redis-client'
+import { type NodeTarget, PauseEnded, RedisError, RedisNode } from '@slotkeeper/redis-client'
 import type { TaskContext, TaskOf } from './task-context.ts'
 
 /** How servers are entered: the password is read at each connect, for it may change. */
 export type ServerAccess = Pick<TaskContext, 'secrets' | 'signal'> & {
   readonly task: Pick<TaskOf<'StoreShards'>, 'username' | 'credentials'>
+}
+
+/** An error of a server, with the pod whose it is. */
+export class PodError extends RedisError {
+  readonly pod: string
+
+  constructor(pod: string, ...error: ConstructorParameters<typeof RedisError>) {
+    super(...error)
+    this.pod = pod
+  }
 }
 
 const ANSWER_MS = 5_000
@@ -58,12 +68,11 @@ export async function askServer(
 }
 
 /**
- * An error of a server with the name of its pod.
+ * Who an error is of: one of a server gets the name of its pod, unless it has one already.
  *
  * @param note what else a person should know
  */
-export function of(server: Pick<AgentServer, 'pod'>, error: unknown, note = ''): unknown {
-  if (!(error instanceof RedisError) || error instanceof PauseEnded) return error
-  const { reason, message } = asRedisError(error)
-  return new RedisError(reason, `${server.pod}: ${message}${note}`)
+export function of({ pod }: Pick<AgentServer, 'pod'>, error: unknown, note = ''): unknown {
+  if (!(error instanceof RedisError) || error instanceof PodError || error instanceof PauseEnded) return error
+  return new PodError(pod, error.reason, `${pod}: ${error.message}${note}`)
 }

@@ -11,6 +11,7 @@ import {
 import { contentDifference, type RdbCounts, RdbParser, RdbTally } from '@slotkeeper/rdb'
 import type { Snapshot } from '@slotkeeper/redis-client'
 import { formatRanges, type SlotRange } from '@slotkeeper/redis-topology'
+import { clearingLimits } from './task-context.ts'
 
 /** What is to be stored, and where. */
 export type StoreRequest = {
@@ -76,7 +77,7 @@ export async function storeSnapshot(request: StoreRequest, limits: Limits): Prom
     try {
       await verifyStored(stored, { store, subject, keys }, limits)
     } catch (error) {
-      await store.delete([key], { ...limits, signal: AbortSignal.timeout(limits.deadlineMs) }).catch(() => undefined)
+      await store.delete([key], clearingLimits()).catch(() => undefined)
       throw error
     }
     return stored

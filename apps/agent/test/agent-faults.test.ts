@@ -348,3 +348,16 @@ test('a plan that is none is refused by its field', async () => {
     message: expect.stringContaining('task.pauseMs'),
   })
 })
+
+test('a primary that is gone at the end: it is named, and nothing is kept', async () => {
+  const { storage, store, held } = await standingBucket()
+  const agent = await startAgent(stage.plan(storage, task()))
+  await held()
+  await placeOf(0).server.kill()
+  stage.s3.resume()
+  const { report, log } = await agent.ended
+  expect(report).toMatchObject({ fault: 'ServerUnreachable', message: 'orders-0-0: connection refused' })
+  // The replica did what it was asked: its shard is not streamed a second time.
+  expect(log.map(({ msg }) => msg)).not.toContain('the replica failed: the primary is asked')
+  expect(await namesIn(store)).toEqual([])
+})
