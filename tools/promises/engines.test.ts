@@ -123,18 +123,21 @@ describe.each(CLUSTERS)('$version', ({ name, version }) => {
     client.disconnect()
   })
 
-  test('the user of the probes can do nothing but probe', async () => {
+  test.each([
+    ['slotkeeper-probe', ['cluster|nodes', 'info', 'ping']],
+    ['slotkeeper-backup', ['client|pause', 'client|unpause', 'cluster|nodes', 'info', 'psync', 'replconf', 'role']],
+  ])('the user %s can do nothing but what it is for', async (user, permissions) => {
     const { 'control-password': password = '' } = await stage.secret(`${name}-internal`)
     const control = await stage.connect(pod, { username: 'slotkeeper', password })
     const commands = commandsOf((await control.call('COMMAND')) as readonly CommandInfo[])
     expect(commands.length).toBeGreaterThan(300)
     const tries = control.pipeline()
-    for (const { words } of commands) tries.call('ACL', 'DRYRUN', 'slotkeeper-probe', ...words)
+    for (const { words } of commands) tries.call('ACL', 'DRYRUN', user, ...words)
     const answers = (await tries.exec()) ?? []
     const allowed = commands.filter((_, index) => answers[index]?.[1] === 'OK')
     // What every connection may say, to enter or to leave, is no permission.
     const granted = allowed.filter(({ free }) => !free).map((command) => command.name)
-    expect(granted.toSorted()).toEqual(['cluster|nodes', 'info', 'ping'])
+    expect(granted.toSorted()).toEqual(permissions)
     control.disconnect()
   })
 

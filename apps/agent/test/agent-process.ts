@@ -8,6 +8,7 @@ import {
   type AgentPlan,
   type AgentProgress,
   type AgentReport,
+  formatPlan,
   formatReport,
   parseReport,
   REPORT_BYTES,
@@ -55,7 +56,7 @@ export async function wordsHere(plan: AgentPlan): Promise<AgentReport> {
   const log = createLogger({ level: 'debug', name: 'agent', write: (line) => lines.push(line) })
   const attempt = randomBytes(4).toString('hex')
   const signal = AbortSignal.timeout(PATIENCE_MS)
-  const report = await runAgent({ plan: JSON.stringify(plan), attempt, runsForMs: 0, log, signal })
+  const report = await runAgent({ plan: formatPlan(plan), attempt, runsForMs: 0, log, signal })
   const text = formatReport(report)
   expectNoSecret(`${lines.join('')}${text}`)
   expect(parseReport(text)).toEqual(report)
@@ -66,7 +67,7 @@ export async function wordsHere(plan: AgentPlan): Promise<AgentReport> {
 export async function startAgent(plan: AgentPlan): Promise<Agent> {
   const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-agent-'))
   const file = join(folder, 'report')
-  const env = { PATH: process.env['PATH'], SLOTKEEPER_PLAN: JSON.stringify(plan), SLOTKEEPER_REPORT_FILE: file }
+  const env = { PATH: process.env['PATH'], SLOTKEEPER_PLAN: formatPlan(plan), SLOTKEEPER_REPORT_FILE: file }
   const child = spawnBound(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += String(chunk)))

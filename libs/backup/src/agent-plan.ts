@@ -87,6 +87,8 @@ export const agentPlan = z.object({
 
 /** What one agent is to do. */
 export type AgentPlan = z.infer<typeof agentPlan>
+/** Writes a plan for an environment variable: Kubernetes makes something else of `$(NAME)` and of `$$` in one. */
+export const formatPlan = (plan: AgentPlan): string => JSON.stringify(plan).replaceAll('$', String.raw`\u0024`)
 /** One of the tasks. */
 export type AgentTask = z.infer<typeof task>
 /** Where an agent keeps things. */

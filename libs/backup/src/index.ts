@@ -1,4 +1,11 @@
-export { type AgentPlan, agentPlan, type AgentServer, type AgentStorage, type AgentTask } from './agent-plan.ts'
+export {
+  type AgentPlan,
+  agentPlan,
+  type AgentServer,
+  type AgentStorage,
+  type AgentTask,
+  formatPlan,
+} from './agent-plan.ts'
 export { type ShardRecord, shardRecord } from './agent-plan.ts'
 export * from './agent-report.ts'
 export { BACKUP_USER } from './backup-user.ts'
