@@ -1,8 +1,10 @@
 import { BACKUP_USER } from '@slotkeeper/backup'
-import { ask, ENGINES, order, type Place } from '@slotkeeper/testing'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ask, ENGINES, order, type Place, until } from '@slotkeeper/testing'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { wordsHere } from './agent-process.ts'
-import { removeAll, Stage, startCluster, storing } from './stage.ts'
+import { PATIENCE_MS, removeAll, Stage, startCluster, storing } from './stage.ts'
+
+vi.setConfig({ testTimeout: 4 * PATIENCE_MS, hookTimeout: 4 * PATIENCE_MS })
 
 const clusters = new Map<string, readonly Place[]>()
 const permissions = BACKUP_USER.permissions.split(' ').filter((one) => one !== '-@all')
@@ -18,18 +20,22 @@ afterAll(async () => {
   await stage.close()
 })
 
-/** One store task in this process; gives the fault, or what was done. */
+/** One store task in this process; gives the fault, or that it is done. */
 async function outcome(places: readonly Place[]): Promise<string> {
   const { storage } = await stage.directory()
   const task = storing(places, { consistency: 'cluster', credentials: stage.credentials })
-  const report = await wordsHere(stage.plan(storage, task))
-  return report.result === 'Done' ? 'Done' : report.fault
+  // On a busy machine servers may fork too late: that says nothing of permissions.
+  return until('it is in time', PATIENCE_MS, async () => {
+    const report = await wordsHere(stage.plan(storage, task))
+    if (report.result === 'Done') return 'Done'
+    return report.fault === 'PauseTooShort' ? undefined : report.fault
+  })
 }
 
 describe.each(ENGINES)('%s', (engine) => {
   test('the user may all that a backup needs, and nothing that it does not', async () => {
     const places = clusters.get(engine) as readonly Place[]
-    expect(await outcome(places)).toMatch(/^(Done|PauseTooShort)$/)
+    expect(await outcome(places)).toBe('Done')
     for (const permission of permissions) {
       const taken = permission.replace('+', '-')
       await Promise.all(places.map(({ server }) => order(server, ['ACL', 'SETUSER', BACKUP_USER.name, taken])))
@@ -38,7 +44,7 @@ describe.each(ENGINES)('%s', (engine) => {
       // Where it ends by itself, nobody is told that it was not lifted.
       expect({ permission, found }).toEqual({
         permission,
-        found: permission === '+client|unpause' ? expect.stringMatching(/^(Done|PauseTooShort)$/) : 'ServerDenied',
+        found: permission === '+client|unpause' ? 'Done' : 'ServerDenied',
       })
     }
   })
