@@ -141,6 +141,7 @@ async function storeCut(work: Work, failed: AbortController) {
   try {
     const shards = await allOf(
       looks.map(async ({ sources: [{ server, role, view }] }, index) => ({
+        name: server.pod,
         primary: await kept((task.shards[index] as PlannedShard).primary),
         from: await targetOf(server, work),
         ...(role === 'replica' ? { replica: await kept(server) } : {}),

@@ -86,6 +86,12 @@ async function standingBucket() {
   return bucket
 }
 
+/** True, or undefined for as long as it is to be waited for. */
+async function isInSync({ server }: Place): Promise<true | undefined> {
+  const { role, linkUp, syncing } = await view(server)
+  return role === 'replica' && linkUp && !syncing ? true : undefined
+}
+
 test('told to end in the middle it leaves nothing in a bucket, and says so', async () => {
   const { storage, store, proxy, held } = await heldBucket()
   proxy.fault = (seen) => (isPart(seen) ? { kind: 'silence' } : undefined)
@@ -262,10 +268,28 @@ test('a replica that dies on the way: the primary is asked', async () => {
   expect(await namesIn(store)).toHaveLength(2 * SHARDS)
   expect(await unfinishedIn(store)).toEqual([])
   await placeOf(SHARDS).server.restart()
-  await until('it is in sync', PATIENCE_MS, async () => {
-    const { role, linkUp, syncing } = await view(placeOf(SHARDS).server)
-    return (role === 'replica' && linkUp && !syncing) || undefined
-  })
+  await until('it is in sync', PATIENCE_MS, async () => isInSync(placeOf(SHARDS)))
+})
+
+test('all at one moment, and one dies on the way: nothing is kept', async () => {
+  const { storage, store, held } = await standingBucket()
+  const agent = await startAgent(stage.plan(storage, task({ consistency: 'cluster' })))
+  // Where a busy machine forks too late there is nothing to interrupt.
+  const isLate = await Promise.race([
+    held().then(() => false),
+    agent.ended.then(({ report }) => report?.result === 'Failed' && report.fault === 'PauseTooShort'),
+  ])
+  await placeOf(SHARDS).server.kill()
+  stage.s3.resume()
+  if (!isLate)
+    expect((await agent.ended).report).toMatchObject({
+      fault: 'ServerUnreachable',
+      message: expect.stringContaining('orders-0-1: the connection was closed'),
+    })
+  expect(await namesIn(store)).toEqual([])
+  expect(await unfinishedIn(store)).toEqual([])
+  await placeOf(SHARDS).server.restart()
+  await until('it is in sync', PATIENCE_MS, async () => isInSync(placeOf(SHARDS)))
 })
 
 test('a server that lets go of a slow reader: what to do is said', async () => {

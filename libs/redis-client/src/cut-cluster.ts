@@ -4,6 +4,8 @@ import { asRedisError, type NodeTarget, RedisError, type RedisNode } from './red
 
 /** One shard of a cut. */
 export type CutShard = {
+  /** Stands before the message of what goes wrong with it, where it is given. */
+  readonly name?: string
   /** The kept connection to its primary; its user may pause clients. */
   readonly primary: RedisNode
   /** Where the snapshot is taken: the primary, or a replica of it. */
@@ -49,15 +51,18 @@ export async function cutCluster(shards: readonly CutShard[], options: CutOption
   try {
     await ask(shards, ['CLIENT', 'PAUSE', String(options.pauseMs), 'WRITE'])
     const results = await Promise.allSettled(
-      shards.map(async (shard) => {
-        const offset = await caughtUp(shard, options.pauseMs - heldMs(), options.signal)
-        const { version = options.version } = shard
-        const snapshot = await openSnapshot(shard.from, { ...options, ...(version === undefined ? {} : { version }) })
-        opened.push(snapshot)
-        // A server that saves already may give what it began to save before (replication.c, syncCommand, case 1).
-        if (snapshot.offset < offset) throw new RedisError('Answered', 'the server gave a snapshot from before the cut')
-        return snapshot
-      }),
+      shards.map((shard) =>
+        named(shard, async () => {
+          const offset = await caughtUp(shard, options.pauseMs - heldMs(), options.signal)
+          const { version = options.version } = shard
+          const snapshot = await openSnapshot(shard.from, { ...options, ...(version === undefined ? {} : { version }) })
+          opened.push(snapshot)
+          // A server that saves already may give what it began to save before (replication.c, syncCommand, case 1).
+          if (snapshot.offset < offset)
+            throw new RedisError('Answered', 'the server gave a snapshot from before the cut')
+          return snapshot
+        }),
+      ),
     )
     const snapshots = results.map((one) => {
       if (one.status === 'rejected') throw asRedisError(one.reason)
@@ -76,7 +81,20 @@ export async function cutCluster(shards: readonly CutShard[], options: CutOption
 }
 
 async function ask(shards: readonly CutShard[], words: readonly string[]): Promise<void> {
-  await Promise.all(shards.map(({ primary }) => primary.call(words, CALL_MS)))
+  await Promise.all(shards.map((shard) => named(shard, () => shard.primary.call(words, CALL_MS))))
+}
+
+/** Does something about a shard; its error says which it was. */
+async function named<T>({ name }: CutShard, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (name === undefined) throw error
+    const { reason, message } = asRedisError(error)
+    throw error instanceof PauseEnded
+      ? new PauseEnded(`${name}: ${message}`)
+      : new RedisError(reason, `${name}: ${message}`)
+  }
 }
 
 /** Where it fails, the pause ends by itself. */

@@ -122,9 +122,10 @@ describe.each(ENGINES)('%s', (engine) => {
   test('where a server is away nothing is cut, and writes go on at once', async () => {
     const stage = stages.get(engine) as Stage
     const [first, ...others] = shardsOf(stage, false) as readonly [CutShard, ...CutShard[]]
-    const away = { ...first, from: { ...first.from, port: 1 } }
+    const away = { ...first, name: 'the first', from: { ...first.from, port: 1 } }
     await expect(cutCluster([...others, away], { ...OPTIONS, pauseMs: 60_000 })).rejects.toMatchObject({
       reason: 'Refused',
+      message: 'the first: connection refused',
     })
     const [place] = stage.places as readonly [Place]
     expect(await ask(place.server, ['SET', `${TAGS[0]}:after`, '1'])).toEqual(['OK'])
