@@ -13,7 +13,7 @@ export default defineConfig({
           name: 'core',
           include: [
             'libs/*/src/**/*.test.ts',
-            'libs/redis-topology/test/*.test.ts',
+            'libs/{backup,redis-topology}/test/*.test.ts',
             'tools/{,bench/,faults/}*.test.ts',
             'apps/*/src/**/*.test.ts',
           ],
@@ -28,8 +28,9 @@ export default defineConfig({
             'apps/*/test/**/*.test.ts',
             'tools/test/**/*.test.ts',
           ],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Above what the waits inside a test may take: those say what was not reached.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           // They mostly wait, and share nothing: each file has servers of its own.
           maxWorkers: 3,
         },

@@ -24,6 +24,26 @@ export const CLUSTER_CONTROLLER_RULES: readonly Rule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 
+/** What the backup controller may do. It reads no Secret: its agents are given theirs by the kubelet. */
+export const BACKUP_CONTROLLER_RULES: readonly Rule[] = [
+  { apiGroups: ['slotkeeper.dev'], resources: ['redisbackups'], verbs: ['get', 'list', 'watch', 'patch', 'delete'] },
+  { apiGroups: ['slotkeeper.dev'], resources: ['redisbackupstorages'], verbs: ['get', 'list', 'watch', 'patch'] },
+  {
+    apiGroups: ['slotkeeper.dev'],
+    resources: ['redisbackups/status', 'redisbackupstorages/status'],
+    verbs: ['patch'],
+  },
+  {
+    apiGroups: ['slotkeeper.dev'],
+    resources: ['redisbackups/finalizers', 'redisbackupstorages/finalizers'],
+    verbs: ['update'],
+  },
+  { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters'], verbs: ['list', 'watch'] },
+  { apiGroups: ['batch'], resources: ['jobs'], verbs: ['list', 'watch', 'create', 'delete'] },
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+]
+
 /** What it may do besides in its own namespace: its Lease, and what it says about its own pod. */
 export const OWN_NAMESPACE_RULES: readonly Rule[] = [
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'patch'] },
@@ -32,39 +52,64 @@ export const OWN_NAMESPACE_RULES: readonly Rule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 
+/** Its own pod tells which image its agents run. */
+export const OWN_POD_RULES: readonly Rule[] = [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }]
+
 /** Optional: without it a lost node is not told of, and the taint of one that is switched off proves nothing. */
 export const NODES_RULES: readonly Rule[] = [{ apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] }]
 
-const LABELS = { 'app.kubernetes.io/name': 'slotkeeper', 'app.kubernetes.io/component': 'cluster-controller' }
+const labelsOf = (name: string) => ({
+  'app.kubernetes.io/name': 'slotkeeper',
+  'app.kubernetes.io/component': name.replace('slotkeeper-', ''),
+})
 
-const NAME = 'slotkeeper-cluster-controller'
+const CLUSTER_CONTROLLER = 'slotkeeper-cluster-controller'
+const BACKUP_CONTROLLER = 'slotkeeper-backup-controller'
 
-/** A role and its binding to the service account; cluster-wide ones by the prefix of their kinds. */
-function granted(prefix: 'Cluster' | '', name: string, rules: readonly Rule[]): readonly object[] {
+/** A role and its binding to a service account; cluster-wide ones by the prefix of their kinds. */
+function granted(account: string, prefix: 'Cluster' | '', suffix: string, rules: readonly Rule[]): readonly object[] {
   const [apiGroup, kind] = ['rbac.authorization.k8s.io', `${prefix}Role`]
-  const metadata = { name, labels: LABELS }
-  const subjects = [{ kind: 'ServiceAccount', name: NAME, namespace: 'slotkeeper-system' }]
+  const name = `${account}${suffix}`
+  const metadata = { name, labels: labelsOf(account) }
+  const subjects = [{ kind: 'ServiceAccount', name: account, namespace: 'slotkeeper-system' }]
   return [
     { apiVersion: `${apiGroup}/v1`, kind, metadata, rules },
     { apiVersion: `${apiGroup}/v1`, kind: `${kind}Binding`, metadata, roleRef: { apiGroup, kind, name }, subjects },
   ]
 }
 
+const accountOf = (name: string): object => ({
+  apiVersion: 'v1',
+  kind: 'ServiceAccount',
+  metadata: { name, labels: labelsOf(name) },
+})
+
 const asYaml = (documents: readonly object[]): string =>
   documents.map((one) => stringify(one, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n')
 
 /** The service account of the cluster controller with its roles, as YAML documents. */
 export function clusterControllerRbac(): string {
-  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: NAME, labels: LABELS } }
   return asYaml([
-    account,
-    ...granted('Cluster', NAME, CLUSTER_CONTROLLER_RULES),
-    ...granted('Cluster', `${NAME}-nodes`, NODES_RULES),
-    ...granted('', NAME, OWN_NAMESPACE_RULES),
+    accountOf(CLUSTER_CONTROLLER),
+    ...granted(CLUSTER_CONTROLLER, 'Cluster', '', CLUSTER_CONTROLLER_RULES),
+    ...granted(CLUSTER_CONTROLLER, 'Cluster', '-nodes', NODES_RULES),
+    ...granted(CLUSTER_CONTROLLER, '', '', OWN_NAMESPACE_RULES),
   ])
 }
 
-/** What the cluster controller may do in one namespace that it watches, where it may nothing cluster-wide. */
+/** The service account of the backup controller with its roles, as YAML documents. */
+export function backupControllerRbac(): string {
+  return asYaml([
+    accountOf(BACKUP_CONTROLLER),
+    ...granted(BACKUP_CONTROLLER, 'Cluster', '', BACKUP_CONTROLLER_RULES),
+    ...granted(BACKUP_CONTROLLER, '', '', [...OWN_NAMESPACE_RULES, ...OWN_POD_RULES]),
+  ])
+}
+
+/** What the controllers may do in one namespace that they watch, where they may nothing cluster-wide. */
 export function watchedNamespaceRbac(): string {
-  return asYaml(granted('', `${NAME}-watched`, CLUSTER_CONTROLLER_RULES))
+  return asYaml([
+    ...granted(CLUSTER_CONTROLLER, '', '-watched', CLUSTER_CONTROLLER_RULES),
+    ...granted(BACKUP_CONTROLLER, '', '-watched', BACKUP_CONTROLLER_RULES),
+  ])
 }

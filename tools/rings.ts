@@ -37,7 +37,12 @@ export const places: Readonly<Record<string, Place>> = {
   'libs/api': { ring: 'core', npm: ['zod'], builtins: [], uses: [] },
   'libs/redis-topology': { ring: 'core', npm: ['xstate'], builtins: [], uses: ['libs/api'] },
   'libs/rdb': { ring: 'core', npm: [], builtins: [], uses: [] },
-  'libs/backup': { ring: 'core', npm: ['zod'], builtins: [], uses: ['libs/rdb', 'libs/redis-topology'] },
+  'libs/backup': {
+    ring: 'core',
+    npm: ['xstate', 'zod'],
+    builtins: [],
+    uses: ['libs/api', 'libs/events', 'libs/rdb', 'libs/redis-topology'],
+  },
   'libs/events': { ring: 'core', npm: ['zod'], builtins: [], uses: ['libs/api'] },
   'libs/k8s': { ring: 'adapter', npm: ['@kubernetes/client-node', 'undici'], builtins: ['*'] },
   'libs/redis-client': { ring: 'adapter', npm: ['ioredis'], builtins: ['*'] },
@@ -50,6 +55,7 @@ export const places: Readonly<Record<string, Place>> = {
   'libs/testing': { ring: 'test', npm: ['fast-check', 'ioredis', 'vitest', 'yaml'], builtins: ['*'] },
   // node:crypto draws passwords; it is neither the machine nor the network.
   'apps/cluster-controller': { ring: 'app', npm: ['zod'], builtins: ['node:crypto'] },
+  'apps/backup-controller': { ring: 'app', npm: ['zod'], builtins: [] },
   'apps/agent': { ring: 'app', npm: [], builtins: [] },
   tools: { ring: 'tool', npm: ['esbuild', 'yaml'], builtins: ['*'] },
 }
@@ -69,7 +75,7 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
   '@smithy/*': ['libs/object-storage'],
   pino: ['libs/observability'],
   'prom-client': ['libs/observability'],
-  xstate: ['libs/redis-topology'],
+  xstate: ['libs/redis-topology', 'libs/backup'],
 }
 
 /** Narrower than the project: in an app only these files may import the package or built-in. */

@@ -12,9 +12,10 @@ const local = join(root, 'deploy/overlays/local')
 /** Installs Slotkeeper as a user does: CRDs, then an overlay (its folder); waits until it is available. */
 export async function install(platform: Platform, overlay = local): Promise<void> {
   await platform.kubectl(['apply', '-k', join(root, 'deploy/crds')])
-  await platform.kubectl(['wait', '--for=condition=Established', 'crd/redisclusters.slotkeeper.dev', '--timeout=30s'])
+  await platform.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
   await platform.kubectl(['apply', '-k', overlay])
-  for (const workload of ['deployment/slotkeeper-cluster-controller', 'statefulset/slotkeeper-nats']) {
+  const controllers = ['cluster', 'backup'].map((name) => `deployment/slotkeeper-${name}-controller`)
+  for (const workload of [...controllers, 'statefulset/slotkeeper-nats']) {
     await platform.kubectl(['-n', 'slotkeeper-system', 'rollout', 'status', workload, '--timeout=120s'], {
       deadline: 130_000,
     })

@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { type KubeApiServer, startKubeApiServer } from '@slotkeeper/testing'
-import { CLUSTER_CONTROLLER_RULES, NODES_RULES, OWN_NAMESPACE_RULES } from '../rbac.ts'
+import {
+  BACKUP_CONTROLLER_RULES,
+  CLUSTER_CONTROLLER_RULES,
+  NODES_RULES,
+  OWN_NAMESPACE_RULES,
+  OWN_POD_RULES,
+} from '../rbac.ts'
 import { readSources, root } from '../workspace.ts'
 import { kubectl, render, type Rendered, withKustomization } from '../kustomize.ts'
 
@@ -22,7 +28,11 @@ const folder = (path: string): string => join(root, 'deploy', path)
 const overlays = readdirSync(folder('overlays')).toSorted()
 const components = readdirSync(folder('components')).toSorted()
 const ours = 'ghcr.io/slotkeeper/slotkeeper'
-const account = 'system:serviceaccount:slotkeeper-system:slotkeeper-cluster-controller'
+/** What each controller may do in namespaces that it watches, everywhere, and in its own namespace. */
+const CONTROLLERS = [
+  ['cluster', { watched: CLUSTER_CONTROLLER_RULES, everywhere: NODES_RULES, own: OWN_NAMESPACE_RULES }],
+  ['backup', { watched: BACKUP_CONTROLLER_RULES, everywhere: [], own: [...OWN_NAMESPACE_RULES, ...OWN_POD_RULES] }],
+] as const
 let server: KubeApiServer
 
 const onServer = (args: readonly string[], input?: object): Promise<string> =>
@@ -84,7 +94,8 @@ const named = (objects: readonly Rendered[]) =>
   )
 
 /** What the service account may do in each namespace, besides asking what it may. */
-async function rightsIn(namespaces: readonly string[]): Promise<Readonly<Record<string, Rules>>> {
+async function rightsIn(controller: string, namespaces: readonly string[]): Promise<Readonly<Record<string, Rules>>> {
+  const account = `system:serviceaccount:slotkeeper-system:slotkeeper-${controller}-controller`
   const kind = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview' }
   const reviews = list(namespaces.map((namespace) => ({ ...kind, spec: { namespace } })))
   // It may not read the CRDs, which kubectl would validate by.
@@ -101,7 +112,7 @@ async function rightsIn(namespaces: readonly string[]): Promise<Readonly<Record<
 beforeAll(async () => {
   server = await startKubeApiServer()
   await onServer(['apply', '-k', folder('crds')])
-  await onServer(['wait', '--for=condition=Established', 'crd/redisclusters.slotkeeper.dev', '--timeout=30s'])
+  await onServer(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
   for (const name of ['shop', 'elsewhere']) await onServer(['create', 'namespace', name])
   await onServer(['apply', '-f', '-'], list(of(await render(folder('base')), 'Namespace')))
 })
@@ -159,7 +170,7 @@ describe.each(overlays)('overlay %s', (name) => {
 
   test('gives every controller the same memory, and no limit of CPU', () => {
     const controllers = containers(objects).filter(({ image }) => image.startsWith(ours))
-    expect(controllers).toHaveLength(1)
+    expect(controllers).toHaveLength(CONTROLLERS.length)
     for (const { resources } of controllers)
       expect(resources).toEqual({ requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '384Mi' } })
     for (const { resources } of containers(objects)) expect(resources.limits).not.toHaveProperty('cpu')
@@ -168,7 +179,7 @@ describe.each(overlays)('overlay %s', (name) => {
   test('has pods that a namespace with restricted pod security accepts, and asks for it itself', async () => {
     const [namespace] = of(objects, 'Namespace')
     expect(namespace?.metadata.labels?.['pod-security.kubernetes.io/enforce']).toBe('restricted')
-    expect((await dryRun(podsOf(objects))).match(/^pod\/\S+ serverside-applied/gm)).toHaveLength(2)
+    expect((await dryRun(podsOf(objects))).match(/^pod\/\S+ serverside-applied/gm)).toHaveLength(CONTROLLERS.length + 1)
     await expect(dryRun(podsOf(objects, { hostNetwork: true }))).rejects.toThrow(/violates PodSecurity "restricted/)
   })
 
@@ -207,17 +218,17 @@ describe.each(overlays)('overlay %s', (name) => {
     )
   })
 
-  test('grants what the controller declares, and nothing else', async () => {
+  test.each(CONTROLLERS)('grants what the %s controller declares, and nothing else', async (controller, rules) => {
     const rbac = of(objects, 'ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding')
     await onServer(['apply', '-f', '-'], list(rbac))
-    const everywhere = name === 'namespaced' ? [] : [...CLUSTER_CONTROLLER_RULES, ...NODES_RULES]
+    const everywhere = name === 'namespaced' ? [] : [...rules.watched, ...rules.everywhere]
     const wanted = {
       elsewhere: everywhere,
-      shop: name === 'namespaced' ? CLUSTER_CONTROLLER_RULES : everywhere,
-      'slotkeeper-system': [...everywhere, ...OWN_NAMESPACE_RULES],
+      shop: name === 'namespaced' ? rules.watched : everywhere,
+      'slotkeeper-system': [...everywhere, ...rules.own],
     }
     // The API server learns of new roles by a watch of its own.
-    const found = async () => byNamespace(await rightsIn(Object.keys(wanted)))
+    const found = async () => byNamespace(await rightsIn(controller, Object.keys(wanted)))
     await expect.poll(found, { timeout: 20_000 }).toEqual(byNamespace(wanted))
     await onServer(['delete', '-f', '-'], list(rbac))
   })
@@ -227,6 +238,7 @@ describe('the overlays among themselves', () => {
   test('local is default with the images and sizes of one machine', async () => {
     const [standard, local] = await Promise.all(['default', 'local'].map((name) => render(folder(`overlays/${name}`))))
     expect(differences(named(standard ?? []), named(local ?? []))).toEqual([
+      'Deployment/slotkeeper-system/slotkeeper-backup-controller.spec.template.spec.containers.0.image',
       'Deployment/slotkeeper-system/slotkeeper-cluster-controller.spec.template.spec.containers.0.image',
       'StatefulSet/slotkeeper-system/slotkeeper-nats.spec.volumeClaimTemplates.0.spec.resources.requests.storage',
     ])
@@ -238,12 +250,17 @@ describe('the overlays among themselves', () => {
     )
     const found = differences(named(standard ?? []), named(namespaced ?? []))
     expect(found.map((path) => path.replace(/env\.\d+$/, 'env')).toSorted()).toEqual([
+      'ClusterRole//slotkeeper-backup-controller',
       'ClusterRole//slotkeeper-cluster-controller',
       'ClusterRole//slotkeeper-cluster-controller-nodes',
+      'ClusterRoleBinding//slotkeeper-backup-controller',
       'ClusterRoleBinding//slotkeeper-cluster-controller',
       'ClusterRoleBinding//slotkeeper-cluster-controller-nodes',
+      'Deployment/slotkeeper-system/slotkeeper-backup-controller.spec.template.spec.containers.0.env',
       'Deployment/slotkeeper-system/slotkeeper-cluster-controller.spec.template.spec.containers.0.env',
+      'Role/shop/slotkeeper-backup-controller-watched',
       'Role/shop/slotkeeper-cluster-controller-watched',
+      'RoleBinding/shop/slotkeeper-backup-controller-watched',
       'RoleBinding/shop/slotkeeper-cluster-controller-watched',
     ])
     const watched = containers(namespaced ?? []).flatMap(({ env: variables = [] }) =>
@@ -252,12 +269,13 @@ describe('the overlays among themselves', () => {
         .flatMap(({ value = '' }) => value.split(',')),
     )
     const granted = of(namespaced ?? [], 'RoleBinding').map(({ metadata }) => metadata.namespace)
-    expect([...watched, 'slotkeeper-system'].toSorted()).toEqual(granted.toSorted())
+    const own = CONTROLLERS.map(() => 'slotkeeper-system')
+    expect([...watched, ...own].toSorted()).toEqual(granted.toSorted())
   })
 })
 
 describe('permissions', () => {
-  const rules = [...CLUSTER_CONTROLLER_RULES, ...NODES_RULES, ...OWN_NAMESPACE_RULES]
+  const rules = CONTROLLERS.flatMap(([, { watched, everywhere, own }]) => [...watched, ...everywhere, ...own])
 
   test('Secrets are read by name, never listed; nobody runs commands in pods; nothing is granted by a wildcard', () => {
     const verbs = rules.filter(({ resources }) => resources.includes('secrets')).flatMap((rule) => rule.verbs)

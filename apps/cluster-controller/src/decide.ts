@@ -1,6 +1,6 @@
 import { hash } from '@slotkeeper/annotation-hash'
 import { ANNOTATION, type Condition, defined, FINALIZER } from '@slotkeeper/api'
-import type { Decision, Input, Key } from '@slotkeeper/controller'
+import { type Decision, type Input, type Key, lettingGo } from '@slotkeeper/controller'
 import type { EventTrouble } from '@slotkeeper/controller-host'
 import { type ChangeContext, changes, type ClusterEvent, type ClusterStatus, withOperationId } from '@slotkeeper/events'
 import {
@@ -62,6 +62,9 @@ const UNTIL = '<time, at most an hour ahead, like 2026-01-31T12:00:00Z>'
 
 /** An operation that has not reached its end after this long is given up, and looked at anew. */
 const OPERATION_PATIENCE_MS = 15_000
+
+/** After this long a cluster goes whatever of its history could not be told. */
+const DELETION_PATIENCE_MS = 30_000
 
 /** PURE: diagnose -> nextState -> nextStatus -> changes -> plan. */
 export function decide(
@@ -340,15 +343,11 @@ function isHeld({ metadata }: ClusterObject): boolean {
   return metadata.finalizers?.includes(FINALIZER) === true
 }
 
-/** The finalizer goes when all is told, and what is told is on its way or spilled. */
 function releaseOf(object: ClusterObject, now: number): readonly AppCommand[] {
   const { status, metadata } = object
-  const told = (status as { readonly deleted?: boolean } | null)?.deleted === true
-  // The last events are given a moment to leave by themselves; then they are spilled. Nothing holds it up beyond 30 s.
-  const waitedMs = now - Date.parse(metadata.deletionTimestamp ?? '')
-  const ready = (status?.outbox.length ?? 0) === 0 || waitedMs > 2_000
-  const anyway = waitedMs > 30_000
-  if (!isHeld(object) || !(anyway || (told && ready))) return []
+  const isTold = (status as { readonly deleted?: boolean } | null)?.deleted === true
+  const how = lettingGo(object, { isTold, now, patienceMs: DELETION_PATIENCE_MS })
+  if (how === 'No' || !isHeld(object)) return []
   const { namespace, name, uid } = metadata
-  return [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {}, anyway }]
+  return [{ type: 'RemoveFinalizer', cluster: { namespace, name, uid }, ips: {}, anyway: how === 'Anyway' }]
 }

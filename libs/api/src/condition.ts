@@ -11,6 +11,48 @@ export type Condition = {
 /** What a controller says of one condition in one pass. */
 export type ConditionNow = Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>
 
+const EVENTS_DELIVERED = {
+  meaning: 'The oldest event that waits for the event store is younger than 30 s.',
+  reasons: ['Delivered', 'EventStoreDown', 'EventStoreTooOld', 'Refused'],
+  absentWhenFalse: false,
+} as const
+
+/** Every condition of a RedisBackup, in the same form. The reason of a failure is one of those that an agent has (docs/backups.md). */
+export const BACKUP_CONDITIONS = {
+  Ready: {
+    meaning: 'The backup is completed: it was read back and can be restored.',
+    reasons: ['Completed', 'Waiting', 'Streaming', 'Sealing', 'Failed', 'Deleting'],
+    absentWhenFalse: false,
+  },
+  Reconciling: {
+    meaning: 'It is under way, or waits for its cluster or its storage.',
+    reasons: ['Waiting', 'Streaming', 'Sealing', 'Deleting'],
+    absentWhenFalse: true,
+  },
+  Stalled: {
+    meaning: 'It was given up: status.reason says why. Create another one once that is mended.',
+    reasons: ['Failed'],
+    absentWhenFalse: true,
+  },
+  EventsDelivered: EVENTS_DELIVERED,
+} as const
+
+/** Every condition of a RedisBackupStorage, in the same form. */
+export const STORAGE_CONDITIONS = {
+  Ready: {
+    meaning: 'A small object was written there, read back, listed and deleted.',
+    reasons: ['Usable', 'Checking', 'Unusable', 'Deleting'],
+    absentWhenFalse: false,
+  },
+  Reconciling: { meaning: 'It is being tried.', reasons: ['Checking', 'Deleting'], absentWhenFalse: true },
+  Stalled: {
+    meaning: 'It did not serve, and is tried again each minute: status.reason and the message say what is missing.',
+    reasons: ['Unusable'],
+    absentWhenFalse: true,
+  },
+  EventsDelivered: EVENTS_DELIVERED,
+} as const
+
 /** Every condition of a RedisCluster with its closed set of reasons, when it is true, and whether False is left out. */
 export const CLUSTER_CONDITIONS = {
   Ready: {
@@ -66,11 +108,7 @@ export const CLUSTER_CONDITIONS = {
     reasons: ['Spread', 'Colocated'],
     absentWhenFalse: false,
   },
-  EventsDelivered: {
-    meaning: 'The oldest event that waits for the event store is younger than 30 s.',
-    reasons: ['Delivered', 'EventStoreDown', 'EventStoreTooOld', 'Refused'],
-    absentWhenFalse: false,
-  },
+  EventsDelivered: EVENTS_DELIVERED,
 } as const
 
 /**

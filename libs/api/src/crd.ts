@@ -1,9 +1,22 @@
 import { z } from 'zod'
 import { defined } from './defined.ts'
 import { GROUP, VERSION } from './meta.ts'
-import { redisClusterSpec, redisClusterStatus } from './redis-cluster.ts'
 
-type Schema = { [key: string]: unknown }
+/** A piece of a CustomResourceDefinition, as plain JSON. */
+export type Schema = { [key: string]: unknown }
+
+/** What a kind is, beside what all kinds have in common. */
+export type KindDefinition = {
+  readonly kind: string
+  readonly plural: string
+  readonly shortName: string
+  readonly columns: readonly Schema[]
+  readonly scale?: Schema
+  /** The longest name that an object may have, and what is named after it. */
+  readonly name: { readonly most: number; readonly why: string }
+  readonly spec: z.ZodType
+  readonly status: z.ZodType
+}
 
 const DROPPED = ['$schema', 'contentEncoding', 'propertyNames', 'examples', 'additionalItems']
 
@@ -60,36 +73,25 @@ function structural(schema: z.ZodType): Schema {
   return toStructural(z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' }))
 }
 
-const COLUMNS = [
-  { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
-  { name: 'State', type: 'string', jsonPath: '.status.state' },
-  { name: 'Shards', type: 'integer', jsonPath: '.status.readyShards' },
-  { name: 'Replicas', type: 'integer', jsonPath: '.spec.replicasPerShard' },
-  { name: 'Version', type: 'string', jsonPath: '.status.version', priority: 1 },
-  { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', priority: 1 },
-  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-]
-
-/** The CustomResourceDefinition of RedisCluster. */
-export function redisClusterCrd(): Schema {
+/** The CustomResourceDefinition of a kind. */
+export function crdOf({ kind, plural, shortName, columns, scale, name, spec, status }: KindDefinition): Schema {
   const nameRule = {
-    rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",
-    message:
-      'metadata.name: at most 40 lower case letters, digits and hyphens, beginning with a letter (Services and pods are named after it)',
+    rule: `self.metadata.name.matches('^[a-z]([-a-z0-9]{0,${name.most - 2}}[a-z0-9])?$')`,
+    message: `metadata.name: at most ${name.most} lower case letters, digits and hyphens, beginning with a letter (${name.why})`,
   }
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `redisclusters.${GROUP}` },
+    metadata: { name: `${plural}.${GROUP}` },
     spec: {
       group: GROUP,
       scope: 'Namespaced',
       names: {
-        kind: 'RedisCluster',
-        listKind: 'RedisClusterList',
-        plural: 'redisclusters',
-        singular: 'rediscluster',
-        shortNames: ['rdc'],
+        kind,
+        listKind: `${kind}List`,
+        plural,
+        singular: kind.toLowerCase(),
+        shortNames: [shortName],
         categories: ['slotkeeper'],
       },
       versions: [
@@ -97,15 +99,8 @@ export function redisClusterCrd(): Schema {
           name: VERSION,
           served: true,
           storage: true,
-          additionalPrinterColumns: COLUMNS,
-          subresources: {
-            status: {},
-            scale: {
-              specReplicasPath: '.spec.shards',
-              statusReplicasPath: '.status.shards',
-              labelSelectorPath: '.status.selector',
-            },
-          },
+          additionalPrinterColumns: columns,
+          subresources: { status: {}, ...(scale === undefined ? {} : { scale }) },
           schema: {
             openAPIV3Schema: {
               type: 'object',
@@ -115,8 +110,8 @@ export function redisClusterCrd(): Schema {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
                 metadata: { type: 'object' },
-                spec: structural(redisClusterSpec),
-                status: structural(redisClusterStatus),
+                spec: structural(spec),
+                status: structural(status),
               },
             },
           },

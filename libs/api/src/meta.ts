@@ -10,6 +10,8 @@ export const LABEL = {
   cluster: `${GROUP}/cluster`,
   shard: `${GROUP}/shard`,
   role: `${GROUP}/role`,
+  /** On Jobs and pods of agents: whose they are, as `backup.nightly` or `storage.archive`. */
+  agentOf: `${GROUP}/agent-of`,
   name: 'app.kubernetes.io/name',
   managedBy: 'app.kubernetes.io/managed-by',
 } as const
@@ -18,9 +20,14 @@ export const LABEL = {
 export const ANNOTATION = {
   specHash: `${GROUP}/spec-hash`,
   podHash: `${GROUP}/pod-hash`,
+  /** On the Job of an agent: what it is there for, as JSON. */
+  agent: `${GROUP}/agent`,
   /** A person gives up the data of shards: `<shards>@<RFC 3339 time, at most an hour ahead>` (SAFETY 21). */
   acceptDataLoss: `${GROUP}/accept-data-loss`,
 } as const
+
+/** The Secret with the users of a cluster's servers, and with the passwords of those that are ours. */
+export const internalSecretOf = (cluster: string): string => `${cluster}-internal`
 
 /** The finalizer that lets the last events of a deleted object be told. */
 export const FINALIZER = `${GROUP}/lifecycle`

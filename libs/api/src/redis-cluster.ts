@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { conditionsPart, runtimeParts } from './status-parts.ts'
 
 const quantity = z
   .string()
@@ -225,26 +226,6 @@ export const CATALOGUE: Readonly<Record<NonNullable<RedisClusterSpec['version']>
   'valkey-9.1': 'docker.io/valkey/valkey:9.1',
 }
 
-const condition = z.object({
-  type: z.string().max(64),
-  status: z.enum(['True', 'False', 'Unknown']),
-  reason: z.string().max(64),
-  message: z.string().max(1024),
-  observedGeneration: z.int().optional(),
-  lastTransitionTime: z.string().max(40),
-})
-
-const lifecycle = z
-  .object({ life: z.int(), seq: z.int(), published: z.int(), epoch: z.int(), holder: z.string().max(253) })
-  .meta({
-    'x-kubernetes-validations': [
-      {
-        rule: 'self.life > oldSelf.life || (self.life == oldSelf.life && self.seq >= oldSelf.seq && (self.epoch > oldSelf.epoch || (self.epoch == oldSelf.epoch && self.holder == oldSelf.holder)))',
-        message: 'status.lifecycle only goes forward: a write of a controller that lost its lease was refused',
-      },
-    ],
-  })
-
 /** The status of a RedisCluster as stored. */
 export const redisClusterStatus = z
   .object({
@@ -289,13 +270,8 @@ export const redisClusterStatus = z
     override: z
       .object({ value: z.string().max(256), shards: z.array(z.int()).max(200), until: z.string().max(40) })
       .optional(),
-    lifecycle: lifecycle.optional(),
-    outbox: z.array(passThrough).max(2048).optional(),
-    conditions: z
-      .array(condition)
-      .max(16)
-      .optional()
-      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
+    ...runtimeParts,
+    conditions: conditionsPart,
   })
   .meta({
     'x-kubernetes-validations': [

@@ -106,6 +106,9 @@ export const agentProgress = z.object({
 /** How far an agent is. */
 export type AgentProgress = z.infer<typeof agentProgress>
 
+/** Shards that one agent can report on in its last words. */
+export const MOST_SHARDS_AT_ONCE = 10
+
 /** The most bytes of a termination message (Kubernetes, container lifecycle). */
 export const REPORT_BYTES = 4_096
 

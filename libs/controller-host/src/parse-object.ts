@@ -22,6 +22,7 @@ export function parseObject<Spec, S extends Remembered>(
       resourceVersion: metadata.resourceVersion ?? '',
       generation: metadata.generation ?? 0,
       finalizers: metadata.finalizers ?? [],
+      ...(metadata.creationTimestamp === undefined ? {} : { creationTimestamp: metadata.creationTimestamp }),
       ...(metadata.deletionTimestamp === undefined ? {} : { deletionTimestamp: metadata.deletionTimestamp }),
       ...(metadata.annotations === undefined ? {} : { annotations: metadata.annotations }),
     },

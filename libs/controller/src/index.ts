@@ -1,5 +1,6 @@
 export type * from './contract.ts'
 export { InvariantError } from './errors.ts'
+export { lettingGo } from './letting-go.ts'
 export { outboxBounds } from './outbox.ts'
 export type { Unwritten } from './foreign-claim.ts'
 export type { PassReport, PassResult } from './run-pass.ts'

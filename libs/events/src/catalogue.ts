@@ -1,7 +1,10 @@
 import { z } from 'zod'
-import { clusterEventData, clusterEventTypes, type ClusterEventType } from './cluster-events.ts'
+import { backupEventExamples, storageEventExamples } from './backup-event-examples.ts'
+import { backupEventData, backupEventSentences } from './backup-events.ts'
+import { clusterEventData } from './cluster-events.ts'
 import { clusterEventExamples, clusterEventSentences } from './cluster-event-examples.ts'
-import { defaultPrefix } from './subject.ts'
+import { storageEventData, storageEventSentences } from './storage-events.ts'
+import { defaultPrefix, type EventKind } from './subject.ts'
 
 type FieldSchema = {
   readonly type?: string
@@ -11,10 +14,45 @@ type FieldSchema = {
 }
 type DataSchema = { readonly properties?: Readonly<Record<string, FieldSchema>>; readonly required?: readonly string[] }
 
+/** The events of one kind of objects. */
+type Chapter = {
+  readonly title: string
+  readonly kind: EventKind
+  readonly data: Readonly<Record<string, z.ZodType>>
+  readonly sentences: Readonly<Record<string, string>>
+  readonly examples: Readonly<Record<string, object>>
+}
+
+const chapters: readonly Chapter[] = [
+  {
+    title: 'Cluster',
+    kind: 'cluster',
+    data: clusterEventData,
+    sentences: clusterEventSentences,
+    examples: clusterEventExamples,
+  },
+  {
+    title: 'Backup',
+    kind: 'backup',
+    data: backupEventData,
+    sentences: backupEventSentences,
+    examples: backupEventExamples,
+  },
+  {
+    title: 'Storage of backups',
+    kind: 'storage',
+    data: storageEventData,
+    sentences: storageEventSentences,
+    examples: storageEventExamples,
+  },
+]
+
 /** JSON Schema of the data of every event, by CloudEvents type. */
 export const eventSchemas = (): Readonly<Record<string, object>> =>
   Object.fromEntries(
-    clusterEventTypes.map((type) => [ceType(type), z.toJSONSchema(clusterEventData[type], { io: 'input' })]),
+    chapters.flatMap(({ kind, data }) =>
+      Object.entries(data).map(([type, schema]) => [ceType(kind, type), z.toJSONSchema(schema, { io: 'input' })]),
+    ),
   )
 
 /** The catalogue of events as Markdown: for each its meaning, subject, data and an example. */
@@ -24,33 +62,40 @@ export const eventCatalogue = (): string =>
     '',
     'Generated from the schemas in `libs/events`. How to subscribe: [events.md](events.md).',
     '',
-    '## Cluster',
-    '',
-    '| event | told when |',
-    '|---|---|',
-    ...clusterEventTypes.map((type) => `| [${type}](#${type.toLowerCase()}) | ${clusterEventSentences[type]} |`),
-    '',
-    ...clusterEventTypes.flatMap(chapter),
+    ...chapters.flatMap(chapter),
   ].join('\n')
 
-const ceType = (type: ClusterEventType): string => `dev.slotkeeper.cluster.${type}.v1`
-
-const chapter = (type: ClusterEventType): readonly string[] => [
-  `### ${type}`,
+const chapter = ({ title, kind, data, sentences, examples }: Chapter): readonly string[] => [
+  `## ${title}`,
   '',
-  clusterEventSentences[type],
+  '| event | told when |',
+  '|---|---|',
+  ...Object.keys(data).map((type) => `| [${type}](#${anchor(kind, type)}) | ${sentences[type]} |`),
   '',
-  `Subject \`${defaultPrefix}.evt.cluster.<namespace>.<name>.${type}\`, type \`${ceType(type)}\`.`,
-  '',
-  '| field | type | meaning |',
-  '|---|---|---|',
-  ...fields(z.toJSONSchema(clusterEventData[type], { io: 'input' }) as DataSchema),
-  '',
-  '```json',
-  JSON.stringify(clusterEventExamples[type], null, 2),
-  '```',
-  '',
+  ...Object.entries(data).flatMap(([type, schema]) => [
+    `### ${heading(kind, type)}`,
+    '',
+    sentences[type] ?? '',
+    '',
+    `Subject \`${defaultPrefix}.evt.${kind}.<namespace>.<name>.${type}\`, type \`${ceType(kind, type)}\`.`,
+    '',
+    '| field | type | meaning |',
+    '|---|---|---|',
+    ...fields(z.toJSONSchema(schema, { io: 'input' }) as DataSchema),
+    '',
+    '```json',
+    JSON.stringify(examples[type], null, 2),
+    '```',
+    '',
+  ]),
 ]
+
+const ceType = (kind: EventKind, type: string): string => `dev.slotkeeper.${kind}.${type}.v1`
+
+// Names repeat from kind to kind, headings must not.
+const heading = (kind: EventKind, type: string): string => (kind === 'cluster' ? type : `${type} (${kind})`)
+const anchor = (kind: EventKind, type: string): string =>
+  kind === 'cluster' ? type.toLowerCase() : `${type.toLowerCase()}-${kind}`
 
 const fields = ({ properties = {}, required = [] }: DataSchema): readonly string[] =>
   Object.entries(properties).map(([name, field]) => {

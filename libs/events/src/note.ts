@@ -1,12 +1,16 @@
+import type { BackupEventType } from './backup-events.ts'
 import type { ClusterEventType } from './cluster-events.ts'
+import type { StorageEventType } from './storage-events.ts'
 
 /** An event in the words of a Kubernetes Event: for `kubectl describe`, beside the history and never instead of it. */
 export type EventNote = { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly note: string }
 
 type Data = Readonly<Record<string, unknown>>
 
-/** How each event shows in `kubectl describe`; null: it does not, because another line tells the same. */
-const grades: Readonly<Record<ClusterEventType, EventNote['type'] | null>> = {
+/** How an event shows in `kubectl describe`; null: it does not, because another line tells the same. */
+type Grade = EventNote['type'] | null
+
+const clusterGrades: Readonly<Record<ClusterEventType, Grade>> = {
   Accepted: 'Normal',
   Adopted: 'Normal',
   SpecChanged: 'Normal',
@@ -36,16 +40,51 @@ const grades: Readonly<Record<ClusterEventType, EventNote['type'] | null>> = {
   Deleted: 'Normal',
 }
 
+const backupGrades: Readonly<Record<BackupEventType, Grade>> = {
+  Accepted: 'Normal',
+  StateChanged: null,
+  Started: 'Normal',
+  ShardStreamed: 'Normal',
+  AttemptFailed: 'Warning',
+  Verified: null,
+  Completed: 'Normal',
+  Failed: 'Warning',
+  Expired: 'Normal',
+  DeletionStarted: 'Normal',
+  ObjectsDeleted: 'Normal',
+  ObjectsLeft: 'Warning',
+  Deleted: 'Normal',
+}
+
+const storageGrades: Readonly<Record<StorageEventType, Grade>> = {
+  Accepted: 'Normal',
+  BecameUsable: 'Normal',
+  BecameUnusable: 'Warning',
+  Deleted: 'Normal',
+}
+
+type Told = { readonly type: string; readonly data: Data }
+
+function noteBy(grades: Readonly<Record<string, Grade>>, { type, data }: Told): EventNote | null {
+  const note = typeof data['message'] === 'string' ? data['message'] : type
+  const grade = Object.hasOwn(grades, type) ? (grades[type] ?? null) : null
+  return grade === null ? null : { type: grade, reason: type, note }
+}
+
+/** What to write into a Kubernetes Event for an event of a backup; null for those that would only repeat another line. */
+export const backupNoteOf = (event: Told): EventNote | null => noteBy(backupGrades, event)
+
+/** What to write into a Kubernetes Event for an event of a storage. */
+export const storageNoteOf = (event: Told): EventNote | null => noteBy(storageGrades, event)
+
 /**
  * What to write into a Kubernetes Event for a committed event; null for those that would only repeat another line.
  * The reason of a condition that turned bad is the condition's own, so that it can be looked up.
  */
-export const noteOf = (event: { readonly type: string; readonly data: Data }): EventNote | null => {
+export const noteOf = (event: Told): EventNote | null => {
   const { type, data } = event
-  const note = typeof data['message'] === 'string' ? data['message'] : type
-  if (type === 'ConditionChanged') return conditionNote(data, note)
-  const grade = Object.hasOwn(grades, type) ? grades[type as ClusterEventType] : null
-  return grade === null ? null : { type: grade, reason: type, note }
+  if (type !== 'ConditionChanged') return noteBy(clusterGrades, event)
+  return conditionNote(data, typeof data['message'] === 'string' ? data['message'] : type)
 }
 
 const conditionNote = (data: Data, note: string): EventNote => {

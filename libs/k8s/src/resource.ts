@@ -35,6 +35,12 @@ export const leases = namespaced('coordination.k8s.io', 'v1', 'leases', 'Lease')
 export const events = namespaced('events.k8s.io', 'v1', 'events', 'Event')
 /** Our own clusters. */
 export const redisClusters = namespaced('slotkeeper.dev', 'v1beta1', 'redisclusters', 'RedisCluster')
+/** Our own storages of backups. */
+export const redisBackupStorages = namespaced('slotkeeper.dev', 'v1beta1', 'redisbackupstorages', 'RedisBackupStorage')
+/** Our own backups. */
+export const redisBackups = namespaced('slotkeeper.dev', 'v1beta1', 'redisbackups', 'RedisBackup')
+/** Jobs. */
+export const jobs = namespaced('batch', 'v1', 'jobs', 'Job')
 /** Nodes. */
 export const nodes: ResourceDescriptor = { group: '', version: 'v1', plural: 'nodes', kind: 'Node', namespaced: false }
 

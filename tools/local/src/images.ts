@@ -29,6 +29,9 @@ export const pauseImage = 'registry.k8s.io/pause:3.10'
 /** The image of NATS. */
 export const natsImage = 'docker.io/library/nats:2.15'
 
+/** The image of an S3 server with the bucket `backups`; what is stored in it goes with its pod. */
+export const s3Image = 'docker.io/versity/versitygw:v1.8.0'
+
 /** The image of all apps of Slotkeeper. */
 export const slotkeeperImage = 'ghcr.io/slotkeeper/slotkeeper:dev'
 
@@ -108,6 +111,19 @@ const natsRecipe = (tools: CompleteToolchain): Recipe => ({
   },
 })
 
+const s3Recipe = (tools: CompleteToolchain): Recipe => ({
+  name: s3Image,
+  key: tools.versitygw,
+  fill: async (root) => {
+    await copyFile(tools.versitygw, join(root, 'versitygw'))
+    // A folder is a bucket. Metadata beside the objects: not every file system of a container has attributes.
+    for (const folder of ['storage/data/backups', 'storage/meta', 'tmp'])
+      await mkdir(join(root, folder), { recursive: true })
+    const command = ['--port', ':7070', '--quiet', 'posix', '--sidecar', '/storage/meta', '/storage/data']
+    return { config: { entrypoint: ['/versitygw'], command }, owned: { storage: 999 } }
+  },
+})
+
 async function slotkeeperRecipe(log: Log, signal: AbortSignal): Promise<Recipe> {
   const parts = await slotkeeperParts(ownArchitecture(), log, signal)
   const hash = createHash('sha256').update(`${parts.libraries} ${process.version}`)
@@ -150,6 +166,7 @@ export async function ensureImages(
 ): Promise<readonly PackedImage[]> {
   const images = [await pack(pauseRecipe(tools), log, signal)]
   for (const name of Object.keys(serverRoots)) images.push(await serverImage(name as ServerName, log, signal))
-  images.push(await pack(natsRecipe(tools), log, signal), await packSlotkeeper(log, signal))
+  images.push(await pack(natsRecipe(tools), log, signal), await pack(s3Recipe(tools), log, signal))
+  images.push(await packSlotkeeper(log, signal))
   return images
 }

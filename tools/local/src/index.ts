@@ -1,6 +1,6 @@
 export { cacheDirectory } from './cache-directory.ts'
 export type { Forward } from './forwarder.ts'
-export { natsImage, serverImages, slotkeeperImage } from './images.ts'
+export { natsImage, s3Image, serverImages, slotkeeperImage } from './images.ts'
 export type { CutMode, PodSignal } from './inside/switchboard-inside.ts'
 export {
   attachPlatform,

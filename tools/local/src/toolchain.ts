@@ -15,7 +15,6 @@ export type Toolchain = {
   readonly ctr?: string
   readonly coredns?: string
   readonly natsServer?: string
-  /** The S3 server of tests; the platform does without. */
   readonly versitygw?: string
   readonly pause?: string
   readonly runcWrapper?: string
@@ -92,13 +91,13 @@ export async function ensureToolchain(
 }
 
 /** A toolchain with nothing missing that a platform runs. */
-export type CompleteToolchain = Required<Omit<Toolchain, 'versitygw'>>
+export type CompleteToolchain = Required<Toolchain>
 
 /** Gives the toolchain when the platform can run with it, and says what is missing otherwise. */
 export function completeToolchain(toolchain: Toolchain): CompleteToolchain {
-  const { kube, containerd, shim, ctr, coredns, natsServer, pause, runcWrapper, servers } = toolchain
-  if (!kube || !containerd || !shim || !ctr || !coredns || !natsServer || !pause || !runcWrapper) {
+  const { kube, containerd, shim, ctr, coredns, natsServer, versitygw, pause, runcWrapper, servers } = toolchain
+  const programs = { kube, containerd, shim, ctr, coredns, natsServer, versitygw, pause, runcWrapper }
+  if (Object.values(programs).includes(undefined))
     throw new Error('the toolchain is not complete. Remedy: make toolchain')
-  }
-  return { kube, containerd, shim, ctr, coredns, natsServer, pause, runcWrapper, servers }
+  return { ...(programs as Required<typeof programs>), servers } as CompleteToolchain
 }

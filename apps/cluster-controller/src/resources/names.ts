@@ -1,4 +1,4 @@
-import { LABEL } from '@slotkeeper/api'
+import { internalSecretOf, LABEL } from '@slotkeeper/api'
 
 /** Whose objects these are. */
 export type ClusterRef = { readonly namespace: string; readonly name: string; readonly uid: string }
@@ -15,7 +15,7 @@ export const nameOf = {
     `${cluster.name}-${shard}-${index}.${cluster.name}-nodes.${cluster.namespace}.svc`,
   members: (name: string): string => `${name}-members`,
   auth: (name: string): string => `${name}-auth`,
-  internal: (name: string): string => `${name}-internal`,
+  internal: internalSecretOf,
   connection: (name: string): string => `${name}-connection`,
 } as const
 

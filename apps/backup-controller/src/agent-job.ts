@@ -1,0 +1,148 @@
+import { ANNOTATION, internalSecretOf, LABEL, type RedisBackupStorageSpec } from '@slotkeeper/api'
+import {
+  type AgentOrder,
+  type AgentPlan,
+  type AgentStorage,
+  BACKUP_USER,
+  formatPlan,
+  SERVER_SECRETS,
+} from '@slotkeeper/backup'
+import type { KubeObject, OwnerReference } from '@slotkeeper/k8s'
+
+/** Where an agent tells how far it is. */
+export const PROGRESS_PORT = 8082
+
+const CREDENTIALS = '/etc/slotkeeper/credentials'
+const CA = '/etc/slotkeeper/ca'
+const KEYS = '/etc/slotkeeper/keys'
+const VOLUME = '/storage'
+const AGENT_UID = 65532
+/** What is left for the agent to say its last words after its own deadline. */
+const WORDS_SECONDS = 30
+
+/** What an agent's Job follows from. */
+export type JobRequest = {
+  readonly namespace: string
+  readonly owner: OwnerReference
+  /** As `backup.nightly`. */
+  readonly agentOf: string
+  readonly image: string
+  readonly storage: RedisBackupStorageSpec
+  /** The cluster whose servers it reads; null where it reads none. */
+  readonly cluster: string | null
+  readonly order: AgentOrder
+}
+
+type Mount = { readonly name: string; readonly path: string; readonly source: object }
+
+/** The Job of an agent: one pod, started once, with the Secrets that its task needs and no access to Kubernetes. */
+export function agentJob(request: JobRequest): KubeObject {
+  const { namespace, owner, agentOf, image, storage, order } = request
+  const { step, part, attempt } = order
+  const labels = { [LABEL.name]: 'slotkeeper', [LABEL.managedBy]: 'slotkeeper', [LABEL.agentOf]: agentOf }
+  const about = JSON.stringify({ step, ...(part === undefined ? {} : { part }), attempt })
+  const mounts = mountsOf(request)
+  const { serviceAccountName, resources, nodeSelector, tolerations } = storage.agent ?? {}
+  const pod = {
+    restartPolicy: 'Never',
+    terminationGracePeriodSeconds: 30,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
+    ...(nodeSelector === undefined ? {} : { nodeSelector }),
+    ...(tolerations === undefined ? {} : { tolerations }),
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: AGENT_UID,
+      runAsGroup: AGENT_UID,
+      fsGroup: AGENT_UID,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    containers: [
+      {
+        name: 'agent',
+        image,
+        imagePullPolicy: 'IfNotPresent',
+        command: ['/usr/local/bin/node', '/app/agent.mjs'],
+        env: [{ name: 'SLOTKEEPER_PLAN', value: formatPlan(planOf(request)) }],
+        ports: [{ name: 'progress', containerPort: PROGRESS_PORT }],
+        resources: resources ?? { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
+        volumeMounts: mounts.map(({ name, path }) => ({ name, mountPath: path, readOnly: name !== 'storage' })),
+      },
+    ],
+    volumes: mounts.map(({ name, source }) => ({ name, ...source })),
+  }
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name: order.job,
+      namespace,
+      labels,
+      annotations: { [ANNOTATION.agent]: about },
+      ownerReferences: [owner],
+    },
+    spec: {
+      backoffLimit: 0,
+      activeDeadlineSeconds: Math.ceil(order.deadlineMs / 1_000) + WORDS_SECONDS,
+      template: { metadata: { labels }, spec: pod },
+    },
+  }
+}
+
+function planOf({ storage, order }: JobRequest): AgentPlan {
+  const { encryption } = storage
+  return {
+    storage: placeOf(storage),
+    encryption: encryption === undefined ? null : { keys: KEYS, current: encryption.currentKey },
+    deadlineMs: order.deadlineMs,
+    progressPort: PROGRESS_PORT,
+    task: order.task,
+  }
+}
+
+function placeOf({ s3, filesystem }: RedisBackupStorageSpec): AgentStorage {
+  if (s3 === undefined) return { type: 'directory', path: `${VOLUME}/${filesystem?.path ?? ''}`.replace(/\/$/, '') }
+  const { endpoint, region, bucket, prefix, pathStyle, credentials, ca } = s3
+  return {
+    type: 's3',
+    region,
+    bucket,
+    prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
+    pathStyle,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(credentials === undefined ? {} : { credentials: CREDENTIALS }),
+    ...(ca === undefined ? {} : { ca: `${CA}/${ca.key}` }),
+  }
+}
+
+/** Secrets are optional here: the agent tells of one that is missing, where the pod would only wait. */
+function mountsOf({ storage: { s3, filesystem, encryption }, cluster }: JobRequest): readonly Mount[] {
+  const secret = (secretName: string, only?: string): object => ({
+    secret: {
+      secretName,
+      optional: true,
+      defaultMode: 0o440,
+      ...(only === undefined ? {} : { items: [{ key: only, path: only }] }),
+    },
+  })
+  const mounts: Mount[] = []
+  if (s3?.credentials !== undefined)
+    mounts.push({ name: 'credentials', path: CREDENTIALS, source: secret(s3.credentials.secretName) })
+  if (s3?.ca !== undefined) mounts.push({ name: 'ca', path: CA, source: secret(s3.ca.secretName, s3.ca.key) })
+  if (encryption !== undefined) mounts.push({ name: 'keys', path: KEYS, source: secret(encryption.secretName) })
+  if (cluster !== null) {
+    const source = secret(internalSecretOf(cluster), BACKUP_USER.passwordKey)
+    mounts.push({ name: 'server', path: SERVER_SECRETS, source })
+  }
+  if (filesystem !== undefined) {
+    const source = { persistentVolumeClaim: { claimName: filesystem.claimName } }
+    mounts.push({ name: 'storage', path: VOLUME, source })
+  }
+  return mounts
+}

@@ -1,0 +1,132 @@
+import { type AgentProgress, type AgentRun, type AgentStep, parseReport } from '@slotkeeper/backup'
+import { ANNOTATION, defined, LABEL } from '@slotkeeper/api'
+import type { KubeObject } from '@slotkeeper/k8s'
+
+/** What an agent's Job says of it. */
+export type CachedJob = {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly agentOf: string
+  readonly ownerUid: string
+  readonly about: { readonly step: AgentStep; readonly part?: number; readonly attempt: number } | null
+  readonly isOver: boolean
+  readonly isStopping: boolean
+}
+
+/** What is kept of an agent's pod. */
+export type CachedAgentPod = {
+  readonly namespace: string
+  readonly name: string
+  readonly agentOf: string
+  readonly jobUid: string
+  readonly phase: string
+  readonly ip?: string
+  readonly waitsFor?: string
+  /** Its last words. */
+  readonly words?: string
+}
+
+const STEPS: readonly string[] = ['store', 'seal', 'delete', 'check'] satisfies readonly AgentStep[]
+const STUCK = [
+  'CreateContainerConfigError',
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+]
+
+type Condition = { readonly type: string; readonly status: string; readonly message?: string }
+type JobStatus = { readonly conditions?: readonly Condition[] }
+type PodStatus = {
+  readonly phase?: string
+  readonly podIP?: string
+  readonly conditions?: readonly Condition[]
+  readonly containerStatuses?: readonly {
+    readonly state?: {
+      readonly waiting?: { readonly reason?: string; readonly message?: string }
+      readonly terminated?: { readonly message?: string }
+    }
+  }[]
+}
+
+/** What is kept of a Job. */
+export function projectJob({ metadata, ...object }: KubeObject): CachedJob {
+  const { conditions = [] } = (object['status'] ?? {}) as JobStatus
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    uid: metadata.uid ?? '',
+    agentOf: metadata.labels?.[LABEL.agentOf] ?? '',
+    ownerUid: metadata.ownerReferences?.find((one) => one.controller === true)?.uid ?? '',
+    about: aboutOf(metadata.annotations?.[ANNOTATION.agent]),
+    isOver: conditions.some(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed')),
+    isStopping: metadata.deletionTimestamp !== undefined,
+  }
+}
+
+function aboutOf(text: string | undefined): CachedJob['about'] {
+  try {
+    const about = JSON.parse(text ?? 'null') as CachedJob['about']
+    return about !== null && STEPS.includes(about.step) && Number.isInteger(about.attempt) ? about : null
+  } catch {
+    return null
+  }
+}
+
+/** What is kept of a pod. */
+export function projectAgentPod({ metadata, ...object }: KubeObject): CachedAgentPod {
+  const status = (object['status'] ?? {}) as PodStatus
+  const { phase = 'Pending', podIP } = status
+  return defined({
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    agentOf: metadata.labels?.[LABEL.agentOf] ?? '',
+    jobUid: metadata.ownerReferences?.find((one) => one.controller === true)?.uid ?? '',
+    phase,
+    ip: podIP,
+    waitsFor: phase === 'Pending' ? waitsFor(status) : undefined,
+    words: status.containerStatuses?.[0]?.state?.terminated?.message,
+  })
+}
+
+/** Why a pod does not start, where time alone may not cure it. */
+function waitsFor({ conditions = [], containerStatuses = [] }: PodStatus): string | undefined {
+  const unscheduled = conditions.find((one) => one.type === 'PodScheduled' && one.status === 'False')
+  if (unscheduled?.message !== undefined) return unscheduled.message
+  const waiting = containerStatuses[0]?.state?.waiting
+  return STUCK.includes(waiting?.reason ?? '') ? `its container: ${waiting?.message ?? waiting?.reason}` : undefined
+}
+
+/**
+ * The agents of one object, by their Jobs and pods.
+ *
+ * @param progress how far an agent is, by the uid of its Job
+ */
+export function agentRuns(
+  jobs: readonly CachedJob[],
+  pods: readonly CachedAgentPod[],
+  progress: ReadonlyMap<string, AgentProgress>,
+): readonly AgentRun[] {
+  return jobs.flatMap((job): readonly AgentRun[] => {
+    if (job.about === null) return []
+    const pod = pods.find((one) => one.jobUid === job.uid)
+    const isGone = pod === undefined ? job.isOver : pod.phase === 'Succeeded' || pod.phase === 'Failed'
+    const { name, uid, isStopping, about } = job
+    const so = progress.get(job.uid)
+    return [
+      {
+        job: name,
+        uid,
+        ...about,
+        // The words come with the end of the pod, which the Job may tell of before.
+        state: isGone ? 'ended' : 'running',
+        report: isGone ? parseReport(pod?.words) : null,
+        isStopping,
+        isGone,
+        ...(pod?.waitsFor === undefined ? {} : { waitsFor: pod.waitsFor }),
+        ...(so === undefined ? {} : { progress: so }),
+      },
+    ]
+  })
+}

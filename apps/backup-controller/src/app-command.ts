@@ -1,0 +1,20 @@
+import type { RedisBackupStorageSpec } from '@slotkeeper/api'
+import type { BackupCommand } from '@slotkeeper/backup'
+import type { Key } from '@slotkeeper/controller'
+
+/** Whose agents they are. */
+export type Owner = Key & { readonly uid: string; readonly kind: 'backup' | 'storage' }
+
+/** A command with everything that `act` needs to carry it out. */
+export type AppCommand = BackupCommand & {
+  readonly of: Owner
+  /** For RunAgent: where the agent reads and writes. */
+  readonly storage?: RedisBackupStorageSpec
+  /** For RunAgent: the cluster whose servers it reads. */
+  readonly cluster?: string
+  /** For RemoveFinalizer: what could not be spilled is given up. */
+  readonly anyway?: boolean
+}
+
+/** The label of an owner's agents. */
+export const agentOf = ({ kind, name }: Pick<Owner, 'kind' | 'name'>): string => `${kind}.${name}`

@@ -1,0 +1,83 @@
+import { GROUP, type RedisBackupSpec, type RedisBackupStorageSpec, VERSION } from '@slotkeeper/api'
+import { backupAllows } from '@slotkeeper/backup'
+import type { Controller } from '@slotkeeper/controller'
+import { type App, type Kind, type KindPorts, kindOf } from '@slotkeeper/controller-host'
+import {
+  type BackupEvent,
+  backupNoteOf,
+  type BackupStatus,
+  type StorageEvent,
+  storageNoteOf,
+  type StorageStatus,
+} from '@slotkeeper/events'
+import { redisBackups, redisBackupStorages } from '@slotkeeper/k8s'
+import { act, type ActPorts } from './act.ts'
+import type { AppCommand } from './app-command.ts'
+import { type BackupObject, parseBackup } from './backup-object.ts'
+import type { Config } from './config.ts'
+import { decideBackup, type ObservedBackup } from './decide-backup.ts'
+import { decideStorage, type ObservedStorage } from './decide-storage.ts'
+import type { Metrics } from '@slotkeeper/observability'
+import { tellLastBackups } from './last-backups.ts'
+import { observeBackup, observeStorage } from './observe.ts'
+import { ownImage } from './own-image.ts'
+import { ProgressMemory } from './progress.ts'
+import { SharedCaches } from './shared-caches.ts'
+import { parseStorage, type StorageObject } from './storage-object.ts'
+
+/** The process that looks after RedisBackups and RedisBackupStorages. */
+export const backupApp: App<Config> = {
+  name: 'backup-controller',
+  kinds: (host) => {
+    const { kube, objects, onProblem, config } = host
+    const ports = { objects, image: ownImage(objects, config) }
+    const caches = new SharedCaches({ kube, onProblem, namespaces: config.watchNamespaces })
+    return [storageKind(ports, caches, host.metrics), backupKind(ports, caches)]
+  },
+}
+
+type StorageController = Controller<RedisBackupStorageSpec, StorageStatus, ObservedStorage, AppCommand, StorageEvent>
+type BackupController = Controller<RedisBackupSpec, BackupStatus, ObservedBackup, AppCommand, BackupEvent>
+
+/** What `RemoveFinalizer` of both means to the runtime. */
+const ends = (command: AppCommand): 'No' | 'Anyway' | 'WhenSpilled' =>
+  command.type !== 'RemoveFinalizer' ? 'No' : command.anyway === true ? 'Anyway' : 'WhenSpilled'
+
+function storageKind(ports: ActPorts, caches: SharedCaches, metrics: Metrics): Kind {
+  const controller = ({ eventTrouble, onAccess }: KindPorts<StorageObject>): StorageController => ({
+    kind: { group: GROUP, version: VERSION, plural: redisBackupStorages.plural },
+    wakes: (wake, signal) => caches.follow('storage', { wake, onAccess }, signal),
+    observe: async (object, io) => {
+      const all = await caches.synced(io.signal, object.metadata.namespace)
+      tellLastBackups(metrics.lastBackup, all.backups.list())
+      return observeStorage(all, object)
+    },
+    decide: (input) => decideStorage(input, eventTrouble(input.object)),
+    // It has no state in which one of its few commands would be wrong; the finalizer goes only with the object.
+    allows: (state, { type }) => (type === 'RemoveFinalizer') === (state === 'Deleting') || type === 'StopAgent',
+    act: (command, io) => act(ports, command, io),
+    ends,
+  })
+  return kindOf({
+    resource: redisBackupStorages,
+    eventKind: 'storage',
+    parse: parseStorage,
+    noteOf: storageNoteOf,
+    controller,
+  })
+}
+
+function backupKind(ports: ActPorts, caches: SharedCaches): Kind {
+  const progress = new ProgressMemory()
+  const controller = ({ eventTrouble, onAccess }: KindPorts<BackupObject>): BackupController => ({
+    kind: { group: GROUP, version: VERSION, plural: redisBackups.plural },
+    wakes: (wake, signal) => caches.follow('backup', { wake, onAccess }, signal),
+    observe: async (object, io) =>
+      observeBackup(await caches.synced(io.signal, object.metadata.namespace), progress, object, io.signal),
+    decide: (input) => decideBackup(input, eventTrouble(input.object)),
+    allows: (state, command) => backupAllows(state, command.type),
+    act: (command, io) => act(ports, command, io),
+    ends,
+  })
+  return kindOf({ resource: redisBackups, eventKind: 'backup', parse: parseBackup, noteOf: backupNoteOf, controller })
+}

@@ -1,0 +1,153 @@
+import { LABEL } from '@slotkeeper/api'
+import type { Sibling, Source } from '@slotkeeper/backup'
+import type { Key } from '@slotkeeper/controller'
+import type { BackupStatus } from '@slotkeeper/events'
+import {
+  jobs,
+  type Kube,
+  type KubeObject,
+  pods,
+  redisBackups,
+  redisBackupStorages,
+  redisClusters,
+  type Reflector,
+  startReflector,
+} from '@slotkeeper/k8s'
+import { type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from './agent-runs.ts'
+import { sourceOf } from './source-of.ts'
+
+/** What is kept of a backup. */
+export type CachedBackup = Key & {
+  readonly uid: string
+  readonly cluster: string
+  readonly storage: string
+  /** Present once it is completed, and while nobody deletes it. */
+  readonly completed?: Sibling & { readonly bytes: number }
+}
+/** What is kept of a storage. */
+export type CachedStorage = Key & { readonly object: KubeObject }
+/** What is kept of a cluster. */
+export type CachedSource = Key & { readonly source: Source }
+
+/** Everything that is watched, for both kinds. */
+export type Caches = {
+  readonly backups: Reflector<CachedBackup>
+  readonly storages: Reflector<CachedStorage>
+  readonly sources: Reflector<CachedSource>
+  readonly jobs: Reflector<CachedJob>
+  readonly pods: Reflector<CachedAgentPod>
+  /** Resolves when everything in a namespace was listed once. */
+  synced(signal: AbortSignal, namespace: string): Promise<void>
+}
+
+/** What is done when something changes, by the kind that it concerns. */
+export type Wakes = Readonly<Record<'backup' | 'storage', (key: Key) => void>>
+
+type Options = {
+  readonly kube: Kube
+  readonly namespaces: readonly string[]
+  readonly wakes: Wakes
+  readonly onProblem: (error: unknown) => void
+  readonly onAccess: Readonly<Record<'backup' | 'storage', (namespace: string, allowed: boolean) => void>>
+}
+
+/** Starts the watches; every change wakes the backups and storages that it may concern. */
+export function startCaches(options: Options, signal: AbortSignal): Caches {
+  const { kube, namespaces, wakes, onProblem } = options
+  const scope = { kube, onProblem, ...(namespaces.length === 0 ? {} : { namespaces }) }
+  const agents = { ...scope, labelSelector: LABEL.agentOf, indexLabels: [LABEL.agentOf] }
+  const wakeOwner = ({ namespace, agentOf }: { readonly namespace: string; readonly agentOf: string }): void => {
+    const [kind, name = ''] = agentOf.split('.')
+    if (kind === 'backup') wakes.backup({ namespace, name })
+    else wakes.storage({ namespace, name })
+  }
+  const wakeThose = (which: (one: CachedBackup) => boolean): void => {
+    for (const { namespace, name } of backups.list().filter(which)) wakes.backup({ namespace, name })
+  }
+  const backups = startReflector<CachedBackup>(
+    {
+      ...scope,
+      resource: redisBackups,
+      project: projectBackup,
+      onAccess: options.onAccess.backup,
+      onChange: ({ object }) => {
+        wakes.backup(object)
+        wakes.storage({ namespace: object.namespace, name: object.storage })
+        // A newer one may be what an older one was kept for.
+        if (object.completed !== undefined)
+          wakeThose((one) => one.namespace === object.namespace && one.storage === object.storage)
+      },
+    },
+    signal,
+  )
+  const storages = startReflector<CachedStorage>(
+    {
+      ...scope,
+      resource: redisBackupStorages,
+      onAccess: options.onAccess.storage,
+      project: (object) => ({ ...keyIn(object), object }),
+      onChange: ({ object }) => {
+        wakes.storage(object)
+        wakeThose((one) => one.namespace === object.namespace && one.storage === object.name)
+      },
+    },
+    signal,
+  )
+  const sources = startReflector<CachedSource>(
+    {
+      ...scope,
+      resource: redisClusters,
+      project: (object) => ({ ...keyIn(object), source: sourceOf(object) }),
+      onChange: ({ object }) =>
+        wakeThose(
+          (one) => one.namespace === object.namespace && one.cluster === object.name && one.completed === undefined,
+        ),
+    },
+    signal,
+  )
+  const jobCache = startReflector<CachedJob>(
+    { ...agents, resource: jobs, project: projectJob, onChange: ({ object }) => wakeOwner(object) },
+    signal,
+  )
+  const podCache = startReflector<CachedAgentPod>(
+    { ...agents, resource: pods, project: projectAgentPod, onChange: ({ object }) => wakeOwner(object) },
+    signal,
+  )
+  const caches = { backups, storages, sources, jobs: jobCache, pods: podCache }
+  return { ...caches, synced: (stop, namespace) => allSynced(Object.values(caches), stop, namespace) }
+}
+
+async function allSynced(
+  all: readonly Pick<Reflector<unknown>, 'synced'>[],
+  signal: AbortSignal,
+  namespace: string,
+): Promise<void> {
+  await Promise.all(all.map((one) => one.synced(signal, namespace)))
+}
+
+const keyIn = ({ metadata }: KubeObject): Key => ({ namespace: metadata.namespace ?? '', name: metadata.name })
+
+function projectBackup(object: KubeObject): CachedBackup {
+  const { metadata } = object
+  const spec = object['spec'] as { readonly cluster: { readonly name: string }; readonly storageName: string }
+  const status = (object['status'] ?? {}) as Partial<BackupStatus>
+  return {
+    ...keyIn(object),
+    uid: metadata.uid ?? '',
+    cluster: spec.cluster.name,
+    storage: spec.storageName,
+    ...completedPart(object, status),
+  }
+}
+
+/** What a completed backup is to others: one that is being deleted is none to rely on. */
+export function completedPart(
+  { metadata }: KubeObject,
+  status: Partial<BackupStatus>,
+): Pick<CachedBackup, 'completed'> {
+  const { state, endedAt, cluster, bytes = 0, expired } = status
+  if (state !== 'Completed' || endedAt === undefined || cluster === undefined) return {}
+  if (metadata.deletionTimestamp !== undefined || expired !== undefined) return {}
+  const { uid = '', name } = metadata
+  return { completed: { uid, name, clusterUid: cluster.uid, endedAt, bytes } }
+}

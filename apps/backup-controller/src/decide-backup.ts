@@ -1,0 +1,84 @@
+import { FINALIZER } from '@slotkeeper/api'
+import { type BackupCase, backupMetaOf, type BackupState, nextBackup, planBackup } from '@slotkeeper/backup'
+import type { Decision, Input } from '@slotkeeper/controller'
+import type { EventTrouble } from '@slotkeeper/controller-host'
+import { backupChanges, type BackupEvent, type BackupStatus } from '@slotkeeper/events'
+import type { AppCommand } from './app-command.ts'
+import type { BackupObject } from './backup-object.ts'
+import { conditionsOf } from './conditions.ts'
+import { failuresInWords } from './failures-in-words.ts'
+import { release } from './release.ts'
+
+/** What is seen of a backup. */
+export type ObservedBackup = Pick<BackupCase, 'source' | 'storage' | 'runs' | 'siblings'>
+
+/** Above what a deletion may take at most: after this it goes whatever could not be told. */
+const DELETION_PATIENCE_MS = 1_200_000
+const LOOK_MS = { Waiting: 10_000, Streaming: 2_000, Sealing: 2_000, Completed: 60_000, Failed: 60_000, Deleting: 500 }
+
+/** PURE: what became of the agents -> state -> next status -> events -> commands. */
+export function decideBackup(
+  { object, observed, failures, now }: Input<BackupObject, ObservedBackup>,
+  eventTrouble: EventTrouble | null,
+): Decision<BackupStatus, AppCommand, BackupEvent> {
+  const {
+    namespace,
+    name,
+    uid,
+    generation,
+    creationTimestamp = '',
+    deletionTimestamp,
+    finalizers = [],
+  } = object.metadata
+  const hasFinalizer = finalizers.includes(FINALIZER)
+  const given: BackupCase = {
+    backup: {
+      namespace,
+      name,
+      uid,
+      hasFinalizer,
+      createdAt: Date.parse(creationTimestamp),
+      ...(deletionTimestamp === undefined ? {} : { deletionAt: Date.parse(deletionTimestamp) }),
+    },
+    spec: object.spec,
+    status: object.status,
+    ...observed,
+    trouble: failuresInWords(failures),
+    now,
+  }
+  const { status: next, finding } = nextBackup(given)
+  const state = next.state as BackupState
+  const { lifecycle: _lifecycle, outbox: _outbox, ...kept } = next as BackupStatus & { lifecycle?: 0; outbox?: 0 }
+  const message = next.message ?? given.trouble ?? backupMetaOf(state).sentence
+  const status: BackupStatus = {
+    ...kept,
+    observedGeneration: generation,
+    conditions: conditionsOf({
+      before: object.status?.conditions ?? [],
+      state,
+      message,
+      generation,
+      now,
+      trouble: eventTrouble,
+      isReady: state === 'Completed',
+      isStalled: state === 'Failed',
+    }),
+  }
+  const { cluster, storageName, consistency } = object.spec
+  const events = backupChanges(object.status, status, { cluster: cluster.name, storage: storageName, consistency })
+  const of = { kind: 'backup', namespace, name, uid } as const
+  const extra = observed.storage === null ? {} : { storage: observed.storage.spec }
+  const commands = planBackup(given, status).map((command): AppCommand => ({
+    ...command,
+    of,
+    ...(command.type === 'RunAgent' ? extra : {}),
+    ...(command.type === 'RunAgent' && command.step === 'store' ? { cluster: cluster.name } : {}),
+  }))
+  return {
+    findings: finding === 'Sound' ? [] : [{ type: finding, about: name, message }],
+    status,
+    events,
+    commands: [...commands, ...release(object, of, now, DELETION_PATIENCE_MS)],
+    lookAgainInMs: LOOK_MS[state],
+  }
+}

@@ -1,0 +1,68 @@
+import { FINALIZER } from '@slotkeeper/api'
+import { nextCheckAt, nextStorage, planStorage, STORAGE_STATES, type StorageCase } from '@slotkeeper/backup'
+import type { Decision, Input } from '@slotkeeper/controller'
+import type { EventTrouble } from '@slotkeeper/controller-host'
+import { storageChanges, type StorageEvent, type StorageStatus } from '@slotkeeper/events'
+import type { AppCommand } from './app-command.ts'
+import { conditionsOf } from './conditions.ts'
+import { failuresInWords } from './failures-in-words.ts'
+import { release } from './release.ts'
+import { type StorageObject, whereIs } from './storage-object.ts'
+
+/** What is seen of a storage. */
+export type ObservedStorage = Pick<StorageCase, 'runs' | 'backups'>
+
+const DELETION_PATIENCE_MS = 30_000
+const LOOK_MS = { least: 500, most: 60_000 } as const
+
+/** PURE: what became of the agent that tries it -> next status -> events -> commands. */
+export function decideStorage(
+  { object, observed, failures, now }: Input<StorageObject, ObservedStorage>,
+  eventTrouble: EventTrouble | null,
+): Decision<StorageStatus, AppCommand, StorageEvent> {
+  const { namespace, name, uid, generation, deletionTimestamp, finalizers = [] } = object.metadata
+  const hasFinalizer = finalizers.includes(FINALIZER)
+  const given: StorageCase = {
+    storage: {
+      namespace,
+      name,
+      uid,
+      generation,
+      hasFinalizer,
+      ...(deletionTimestamp === undefined ? {} : { deletionAt: Date.parse(deletionTimestamp) }),
+    },
+    status: object.status,
+    ...observed,
+    trouble: failuresInWords(failures),
+    now,
+  }
+  const next = nextStorage(given)
+  const { lifecycle: _lifecycle, outbox: _outbox, ...kept } = next as StorageStatus & { lifecycle?: 0; outbox?: 0 }
+  const state = next.state as keyof typeof STORAGE_STATES
+  const message = next.message ?? STORAGE_STATES[state]
+  const status: StorageStatus = {
+    ...kept,
+    observedGeneration: generation,
+    conditions: conditionsOf({
+      before: object.status?.conditions ?? [],
+      state,
+      message,
+      generation,
+      now,
+      trouble: eventTrouble,
+      isReady: state === 'Usable' && next.checkedGeneration === generation,
+      isStalled: state === 'Unusable',
+    }),
+  }
+  const of = { kind: 'storage', namespace, name, uid } as const
+  const commands = planStorage(given, status).map((command): AppCommand => ({ ...command, of, storage: object.spec }))
+  const waits = observed.runs.some((one) => one.state === 'running')
+  const dueInMs = nextCheckAt(given, status) - now
+  return {
+    findings: state === 'Usable' ? [] : [{ type: state, about: name, message }],
+    status,
+    events: storageChanges(object.status, status, whereIs(object.spec)),
+    commands: [...commands, ...release(object, of, now, DELETION_PATIENCE_MS)],
+    lookAgainInMs: waits ? LOOK_MS.most : Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, dueInMs)),
+  }
+}

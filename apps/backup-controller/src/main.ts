@@ -1,0 +1,5 @@
+import { runHost } from '@slotkeeper/controller-host'
+import { backupApp } from './backup-app.ts'
+import { readConfig } from './config.ts'
+
+await runHost(backupApp, readConfig(process.env))

@@ -1,0 +1,68 @@
+import { LABEL, redisBackupStorageSpec } from '@slotkeeper/api'
+import type { AgentRun, StorageView } from '@slotkeeper/backup'
+import type { StorageStatus } from '@slotkeeper/events'
+import { agentRuns } from './agent-runs.ts'
+import { agentOf, type Owner } from './app-command.ts'
+import type { BackupObject } from './backup-object.ts'
+import type { Caches, CachedStorage } from './caches.ts'
+import type { ObservedBackup } from './decide-backup.ts'
+import type { ObservedStorage } from './decide-storage.ts'
+import type { ProgressMemory } from './progress.ts'
+import type { StorageObject } from './storage-object.ts'
+
+/** Looks at everything that a decision about a backup depends on. */
+export async function observeBackup(
+  caches: Caches,
+  progress: ProgressMemory,
+  { metadata, spec, status }: BackupObject,
+  signal: AbortSignal,
+): Promise<ObservedBackup> {
+  const { namespace, name, uid } = metadata
+  const pods = caches.pods.byLabel(LABEL.agentOf, agentOf({ kind: 'backup', name }), namespace)
+  const isStreaming = status?.state === 'Streaming'
+  const so = isStreaming ? await progress.look(pods, Date.now(), signal) : new Map()
+  progress.keepOnly((jobUid) => caches.pods.list().some((pod) => pod.jobUid === jobUid))
+  const storage = caches.storages.get(namespace, spec.storageName)
+  const siblings = caches.backups
+    .list(namespace)
+    .filter((one) => one.storage === spec.storageName && one.uid !== uid)
+    .flatMap((one) => one.completed ?? [])
+  return {
+    source: caches.sources.get(namespace, spec.cluster.name)?.source ?? null,
+    storage: storage === undefined ? null : viewOf(storage),
+    runs: runsOf(caches, { kind: 'backup', namespace, name, uid }, so),
+    siblings,
+  }
+}
+
+/** Looks at everything that a decision about a storage depends on. */
+export function observeStorage(caches: Caches, { metadata }: StorageObject): ObservedStorage {
+  const { namespace, name, uid } = metadata
+  return {
+    runs: runsOf(caches, { kind: 'storage', namespace, name, uid }, new Map()),
+    backups: caches.backups
+      .list(namespace)
+      .filter((one) => one.storage === name)
+      .flatMap((one) => one.completed ?? []),
+  }
+}
+
+function runsOf(caches: Caches, owner: Owner, progress: Parameters<typeof agentRuns>[2]): readonly AgentRun[] {
+  const { namespace, uid } = owner
+  const jobs = caches.jobs.byLabel(LABEL.agentOf, agentOf(owner), namespace).filter((one) => one.ownerUid === uid)
+  return agentRuns(jobs, caches.pods.byLabel(LABEL.agentOf, agentOf(owner), namespace), progress)
+}
+
+/** A storage is usable once the present spec of it was tried and served. */
+function viewOf({ object }: CachedStorage): StorageView | null {
+  const spec = redisBackupStorageSpec.safeParse(object['spec'])
+  if (!spec.success || object.metadata.deletionTimestamp !== undefined) return null
+  const { conditions = [], checkedGeneration } = (object['status'] ?? {}) as Partial<StorageStatus>
+  const ready = conditions.find((one) => one.type === 'Ready')
+  const isTried = checkedGeneration === object.metadata.generation
+  return {
+    usable: isTried && ready?.status === 'True',
+    message: isTried ? (ready?.message ?? '') : 'it is being tried',
+    spec: spec.data,
+  }
+}

@@ -1,0 +1,20 @@
+import { type CallIo, type Objects, pods } from '@slotkeeper/k8s'
+import type { Config } from './config.ts'
+
+/**
+ * The image of agents: the one that is set, or that of this process's own pod, so that whoever sets the image of the
+ * controller has set that of its agents. It is asked for once.
+ */
+export function ownImage(objects: Objects, config: Config): (io: CallIo) => Promise<string> {
+  const { SLOTKEEPER_IMAGE: set, SLOTKEEPER_NAMESPACE: namespace, SLOTKEEPER_POD_NAME: name } = config
+  let known = set
+  return async (io) => {
+    if (known !== undefined) return known
+    const pod = await objects.get(pods, { namespace, name }, io)
+    const spec = pod?.['spec'] as { readonly containers?: readonly { readonly image?: string }[] } | undefined
+    known = spec?.containers?.[0]?.image
+    if (known === undefined)
+      throw new Error(`the pod ${namespace}/${name} is not ours: set SLOTKEEPER_IMAGE to the image that agents run`)
+    return known
+  }
+}

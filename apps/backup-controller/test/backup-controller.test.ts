@@ -1,0 +1,173 @@
+import type { AgentReport } from '@slotkeeper/backup'
+import { redisBackups, redisBackupStorages, redisClusters } from '@slotkeeper/k8s'
+import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
+import { until } from '@slotkeeper/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PlayedCluster } from './played-cluster.ts'
+
+const NODE = '0123456789abcdef0123456789abcdef01234567'
+let cluster: PlayedCluster
+
+const done = (report: object): AgentReport => ({ result: 'Done', done: report as never })
+const served = done({ task: 'CheckStorage', ok: true, missingPermissions: [], faults: [], keepsFirst: true, swept: 0 })
+const slots = evenRanges(3).map((range) => formatRanges([range]))
+
+/** What the agent of a shard would say. */
+const stored = (shard: number): AgentReport =>
+  done({
+    task: 'StoreShards',
+    heldMs: 0,
+    attempt: 'abcdef01',
+    shards: [
+      {
+        shard,
+        record: `shop/nightly/uid/shard-${shard}-abcdef01.json`,
+        object: `shop/nightly/uid/shard-${shard}-abcdef01.rdb`,
+        bytes: 100,
+        sha256: 'a'.repeat(64),
+        keys: 10,
+        slots: slots[shard],
+        offset: 7,
+        takenFrom: `orders-${shard}-1`,
+        role: 'replica',
+        rdb: { format: 'valkey', version: 80 },
+      },
+    ],
+  })
+
+const sealed = (): AgentReport =>
+  done({
+    task: 'SealBackup',
+    manifest: 'shop/nightly/uid/manifest',
+    sha256: 'b'.repeat(64),
+    bytes: 300,
+    keys: 30,
+    expiring: 0,
+    endedAt: new Date().toISOString(),
+  })
+
+const topology = slots.map((its, shard) => ({
+  shard,
+  slots: its,
+  primary: `orders-${shard}-0`,
+  nodes: { [`orders-${shard}-0`]: NODE, [`orders-${shard}-1`]: NODE.replace('0', 'f') },
+  addresses: { [`orders-${shard}-0`]: '10.0.0.1', [`orders-${shard}-1`]: '10.0.0.2' },
+  attached: [`orders-${shard}-1`],
+}))
+const ready = (status: 'True' | 'False') => ({
+  state: 'Healthy',
+  version: '9.1.2',
+  formedAt: '2026-11-22T10:00:00Z',
+  topology,
+  conditions: [
+    { type: 'Ready', status, reason: 'So', message: 'a shard is down', lastTransitionTime: '2026-11-22T10:00:00Z' },
+  ],
+})
+
+beforeAll(async () => {
+  cluster = await PlayedCluster.start()
+  const encryption = { secretName: 'keys', currentKey: 'first' }
+  const s3 = { bucket: 'backups', credentials: { secretName: 'credentials' } }
+  await cluster.create(redisBackupStorages, 'archive', { s3, encryption })
+  await cluster.create(redisClusters, 'orders', { shards: 3, version: 'valkey-9.1' })
+  await cluster.tell(redisClusters, 'orders', ready('False'))
+}, 120_000)
+
+afterAll(() => cluster?.stop())
+
+const backup = (name: string): Promise<unknown> =>
+  cluster.create(redisBackups, name, { cluster: { name: 'orders' }, storageName: 'archive' })
+
+describe('a storage', () => {
+  test('is tried by an agent that a restricted namespace takes, and that is told no secret', async () => {
+    const job = await cluster.jobNamed('-check-1-1')
+    const plan = cluster.planOf(job)
+    expect(plan).toMatchObject({
+      storage: { type: 's3', bucket: 'backups', credentials: '/etc/slotkeeper/credentials' },
+      encryption: { keys: '/etc/slotkeeper/keys', current: 'first' },
+      task: { type: 'CheckStorage' },
+    })
+    expect(job.spec.template.spec).toMatchObject({ automountServiceAccountToken: false, restartPolicy: 'Never' })
+    await cluster.end(job, served)
+    expect(await cluster.sees(redisBackupStorages, 'archive', 'Usable')).toMatchObject({ checks: 1, keepsFirst: true })
+    expect(await cluster.told('storage', 'archive')).toEqual(['Accepted', 'BecameUsable'])
+  })
+
+  test.each([
+    [
+      'both places',
+      { s3: { bucket: 'backups' }, filesystem: { claimName: 'archive' } },
+      /exactly one of s3 and filesystem/,
+    ],
+    ['none', {}, /exactly one of s3 and filesystem/],
+    ['certificates of nobody', { s3: { bucket: 'backups', ca: { secretName: 'ca' } } }, /begins with https/],
+  ])('that names %s is refused with the field', async (_what, spec, message) => {
+    await expect(cluster.create(redisBackupStorages, 'wrong', spec)).rejects.toThrow(message)
+  })
+})
+
+describe('a backup', () => {
+  test('waits for its cluster, then is stored shard by shard by agents that know their servers, and sealed', async () => {
+    await backup('nightly')
+    expect(await cluster.sees(redisBackups, 'nightly', 'Waiting')).toMatchObject({
+      reason: 'SourceNotReady',
+      message: 'orders is not ready: a shard is down',
+    })
+    await cluster.tell(redisClusters, 'orders', ready('True'))
+    for (const shard of [0, 1, 2]) {
+      const job = await cluster.jobNamed(`-store-${shard}-1`)
+      expect(cluster.planOf(job).task).toMatchObject({
+        type: 'StoreShards',
+        username: 'slotkeeper-backup',
+        shards: [{ shard, primary: { pod: `orders-${shard}-0`, host: '10.0.0.1', nodeId: NODE } }],
+      })
+      await cluster.end(
+        job,
+        shard === 1 ? { result: 'Failed', fault: 'ServerUnreachable', message: 'gone' } : stored(shard),
+      )
+    }
+    // The controller dies, and the next one goes on.
+    await cluster.restart()
+    await cluster.end(await cluster.jobNamed('-store-1-2'), stored(1))
+    await cluster.end(await cluster.jobNamed('-seal-1'), sealed())
+    expect(await cluster.sees(redisBackups, 'nightly', 'Completed')).toMatchObject({ keys: 30, bytes: 300 })
+    const ages = await until('its age is measured', 30_000, async () => {
+      const { values } = await cluster.metrics.lastBackup.get()
+      return values.length > 0 ? values : undefined
+    })
+    expect(ages.map((one) => one.labels)).toEqual([{ namespace: 'shop', cluster: 'orders', storage: 'archive' }])
+    await until('all is told', 30_000, async () =>
+      (await cluster.told('backup', 'nightly')).at(-1) === 'StateChanged' ? true : undefined,
+    )
+    const told = await cluster.told('backup', 'nightly')
+    expect(told.filter((type) => type === 'ShardStreamed')).toHaveLength(3)
+    expect(told.filter((type) => type === 'AttemptFailed')).toHaveLength(1)
+    expect(told.slice(-3)).toEqual(['Verified', 'Completed', 'StateChanged'])
+  })
+
+  test('its objects are deleted before it goes', async () => {
+    await cluster.remove(redisBackups, 'nightly')
+    const job = await cluster.jobNamed('-delete-1')
+    expect(cluster.planOf(job).task).toMatchObject({ type: 'DeleteBackup', backup: { name: 'nightly' } })
+    expect(await cluster.find(redisBackups, 'nightly')).not.toBeNull()
+    await cluster.end(job, done({ task: 'DeleteBackup', objects: 4 }))
+    await until('it is gone', 60_000, async () =>
+      (await cluster.find(redisBackups, 'nightly')) === null ? true : undefined,
+    )
+    await until('its last event', 30_000, async () =>
+      (await cluster.told('backup', 'nightly')).at(-1) === 'Deleted' ? true : undefined,
+    )
+  })
+
+  test('never changes once it is there', async () => {
+    await backup('fixed')
+    const spec = { cluster: { name: 'other' }, storageName: 'archive' }
+    await expect(cluster.create(redisBackups, 'fixed', spec)).rejects.toThrow(/exists/)
+  })
+})
+
+test('no log line holds a plan, and no pass breaks a law', () => {
+  expect(cluster.lines.length).toBeGreaterThan(10)
+  expect(cluster.lines.filter((line) => /InvariantBroken|is not allowed in state/.test(line))).toEqual([])
+  expect(cluster.lines.join('\n')).not.toContain('/etc/slotkeeper/credentials')
+})

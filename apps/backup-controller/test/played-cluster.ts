@@ -1,0 +1,176 @@
+import { join } from 'node:path'
+import { run } from '@slotkeeper/controller-host'
+import {
+  connectKube,
+  jobs,
+  type Kube,
+  type KubeObject,
+  leases,
+  type Objects,
+  objectsOf,
+  pods,
+  type ResourceDescriptor,
+} from '@slotkeeper/k8s'
+import { type AgentPlan, agentPlan, type AgentReport } from '@slotkeeper/backup'
+import { connectNats, createEventStore } from '@slotkeeper/nats'
+import { createLogger, createMetrics } from '@slotkeeper/observability'
+import {
+  kubectl,
+  type KubeApiServer,
+  type NatsServer,
+  startKubeApiServer,
+  startNatsServer,
+  until,
+} from '@slotkeeper/testing'
+import { backupApp } from '../src/backup-app.ts'
+import { readConfig } from '../src/config.ts'
+
+const PATIENCE_MS = 60_000
+const NAMESPACE = 'shop'
+const CRDS = join(import.meta.dirname, '../../../deploy/crds')
+
+type Job = {
+  readonly metadata: { readonly uid: string; readonly name: string }
+  readonly spec: {
+    readonly template: { readonly metadata: { readonly labels: Record<string, string> }; readonly spec: PodSpec }
+  }
+}
+type PodSpec = { readonly containers: readonly { readonly env: readonly { readonly value: string }[] }[] }
+
+type Servers = { readonly api: KubeApiServer; readonly nats: NatsServer }
+
+/** A real API server and event store, with the controller running; what Kubernetes would do with Jobs is done by hand. */
+export class PlayedCluster {
+  /** What the controller logged. */
+  readonly lines: string[] = []
+  readonly metrics = createMetrics()
+  readonly #servers: Servers
+  readonly #kube: Kube
+  readonly #objects: Objects
+  readonly #stop = new AbortController()
+  readonly #io = { signal: this.#stop.signal }
+  #stopController: () => Promise<void> = () => Promise.resolve()
+
+  private constructor(servers: Servers) {
+    this.#servers = servers
+    this.#kube = connectKube({ kubeconfigPath: servers.api.kubeconfig })
+    this.#objects = objectsOf(this.#kube)
+  }
+
+  static async start(): Promise<PlayedCluster> {
+    const cluster = new PlayedCluster({ api: await startKubeApiServer(), nats: await startNatsServer() })
+    const { api } = cluster.#servers
+    await kubectl(api, 'apply', '-k', CRDS)
+    await kubectl(api, 'wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s')
+    await kubectl(api, 'create', 'namespace', NAMESPACE)
+    await kubectl(api, 'label', 'namespace', NAMESPACE, 'pod-security.kubernetes.io/enforce=restricted')
+    await kubectl(api, '-n', NAMESPACE, 'create', 'serviceaccount', 'default')
+    // Given back by whoever led before: nobody is waited for.
+    const spec = { holderIdentity: '', leaseDurationSeconds: 15 }
+    const metadata = { namespace: 'default', name: 'slotkeeper-backup-controller' }
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec }
+    await cluster.#objects.create(leases, lease, cluster.#io)
+    cluster.#run()
+    return cluster
+  }
+
+  #run(): void {
+    const mine = new AbortController()
+    const env = {
+      SLOTKEEPER_NAMESPACE: 'default',
+      SLOTKEEPER_NATS_URL: this.#servers.nats.url,
+      SLOTKEEPER_IMAGE: 'slotkeeper:test',
+      KUBECONFIG: this.#servers.api.kubeconfig,
+    }
+    const running = run(backupApp, {
+      config: readConfig(env),
+      log: createLogger({ level: 'debug', name: 'test', write: (line) => this.lines.push(line) }),
+      metrics: this.metrics,
+      holder: `holder-${Math.random()}`,
+      signal: mine.signal,
+    })
+    this.#stopController = async () => {
+      mine.abort()
+      await running
+    }
+  }
+
+  /** Ends the controller, and starts another. */
+  async restart(): Promise<void> {
+    await this.#stopController()
+    this.#run()
+  }
+
+  async stop(): Promise<void> {
+    await this.#stopController()
+    this.#stop.abort()
+    await this.#kube.close()
+    await Promise.all([this.#servers.nats.stop(), this.#servers.api.stop()])
+  }
+
+  find(resource: ResourceDescriptor, name: string): Promise<KubeObject | null> {
+    return this.#objects.get(resource, { namespace: NAMESPACE, name }, this.#io)
+  }
+
+  create(resource: ResourceDescriptor, name: string, spec: object): Promise<KubeObject> {
+    const { group, version, kind } = resource
+    const object = { apiVersion: `${group}/${version}`, kind, metadata: { name, namespace: NAMESPACE }, spec }
+    return this.#objects.create(resource, object, this.#io)
+  }
+
+  /** Writes a status, as another controller would. */
+  async tell(resource: ResourceDescriptor, name: string, status: object): Promise<void> {
+    const uid = (await this.find(resource, name))?.metadata.uid ?? ''
+    await this.#objects.patchStatus(resource, { namespace: NAMESPACE, name }, status, { uid }, this.#io)
+  }
+
+  async remove(resource: ResourceDescriptor, name: string): Promise<void> {
+    const uid = (await this.find(resource, name))?.metadata.uid ?? ''
+    await this.#objects.delete(resource, { namespace: NAMESPACE, name }, { uid }, this.#io)
+  }
+
+  /** Waits until an object is in a state; gives its status. */
+  sees(resource: ResourceDescriptor, name: string, state: string): Promise<Readonly<Record<string, unknown>>> {
+    return until(`${resource.kind} ${name}: ${state}`, PATIENCE_MS, async () => {
+      const status = (await this.find(resource, name))?.['status'] as { readonly state?: string } | undefined
+      return status?.state === state ? status : undefined
+    })
+  }
+
+  /** Waits for a Job by the end of its name. */
+  jobNamed(part: string): Promise<Job> {
+    return until(`the Job ${part}`, PATIENCE_MS, async () => {
+      const { items } = await this.#objects.list(jobs, { namespace: NAMESPACE }, this.#io)
+      return items.find((one) => one.metadata.name.endsWith(part)) as unknown as Job | undefined
+    })
+  }
+
+  /** What the agent of a Job was told to do. */
+  planOf({ spec: { template } }: Job): AgentPlan {
+    return agentPlan.parse(JSON.parse(template.spec.containers[0]?.env[0]?.value ?? ''))
+  }
+
+  /** Makes the pod of a Job, as the template says, and lets it end with these words. */
+  async end({ metadata, spec: { template } }: Job, report: AgentReport): Promise<void> {
+    const owner = { apiVersion: 'batch/v1', kind: 'Job', name: metadata.name, uid: metadata.uid, controller: true }
+    const made = { name: `${metadata.name}-x`, namespace: NAMESPACE, ...template.metadata, ownerReferences: [owner] }
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: made, spec: template.spec }
+    await this.#objects.create(pods, pod, this.#io)
+    const terminated = { exitCode: 0, reason: 'Completed', message: JSON.stringify(report) }
+    const container = { name: 'agent', image: 'slotkeeper:test', imageID: '', ready: false, restartCount: 0 }
+    await this.tell(pods, made.name, {
+      phase: report.result === 'Done' ? 'Succeeded' : 'Failed',
+      containerStatuses: [{ ...container, state: { terminated } }],
+    })
+  }
+
+  /** All that was told of an object, by type. */
+  async told(kind: string, name: string): Promise<readonly string[]> {
+    const connection = await connectNats({ url: this.#servers.nats.url, name: 'test', signal: this.#stop.signal })
+    const events: string[] = []
+    const filter = `redis.evt.${kind}.${NAMESPACE}.${name}.>`
+    for await (const { event } of createEventStore({ connection, mode: 'ensure' }).read({ filter }))
+      events.push(event?.type ?? '')
+    return events
+  }
+}

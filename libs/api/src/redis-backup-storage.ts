@@ -1,0 +1,164 @@
+import { z } from 'zod'
+import { crdOf, type Schema } from './crd.ts'
+import { conditionsPart, runtimeParts } from './status-parts.ts'
+
+const secretName = z.string().min(1).max(253)
+const quantity = z
+  .string()
+  .max(32)
+  .regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/)
+
+const s3 = z
+  .object({
+    bucket: z
+      .string()
+      .min(3)
+      .max(63)
+      .regex(/^[a-z0-9][a-z0-9.-]*[a-z0-9]$/),
+    endpoint: z
+      .string()
+      .max(512)
+      .regex(/^https?:\/\/[^\s/]+(\/[^\s]*)?$/)
+      .optional()
+      .describe('Absent: AWS, by region.'),
+    prefix: z
+      .string()
+      .max(256)
+      .regex(/^([A-Za-z0-9_-][A-Za-z0-9!_.*'()=@:,+-]*\/?)*$/)
+      .default('')
+      .describe('Folder inside the bucket.'),
+    region: z.string().min(1).max(63).default('us-east-1'),
+    pathStyle: z
+      .boolean()
+      .default(false)
+      .describe('Address the bucket by path, as most servers other than AWS want it.'),
+    credentials: z
+      .object({ secretName })
+      .optional()
+      .describe(
+        'Secret with the keys accessKeyId, secretAccessKey and, where there is one, sessionToken. Absent: what the environment of the pod offers, a role of its service account for one.',
+      ),
+    ca: z
+      .object({ secretName, key: z.string().min(1).max(253).default('ca.crt') })
+      .optional()
+      .describe('Secret with the certificates by which the endpoint is trusted.'),
+  })
+  .describe('A bucket of AWS S3, or of what speaks like it.')
+
+const filesystem = z
+  .object({
+    claimName: z.string().min(1).max(253).describe('PersistentVolumeClaim, of a kind that all nodes can mount.'),
+    path: z
+      .string()
+      .max(256)
+      .regex(/^([A-Za-z0-9_-][A-Za-z0-9_.-]*\/?)*$/)
+      .default('')
+      .describe('Folder inside the volume.'),
+  })
+  .describe('A volume.')
+
+/** The spec of a RedisBackupStorage. */
+export const redisBackupStorageSpec = z
+  .object({
+    s3: s3.optional(),
+    filesystem: filesystem.optional(),
+    encryption: z
+      .object({
+        secretName,
+        currentKey: z
+          .string()
+          .max(253)
+          .regex(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/)
+          .describe('The key of the Secret that new backups are encrypted with.'),
+      })
+      .optional()
+      .describe(
+        'Secret with one entry for each key: 32 bytes in base64 (openssl rand -base64 32). To rotate, add one and name it here; backups from before need the key that they were encrypted with. Absent: not encrypted.',
+      ),
+    compressionLevel: z.int().min(1).max(19).default(1).describe('Of zstd.'),
+    maxBytesPerSecond: z
+      .int()
+      .min(1_048_576)
+      .optional()
+      .describe('The most that one agent reads from the servers. Too little, and a busy server gives it up.'),
+    retentionPolicy: z
+      .object({
+        keep: z.int().min(1).max(1_000).optional().describe('Completed backups to keep of each cluster.'),
+        maxAge: z
+          .string()
+          .max(16)
+          .regex(/^[1-9][0-9]*[mhd]$/)
+          .optional()
+          .describe('Completed backups older than this are deleted, as 12h or 30d; the newest of a cluster never is.'),
+      })
+      .optional()
+      .describe('Absent: backups stay until somebody deletes them.'),
+    agent: z
+      .object({
+        serviceAccountName: z.string().min(1).max(253).optional(),
+        resources: z
+          .object({
+            requests: z.record(z.string().max(63), quantity).optional(),
+            limits: z.record(z.string().max(63), quantity).optional(),
+          })
+          .optional(),
+        nodeSelector: z.record(z.string().max(253), z.string().max(1024)).optional(),
+        tolerations: z
+          .array(z.record(z.string(), z.unknown()).meta({ 'x-kubernetes-preserve-unknown-fields': true }))
+          .max(16)
+          .optional(),
+      })
+      .optional()
+      .describe('The pods that read and write here.'),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      {
+        rule: 'has(self.s3) != has(self.filesystem)',
+        message: 'spec: set exactly one of s3 and filesystem',
+      },
+      {
+        rule: "!has(self.s3) || !has(self.s3.ca) || (has(self.s3.endpoint) && self.s3.endpoint.startsWith('https://'))",
+        message: 'spec.s3.ca: only an endpoint that begins with https:// is checked by certificates',
+      },
+    ],
+  })
+
+/** The spec of a RedisBackupStorage. */
+export type RedisBackupStorageSpec = z.infer<typeof redisBackupStorageSpec>
+
+const redisBackupStorageStatus = z.object({
+  observedGeneration: z.int().optional(),
+  state: z.string().max(32).optional(),
+  deleted: z.boolean().optional(),
+  checks: z.int().optional(),
+  checkedAt: z.string().max(40).optional(),
+  checkedGeneration: z.int().optional(),
+  reason: z.string().max(64).optional(),
+  message: z.string().max(1024).optional(),
+  keepsFirst: z.boolean().optional(),
+  backups: z.int().optional(),
+  bytes: z.int().optional(),
+  recoveryWindow: z.object({ from: z.string().max(40), to: z.string().max(40) }).optional(),
+  ...runtimeParts,
+  conditions: conditionsPart,
+})
+
+/** The CustomResourceDefinition of RedisBackupStorage. */
+export function redisBackupStorageCrd(): Schema {
+  return crdOf({
+    kind: 'RedisBackupStorage',
+    plural: 'redisbackupstorages',
+    shortName: 'rdbs',
+    columns: [
+      { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+      { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
+      { name: 'Backups', type: 'integer', jsonPath: '.status.backups' },
+      { name: 'Last', type: 'date', jsonPath: '.status.recoveryWindow.to' },
+      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+    ],
+    name: { most: 40, why: 'Jobs are named after it' },
+    spec: redisBackupStorageSpec,
+    status: redisBackupStorageStatus,
+  })
+}

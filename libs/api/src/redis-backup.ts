@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import { crdOf, type Schema } from './crd.ts'
+import { conditionsPart, runtimeParts } from './status-parts.ts'
+
+/** The spec of a RedisBackup: it never changes. */
+export const redisBackupSpec = z
+  .object({
+    cluster: z
+      .object({ name: z.string().min(1).max(40) })
+      .describe('The RedisCluster of this namespace that is backed up.'),
+    storageName: z.string().min(1).max(40).describe('The RedisBackupStorage of this namespace.'),
+    target: z
+      .enum(['prefer-replica', 'primary'])
+      .default('prefer-replica')
+      .describe('Which servers are read: a replica in sync where there is one, or primaries only.'),
+    consistency: z
+      .enum(['shard', 'cluster'])
+      .default('shard')
+      .describe(
+        'shard: each shard at a moment of its own. cluster: all at one moment, for which writes are held back.',
+      ),
+    maxPauseMs: z
+      .int()
+      .min(100)
+      .max(2_000)
+      .default(2_000)
+      .describe('consistency cluster: for how long writes may be held back at most.'),
+    deadlineSeconds: z
+      .int()
+      .min(60)
+      .max(604_800)
+      .default(14_400)
+      .describe('After this long, from its creation, it has failed.'),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      { rule: 'self == oldSelf', message: 'spec: a backup never changes; create another RedisBackup' },
+    ],
+  })
+
+/** The spec of a RedisBackup. */
+export type RedisBackupSpec = z.infer<typeof redisBackupSpec>
+
+const shard = z.object({
+  shard: z.int(),
+  attempt: z.int(),
+  slots: z.string().max(4096),
+  streamedBytes: z.int().optional(),
+  streamedKeys: z.int().optional(),
+  record: z.string().max(512).optional(),
+  object: z.string().max(512).optional(),
+  bytes: z.int().optional(),
+  keys: z.int().optional(),
+  sha256: z.string().max(64).optional(),
+  offset: z.int().optional(),
+  takenFrom: z.string().max(63).optional(),
+  rdb: z.object({ format: z.string().max(16), version: z.int() }).optional(),
+})
+
+const redisBackupStatus = z.object({
+  observedGeneration: z.int().optional(),
+  state: z.string().max(32).optional(),
+  deleted: z.boolean().optional(),
+  cluster: z.object({ name: z.string().max(63), uid: z.string().max(64) }).optional(),
+  engine: z.object({ engine: z.string().max(16), version: z.string().max(32) }).optional(),
+  beganAt: z.string().max(40).optional(),
+  endedAt: z.string().max(40).optional(),
+  shards: z
+    .array(shard)
+    .max(200)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['shard'] }),
+  attempt: z.int().optional(),
+  retryAt: z.string().max(40).optional(),
+  heldMs: z.int().optional(),
+  manifest: z.string().max(512).optional(),
+  manifestSha256: z.string().max(64).optional(),
+  bytes: z.int().optional(),
+  keys: z.int().optional(),
+  expired: z.string().max(256).optional(),
+  objectsDeleted: z.int().optional(),
+  objectsLeft: z.string().max(1024).optional(),
+  reason: z.string().max(64).optional(),
+  message: z.string().max(1024).optional(),
+  ...runtimeParts,
+  conditions: conditionsPart,
+})
+
+/** The CustomResourceDefinition of RedisBackup. */
+export function redisBackupCrd(): Schema {
+  return crdOf({
+    kind: 'RedisBackup',
+    plural: 'redisbackups',
+    shortName: 'rdb',
+    columns: [
+      { name: 'Cluster', type: 'string', jsonPath: '.spec.cluster.name' },
+      { name: 'State', type: 'string', jsonPath: '.status.state' },
+      { name: 'Keys', type: 'integer', jsonPath: '.status.keys' },
+      { name: 'Bytes', type: 'integer', jsonPath: '.status.bytes' },
+      { name: 'Ended', type: 'date', jsonPath: '.status.endedAt' },
+      { name: 'Reason', type: 'string', jsonPath: '.status.reason', priority: 1 },
+      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+    ],
+    name: { most: 40, why: 'Jobs are named after it' },
+    spec: redisBackupSpec,
+    status: redisBackupStatus,
+  })
+}

@@ -1,0 +1,41 @@
+import type { BackupStatus } from '@slotkeeper/events'
+import { AGENT_FAULTS, type AgentDone, type AgentFault } from './agent-report.ts'
+import type { AgentRun } from './backup-case.ts'
+
+/** How often an agent is started for the same thing. */
+export const MOST_ATTEMPTS = 5
+const FIRST_PAUSE_MS = 5_000
+
+/** Why something failed: a name of a closed set, and a sentence. */
+export type Failure = { readonly reason: string; readonly message: string }
+
+/** What a task reported that succeeded. */
+export function doneOf<T extends AgentDone['task']>(
+  run: AgentRun | undefined,
+  task: T,
+): Extract<AgentDone, { task: T }> | undefined {
+  const report = run?.report
+  if (report?.result !== 'Done' || report.done.task !== task) return undefined
+  return report.done as Extract<AgentDone, { task: T }>
+}
+
+/** Why an agent that has ended did not do what it was there for; null while it runs. */
+export function failureOf(run: AgentRun | undefined): Failure | null {
+  if (run === undefined || run.state === 'running') return null
+  if (run.report?.result === 'Failed') return { reason: run.report.fault, message: run.report.message }
+  const message = run.waitsFor ?? 'the agent ended without a word: it was killed, or its pod was evicted'
+  return { reason: 'Interrupted', message }
+}
+
+/** Whether another attempt would fail like this one. */
+export const isForPerson = ({ reason }: Failure): boolean =>
+  Object.hasOwn(AGENT_FAULTS, reason) && AGENT_FAULTS[reason as AgentFault] === 'person'
+
+/** What a status says between an attempt that failed and the next one; each waits twice as long. */
+export function pauseAfter(failure: Failure, attempt: number, now: number): Partial<BackupStatus> {
+  return { ...failure, retryAt: new Date(now + FIRST_PAUSE_MS * 2 ** (attempt - 1)).toISOString() }
+}
+
+/** Whether it is too early for another attempt. */
+export const isPaused = ({ retryAt }: Pick<BackupStatus, 'retryAt'>, now: number): boolean =>
+  retryAt !== undefined && Date.parse(retryAt) > now

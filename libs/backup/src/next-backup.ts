@@ -1,0 +1,197 @@
+import { defined } from '@slotkeeper/api'
+import type { BackupShardStatus, BackupStatus } from '@slotkeeper/events'
+import { parseRanges, SLOT_COUNT, slotCount, uncovered } from '@slotkeeper/redis-topology'
+import { doneOf, type Failure, failureOf, isForPerson, isPaused, MOST_ATTEMPTS, pauseAfter } from './agent-outcome.ts'
+import { MOST_SHARDS_AT_ONCE } from './agent-report.ts'
+import type { AgentRun, BackupCase } from './backup-case.ts'
+import { type BackupFinding, isBackupState, nextBackupState } from './backup-lifecycle.ts'
+import { nextDeletion } from './next-deletion.ts'
+import { expiryOf } from './retention.ts'
+
+type Step = { readonly finding: BackupFinding; readonly status: BackupStatus }
+
+/** PURE: what the backup is by now, and what of that decides its state. */
+export function nextBackup(given: BackupCase): Step {
+  const before = given.status ?? { state: 'Waiting' }
+  if (given.backup.deletionAt !== undefined) return entered(before, 'DeletionRequested', nextDeletion(given))
+  switch (isBackupState(before.state) ? before.state : 'Waiting') {
+    case 'Waiting':
+      return wait(given, before)
+    case 'Streaming':
+      return stream(given, before)
+    case 'Sealing':
+      return seal(given, before)
+    case 'Completed':
+      return keep(given, before)
+    default:
+      return { finding: 'Sound', status: before }
+  }
+}
+
+function entered(before: BackupStatus, finding: BackupFinding, status: Omit<BackupStatus, 'state'>): Step {
+  return { finding, status: { ...status, state: nextBackupState(before.state, finding) } }
+}
+
+function refused({ now }: BackupCase, before: BackupStatus, { reason, message }: Failure): Step {
+  const { retryAt: _retryAt, ...rest } = before
+  return entered(before, 'Refused', { ...rest, reason, message, endedAt: new Date(now).toISOString() })
+}
+
+function wait(given: BackupCase, before: BackupStatus): Step {
+  const why = waitsFor(given)
+  const late = lateness(given)
+  if (why?.reason === 'TooManyShards') return refused(given, before, why)
+  if (why !== null && late !== null)
+    return refused(given, before, { reason: 'DeadlineExceeded', message: `${late}; it waited: ${why.message}` })
+  if (why !== null) return entered(before, 'NotReady', { ...before, ...why })
+  const { source, spec, now } = given
+  const { reason: _reason, message: _message, ...rest } = before
+  return entered(before, 'ShardsMissing', {
+    ...rest,
+    cluster: { name: spec.cluster.name, uid: source?.uid ?? '' },
+    ...defined({ engine: source?.engine }),
+    beganAt: new Date(now).toISOString(),
+    shards: freshShards(given, 1),
+  })
+}
+
+/** What keeps a backup from being begun, or an agent from being started; null when nothing does. */
+export function waitsFor({ source, storage, spec }: BackupCase): Failure | null {
+  const { cluster, storageName } = spec
+  if (storage === null)
+    return { reason: 'StorageMissing', message: `there is no RedisBackupStorage ${storageName} in this namespace` }
+  if (!storage.usable)
+    return { reason: 'StorageNotReady', message: `the RedisBackupStorage ${storageName}: ${storage.message}` }
+  if (source === null)
+    return { reason: 'SourceMissing', message: `there is no RedisCluster ${cluster.name} in this namespace` }
+  if (source.busy !== null) return { reason: 'SourceNotReady', message: source.busy }
+  if (spec.consistency === 'cluster' && source.shards.length > MOST_SHARDS_AT_ONCE)
+    return {
+      reason: 'TooManyShards',
+      message: `consistency cluster is for at most ${MOST_SHARDS_AT_ONCE} shards, ${cluster.name} has ${source.shards.length}: use consistency shard`,
+    }
+  return null
+}
+
+function lateness({ backup, spec, now }: BackupCase): string | null {
+  const isLate = now - backup.createdAt > spec.deadlineSeconds * 1_000
+  return isLate ? `it was not done ${spec.deadlineSeconds} s after its creation (spec.deadlineSeconds)` : null
+}
+
+function freshShards({ source }: BackupCase, attempt: number): readonly BackupShardStatus[] {
+  return (source?.shards ?? []).map(({ shard, slots }) => ({ shard, attempt, slots }))
+}
+
+function stream(given: BackupCase, before: BackupStatus): Step {
+  const replaced = given.source !== null && given.source.uid !== before.cluster?.uid
+  if (replaced)
+    return refused(given, before, { reason: 'SourceReplaced', message: 'its cluster was deleted and created again' })
+  const late = lateness(given)
+  if (late !== null) return refused(given, before, { reason: 'DeadlineExceeded', message: late })
+  const shards = (before.shards ?? []).map((one) => absorbed(one, given))
+  const heldMs = heldBy(given) ?? before.heldMs
+  const status = { ...withoutPause(given, before), shards, ...defined({ heldMs }) }
+  const failed = shards.flatMap((one) => {
+    const failure = isStored(one) ? null : failureOf(runOf(given, one))
+    return failure === null ? [] : [{ ...failure, shard: one }]
+  })
+  const [worst] = failed.toSorted((a, b) => Number(isForPerson(b)) - Number(isForPerson(a)))
+  if (worst !== undefined) {
+    if (isForPerson(worst) || worst.shard.attempt >= MOST_ATTEMPTS) return refused(given, status, worst)
+    const changed = worst.reason === 'TopologyChanged' || slotsMoved(given, shards)
+    const again = shards.map((one) => (failed.some(({ shard }) => shard === one) ? anew(one) : one))
+    const attempt = Math.max(...shards.map((one) => one.attempt)) + 1
+    // Slots that went from one shard to another would be in none of their objects, or in both.
+    return entered(before, 'ShardsMissing', {
+      ...status,
+      shards: changed && given.source !== null ? freshShards(given, attempt) : again,
+      ...pauseAfter({ reason: worst.reason, message: worst.message }, worst.shard.attempt, given.now),
+    })
+  }
+  if (!shards.every(isStored)) return { finding: 'ShardsMissing', status: { ...status, state: before.state } }
+  if (!isWhole(shards)) {
+    const attempt = Math.max(...shards.map((one) => one.attempt))
+    const moved = { reason: 'TopologyChanged', message: 'slots went from one shard to another meanwhile' }
+    if (attempt >= MOST_ATTEMPTS) return refused(given, status, moved)
+    const pause = pauseAfter(moved, attempt, given.now)
+    return entered(before, 'ShardsMissing', { ...status, shards: freshShards(given, attempt + 1), ...pause })
+  }
+  return entered(before, 'ManifestMissing', { ...status, attempt: 1 })
+}
+
+/** Whether a shard is stored and was read back. */
+export const isStored = (one: BackupShardStatus): boolean => one.sha256 !== undefined
+
+const anew = ({ shard, attempt, slots }: BackupShardStatus): BackupShardStatus => ({
+  shard,
+  slots,
+  attempt: attempt + 1,
+})
+
+/** Whether every slot is in one shard, and in one only. */
+function isWhole(shards: readonly BackupShardStatus[]): boolean {
+  const ranges = shards.flatMap((one) => parseRanges(one.slots))
+  return uncovered(ranges).length === 0 && slotCount(ranges) === SLOT_COUNT
+}
+
+function slotsMoved({ source }: BackupCase, shards: readonly BackupShardStatus[]): boolean {
+  return shards.some((one) => source?.shards.find((its) => its.shard === one.shard)?.slots !== one.slots)
+}
+
+/** A pause and its reason are over once the agent that follows it is there. */
+function withoutPause(given: BackupCase, before: BackupStatus): BackupStatus {
+  const { retryAt: _retryAt, reason: _reason, message: _message, ...rest } = before
+  if (isPaused(before, given.now)) return before
+  const why = waitsFor(given)
+  return why === null ? rest : { ...rest, ...why }
+}
+
+/** The agent of a shard's present attempt. */
+export function runOf({ runs }: BackupCase, { shard, attempt }: BackupShardStatus): AgentRun | undefined {
+  return runs.find(
+    (one) => one.step === 'store' && one.attempt === attempt && (one.part === undefined || one.part === shard),
+  )
+}
+
+function absorbed(one: BackupShardStatus, given: BackupCase): BackupShardStatus {
+  const run = runOf(given, one)
+  if (run === undefined || isStored(one)) return one
+  const stored = doneOf(run, 'StoreShards')?.shards.find((its) => its.shard === one.shard)
+  if (stored !== undefined) {
+    const { role: _role, ...facts } = stored
+    return { ...facts, attempt: one.attempt }
+  }
+  const so = run.progress?.shards.find((its) => its.shard === one.shard)
+  return so === undefined ? one : { ...one, streamedBytes: so.bytes, streamedKeys: so.keys }
+}
+
+function heldBy(given: BackupCase): number | undefined {
+  if (given.spec.consistency !== 'cluster') return undefined
+  return given.runs.map((run) => doneOf(run, 'StoreShards')?.heldMs).find((one) => one !== undefined)
+}
+
+function seal(given: BackupCase, before: BackupStatus): Step {
+  const late = lateness(given)
+  if (late !== null) return refused(given, before, { reason: 'DeadlineExceeded', message: late })
+  const { attempt = 1 } = before
+  const run = given.runs.find((one) => one.step === 'seal' && one.attempt === attempt)
+  const done = doneOf(run, 'SealBackup')
+  if (done !== undefined) {
+    const { retryAt: _retryAt, reason: _reason, message: _message, attempt: _attempt, ...rest } = before
+    const { manifest, sha256: manifestSha256, bytes, keys, endedAt } = done
+    return entered(before, 'Sound', { ...rest, manifest, manifestSha256, bytes, keys, endedAt })
+  }
+  const failure = failureOf(run)
+  if (failure === null) return { finding: 'ManifestMissing', status: withoutPause(given, before) }
+  if (isForPerson(failure) || attempt >= MOST_ATTEMPTS) return refused(given, before, failure)
+  const next = { ...before, attempt: attempt + 1, ...pauseAfter(failure, attempt, given.now) }
+  return { finding: 'ManifestMissing', status: next }
+}
+
+function keep(given: BackupCase, before: BackupStatus): Step {
+  const { backup, siblings, storage, now } = given
+  if (before.expired !== undefined) return { finding: 'Sound', status: before }
+  const own = { ...backup, clusterUid: before.cluster?.uid ?? '', endedAt: before.endedAt ?? '' }
+  const expired = expiryOf(own, siblings, storage?.spec.retentionPolicy, now)
+  return { finding: 'Sound', status: expired === null ? before : { ...before, expired } }
+}

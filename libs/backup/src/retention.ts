@@ -1,0 +1,37 @@
+import type { RedisBackupStorageSpec } from '@slotkeeper/api'
+import type { Sibling } from './backup-case.ts'
+
+type Policy = NonNullable<RedisBackupStorageSpec['retentionPolicy']>
+
+const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** Milliseconds of a duration as `30d`, `12h` or `90m`. */
+export function durationMs(text: string): number {
+  const unit = UNIT_MS[text.slice(-1) as keyof typeof UNIT_MS]
+  return Number(text.slice(0, -1)) * unit
+}
+
+/**
+ * Why the retention policy lets go of a completed backup, in words; null when it stays. The newest of a cluster always
+ * stays, whatever its age. Backups of a cluster of the same name that was another one count by themselves.
+ *
+ * @param others completed backups in the same storage
+ */
+export function expiryOf(
+  own: Sibling,
+  others: readonly Sibling[],
+  policy: Policy | undefined,
+  now: number,
+): string | null {
+  const newer = others.filter((one) => one.clusterUid === own.clusterUid && isNewer(one, own)).length
+  if (policy === undefined || newer === 0) return null
+  if (policy.keep !== undefined && newer >= policy.keep) return `keep ${policy.keep}: ${newer} newer ones are there`
+  if (policy.maxAge !== undefined && now - Date.parse(own.endedAt) > durationMs(policy.maxAge))
+    return `maxAge ${policy.maxAge}: it ended at ${own.endedAt}`
+  return null
+}
+
+function isNewer(one: Sibling, than: Sibling): boolean {
+  const [a, b] = [Date.parse(one.endedAt), Date.parse(than.endedAt)]
+  return a === b ? one.uid > than.uid : a > b
+}

@@ -1,0 +1,182 @@
+import { redisBackupSpec, redisBackupStorageSpec } from '@slotkeeper/api'
+import { backupChanges, type BackupEvent, type BackupStatus } from '@slotkeeper/events'
+import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
+import {
+  type AgentDone,
+  type AgentFault,
+  type AgentReport,
+  type AgentRun,
+  backupAllows,
+  type BackupCase,
+  type BackupCommand,
+  nextBackup,
+  planBackup,
+  type Sibling,
+  type Source,
+  type StorageView,
+} from '../src/index.ts'
+
+/** How an agent ends: well, with a fault, or without a word. */
+export type Ending = 'well' | 'silently' | AgentFault
+
+const SHARDS = 3
+const CREATED = Date.UTC(2026, 10, 22, 10)
+
+/** A cluster as its controller tells of it. */
+export const sourceOf = (change: Partial<Source> = {}): Source => ({
+  uid: 'cluster-1',
+  busy: null,
+  engine: { engine: 'valkey', version: '9.1.2' },
+  spec: { shards: SHARDS },
+  shards: evenRanges(SHARDS).map((range, shard) => ({
+    shard,
+    slots: formatRanges([range]),
+    primary: `orders-${shard}-0`,
+    attached: [`orders-${shard}-1`],
+    nodes: { [`orders-${shard}-0`]: `${shard}0`.padEnd(40, '0'), [`orders-${shard}-1`]: `${shard}1`.padEnd(40, '0') },
+    addresses: { [`orders-${shard}-0`]: `10.0.${shard}.10`, [`orders-${shard}-1`]: `10.0.${shard}.11` },
+  })),
+  ...change,
+})
+
+const usable = (): StorageView => ({
+  usable: true,
+  message: '',
+  spec: redisBackupStorageSpec.parse({ s3: { bucket: 'backups' } }),
+})
+
+/** One backup and what is around it: Jobs that do what they are told, well or badly. */
+export class BackupWorld {
+  now = CREATED
+  status: BackupStatus | null = null
+  source: Source | null = sourceOf()
+  storage: StorageView | null = usable()
+  siblings: readonly Sibling[] = []
+  trouble: string | null = null
+  deletionAt: number | null = null
+  isGone = false
+  hasFinalizer = false
+  /** Objects in the storage, by name. */
+  readonly objects = new Set<string>()
+  readonly events: BackupEvent[] = []
+  readonly broken: string[] = []
+  private readonly agents: (AgentRun & { readonly order: Extract<BackupCommand, { type: 'RunAgent' }> })[] = []
+  private readonly spec
+
+  constructor(spec: object = {}) {
+    this.spec = redisBackupSpec.parse({ cluster: { name: 'orders' }, storageName: 'archive', ...spec })
+  }
+
+  get running(): readonly AgentRun[] {
+    return this.agents.filter((one) => one.state === 'running')
+  }
+
+  given(): BackupCase {
+    const { spec, status, source, storage, siblings, trouble, now, hasFinalizer } = this
+    const deletion = this.deletionAt === null ? {} : { deletionAt: this.deletionAt }
+    const backup = {
+      namespace: 'shop',
+      name: 'nightly',
+      uid: 'backup-1',
+      createdAt: CREATED,
+      hasFinalizer,
+      ...deletion,
+    }
+    return { backup, spec, status, source, storage, siblings, trouble, now, runs: this.agents }
+  }
+
+  /** One pass: decide, commit, act. */
+  pass(): readonly BackupCommand[] {
+    const given = this.given()
+    const { status } = nextBackup(given)
+    const { cluster, storageName, consistency } = this.spec
+    this.events.push(
+      ...backupChanges(this.status, status, { cluster: cluster.name, storage: storageName, consistency }),
+    )
+    this.status = status
+    const commands = planBackup(given, status)
+    for (const command of commands) this.obey(command)
+    // The runtime lets go of what has told its last.
+    if (status.deleted === true) this.isGone = true
+    return commands
+  }
+
+  private obey(command: BackupCommand): void {
+    if (!backupAllows(this.status?.state ?? '', command.type))
+      this.broken.push(`${command.type} is not allowed in ${this.status?.state}`)
+    if (command.type === 'EnsureFinalizer') this.hasFinalizer = true
+    if (command.type === 'ExpireBackup') this.deletionAt ??= this.now
+    if (command.type === 'StopAgent')
+      this.agents.splice(0, Infinity, ...this.agents.filter((one) => one.job !== command.job))
+    if (command.type !== 'RunAgent' || this.trouble !== null) return
+    if (this.agents.some((one) => one.job === command.job)) return
+    if (command.step === 'delete' && this.running.length > 0) this.broken.push('objects are deleted while agents write')
+    const { job, step, part, attempt } = command
+    const which = part === undefined ? {} : { part }
+    this.agents.push({
+      job,
+      uid: job,
+      step,
+      ...which,
+      attempt,
+      state: 'running',
+      report: null,
+      isStopping: false,
+      isGone: false,
+      order: command,
+    })
+  }
+
+  /** Ends the agent that has run for longest. */
+  end(how: Ending): void {
+    const index = this.agents.findIndex((one) => one.state === 'running')
+    const agent = this.agents[index]
+    if (agent === undefined) return
+    this.agents[index] = { ...agent, state: 'ended', isGone: true, report: this.reportOf(agent.order, agent.job, how) }
+  }
+
+  private reportOf(
+    { task }: Extract<BackupCommand, { type: 'RunAgent' }>,
+    job: string,
+    how: Ending,
+  ): AgentReport | null {
+    if (how === 'silently') return null
+    if (how !== 'well') return { result: 'Failed', fault: how, message: `it failed: ${how}` }
+    return { result: 'Done', done: this.carryOut(task, job) }
+  }
+
+  private carryOut(task: Extract<BackupCommand, { type: 'RunAgent' }>['task'], job: string): AgentDone {
+    switch (task.type) {
+      case 'StoreShards': {
+        const shards = task.shards.map(({ shard, primary }) => {
+          const object = `shop/nightly/backup-1/shard-${shard}-${job}`
+          this.objects.add(object)
+          const slots = this.source?.shards.find((one) => one.shard === shard)?.slots ?? ''
+          const sha256 = 'a'.repeat(64)
+          const rdb = { format: 'valkey' as const, version: 80 }
+          const from = { takenFrom: primary.pod, role: 'primary' as const }
+          return { shard, record: `${object}.json`, object, bytes: 10, sha256, keys: 5, slots, offset: 7, ...from, rdb }
+        })
+        return { task: 'StoreShards', heldMs: 3, attempt: job, shards }
+      }
+      case 'SealBackup': {
+        this.objects.add('shop/nightly/backup-1/manifest')
+        const facts = {
+          manifest: 'shop/nightly/backup-1/manifest',
+          sha256: 'b'.repeat(64),
+          bytes: 30,
+          keys: 15,
+          expiring: 0,
+        }
+        return { task: 'SealBackup', ...facts, endedAt: new Date(this.now).toISOString() }
+      }
+      case 'DeleteBackup': {
+        const objects = this.objects.size
+        this.objects.clear()
+        return { task: 'DeleteBackup', objects }
+      }
+      case 'CheckStorage':
+        throw new Error('no backup checks a storage')
+    }
+  }
+}

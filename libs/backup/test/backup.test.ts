@@ -1,0 +1,273 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { AGENT_FAULTS, agentName, BACKUP_STATES, durationMs, expiryOf } from '../src/index.ts'
+import { BackupWorld, type Ending, sourceOf } from './backup-world.ts'
+
+const typesOf = (world: BackupWorld): readonly string[] => world.events.map((one) => one.type)
+
+/** Passes, and agents that all end well, until nothing happens any more. */
+function toTheEnd(world: BackupWorld, how: (turn: number) => Ending = () => 'well'): void {
+  for (let turn = 0; turn < 80 && !world.isGone; turn++) {
+    world.pass()
+    world.end(how(turn))
+    world.now += 5_000
+  }
+}
+
+describe('the way of a backup', () => {
+  test.each(['shard', 'cluster'])('from its creation to its end, consistency %s', (consistency) => {
+    const world = new BackupWorld({ consistency })
+    toTheEnd(world)
+    expect(world.status).toMatchObject({ state: 'Completed', keys: 15, bytes: 30, manifest: expect.any(String) })
+    expect(world.status?.heldMs).toBe(consistency === 'cluster' ? 3 : undefined)
+    const streamed = ['ShardStreamed', 'ShardStreamed', 'ShardStreamed']
+    const before = ['Accepted', 'Started']
+    const after = ['StateChanged', 'Verified', 'Completed', 'StateChanged']
+    expect(typesOf(world)).toEqual([...before, ...streamed, ...after])
+    expect(world.running).toEqual([])
+  })
+
+  test('it waits for what is not ready, and says for what', () => {
+    const world = new BackupWorld()
+    const { storage } = world
+    world.storage = null
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Waiting', reason: 'StorageMissing' })
+    world.storage = storage === null ? null : { ...storage, usable: false, message: 'may not write' }
+    world.pass()
+    expect(world.status).toMatchObject({ reason: 'StorageNotReady', message: expect.stringContaining('may not write') })
+    world.storage = storage
+    world.source = null
+    world.pass()
+    expect(world.status?.reason).toBe('SourceMissing')
+    world.source = sourceOf({ busy: 'FailOver is under way' })
+    world.pass()
+    expect(world.status).toMatchObject({ reason: 'SourceNotReady', message: 'FailOver is under way' })
+    expect(world.running).toEqual([])
+    world.source = sourceOf()
+    toTheEnd(world)
+    expect(world.status?.state).toBe('Completed')
+    expect(world.status).not.toHaveProperty('reason')
+  })
+
+  test('what it waits for until its deadline is told', () => {
+    const world = new BackupWorld({ deadlineSeconds: 60 })
+    world.source = sourceOf({ busy: 'its shard 1 has no primary' })
+    world.pass()
+    world.now += 61_000
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'DeadlineExceeded' })
+    expect(world.status?.message).toContain('its shard 1 has no primary')
+  })
+
+  test.each(Object.entries(AGENT_FAULTS))('an agent that fails with %s: %s', (fault, remedy) => {
+    const world = new BackupWorld()
+    toTheEnd(world, (turn) => (turn === 0 ? (fault as Ending) : 'well'))
+    expect(world.status?.state).toBe(remedy === 'person' ? 'Failed' : 'Completed')
+    if (remedy === 'person') expect(world.status).toMatchObject({ reason: fault, message: `it failed: ${fault}` })
+    else expect(typesOf(world).filter((type) => type === 'AttemptFailed')).toHaveLength(1)
+  })
+
+  test('an agent that always dies is not started for ever', () => {
+    const world = new BackupWorld()
+    toTheEnd(world, () => 'silently')
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'Interrupted' })
+    expect(typesOf(world).filter((type) => type === 'AttemptFailed').length).toBeLessThanOrEqual(15)
+  })
+
+  test('the next attempt waits longer each time', () => {
+    const world = new BackupWorld({ consistency: 'cluster' })
+    const pauses = [5_000, 10_000, 20_000, 40_000].map((pauseMs) => {
+      world.pass()
+      world.end('silently')
+      world.now += 1
+      world.pass()
+      world.now += pauseMs - 1
+      world.pass()
+      expect(world.running).toEqual([])
+      world.now += 1
+      world.pass()
+      return world.running.length
+    })
+    expect(pauses).toEqual([1, 1, 1, 1])
+  })
+
+  test('slots that went from one shard to another: all shards are read again', () => {
+    const world = new BackupWorld()
+    world.pass()
+    world.end('well')
+    const [first, second, third] = sourceOf().shards
+    const moved = [{ ...first, slots: '0-5000' }, { ...second, slots: '5001-10922' }, third] as never
+    world.source = sourceOf({ shards: moved })
+    toTheEnd(world)
+    expect(world.status?.state).toBe('Completed')
+    expect(world.status?.shards?.map((one) => one.slots)).toEqual(['0-5000', '5001-10922', '10923-16383'])
+    expect(world.status?.shards?.map((one) => one.attempt)).toEqual([2, 2, 2])
+  })
+
+  test('a cluster that was made again under its name is another one', () => {
+    const world = new BackupWorld()
+    world.pass()
+    world.source = sourceOf({ uid: 'cluster-2' })
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'SourceReplaced' })
+    expect(world.running).toEqual([])
+  })
+})
+
+describe('the end of a backup', () => {
+  test.each(BACKUP_STATES.filter((state) => state !== 'Deleting'))('it is deleted while it is %s', (state) => {
+    const world = new BackupWorld(state === 'Failed' ? { deadlineSeconds: 60 } : {})
+    if (state === 'Waiting') world.source = null
+    for (let turn = 0; turn < 20 && world.status?.state !== state; turn++) {
+      world.pass()
+      if (state === 'Failed') world.now += 61_000
+      else if (state !== 'Streaming' && world.status?.state !== state) world.end('well')
+    }
+    expect(world.status?.state).toBe(state)
+    world.deletionAt = world.now
+    toTheEnd(world)
+    expect(world.isGone).toBe(true)
+    expect([...world.objects]).toEqual([])
+    expect(typesOf(world).slice(-1)).toEqual(['Deleted'])
+    expect(world.broken).toEqual([])
+  })
+
+  test.each([
+    ['the storage object is gone', (world: BackupWorld) => void (world.storage = null)],
+    ['no agent can be started', (world: BackupWorld) => void (world.trouble = 'the namespace is being deleted')],
+  ])('it does not hang: %s', (_what, happens) => {
+    const world = new BackupWorld()
+    toTheEnd(world)
+    happens(world)
+    world.deletionAt = world.now
+    toTheEnd(world)
+    expect(world.isGone).toBe(true)
+    expect(typesOf(world)).toContain('ObjectsLeft')
+  })
+
+  test('it does not hang: the storage never answers', () => {
+    const world = new BackupWorld()
+    toTheEnd(world)
+    world.deletionAt = world.now
+    toTheEnd(world, () => 'StorageUnreachable')
+    expect(world.isGone).toBe(true)
+    expect(world.status?.objectsLeft).toBe('it failed: StorageUnreachable')
+  })
+})
+
+test('whatever happens, it comes to an end, obeys its table, and leaves nothing when it is deleted', () => {
+  const endings = [
+    'well',
+    'well',
+    'well',
+    'silently',
+    'ServerUnreachable',
+    'TopologyChanged',
+    'StorageForbidden',
+  ] as const
+  const event = fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom(...endings) },
+    { weight: 2, arbitrary: fc.constantFrom('pass', 'wait', 'busy', 'free', 'move') },
+    { weight: 1, arbitrary: fc.constantFrom('delete', 'no storage') },
+  )
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 30 }), fc.constantFrom('shard', 'cluster'), (plot, consistency) => {
+      const world = new BackupWorld({ consistency })
+      const { storage } = world
+      for (const what of plot) {
+        if (what === 'wait') world.now += 30_000
+        else if (what === 'busy') world.source = sourceOf({ busy: 'it heals' })
+        else if (what === 'free') world.source = sourceOf()
+        else if (what === 'move') world.source = moved()
+        else if (what === 'no storage') world.storage = null
+        else if (what === 'delete') world.deletionAt ??= world.now
+        else if (what !== 'pass') world.end(what)
+        world.pass()
+      }
+      Object.assign(world, { source: sourceOf(), storage })
+      toTheEnd(world)
+      expect(world.broken).toEqual([])
+      if (world.isGone) {
+        if (world.status?.objectsLeft === undefined) expect([...world.objects]).toEqual([])
+      } else expect(['Completed', 'Failed']).toContain(world.status?.state)
+      const ends = typesOf(world).filter((type) => type === 'Completed' || type === 'Failed')
+      expect(ends.length).toBeLessThanOrEqual(1)
+      // Nothing happens any more: nothing is written, told or done.
+      const [before, told] = [world.status, world.events.length]
+      if (!world.isGone) expect(world.pass()).toEqual([])
+      expect(world.status).toEqual(before)
+      expect(world.events.length).toBe(told)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+const moved = (): ReturnType<typeof sourceOf> => {
+  const { shards } = sourceOf()
+  const slots = ['0-5000', '5001-10922', '10923-16383']
+  return sourceOf({ shards: shards.map((one, index) => ({ ...one, slots: slots[index] ?? '' })) })
+}
+
+describe('retention', () => {
+  const at = (day: number, uid = `u${day}`, clusterUid = 'c1') => ({
+    uid,
+    name: `n${day}`,
+    clusterUid,
+    endedAt: new Date(Date.UTC(2026, 10, day)).toISOString(),
+  })
+  const now = Date.UTC(2026, 10, 22)
+
+  test.each([
+    ['no policy', at(1), [at(2)], undefined, false],
+    ['few enough', at(1), [at(2)], { keep: 2 }, false],
+    ['too many', at(1), [at(2), at(3)], { keep: 2 }, true],
+    ['others of another cluster', at(1), [at(2, 'x', 'c2'), at(3, 'y', 'c2')], { keep: 1 }, false],
+    ['too old', at(1), [at(2)], { maxAge: '20d' }, true],
+    ['old enough, and the newest', at(1), [], { maxAge: '20d', keep: 1 }, false],
+    ['young', at(10), [at(11)], { maxAge: '20d' }, false],
+    ['of one moment, the other is the newest', at(1, 'a'), [at(1, 'b')], { keep: 1 }, true],
+    ['of one moment, itself the newest', at(1, 'b'), [at(1, 'a')], { keep: 1 }, false],
+  ])('%s', (_what, own, others, policy, goes) => {
+    expect(expiryOf(own, others, policy, now) !== null).toBe(goes)
+  })
+
+  test('whatever the policy, one completed backup of each cluster stays', () => {
+    const backups = fc.uniqueArray(
+      fc.record({ day: fc.integer({ min: 1, max: 20 }), uid: fc.uuid(), cluster: fc.constantFrom('c1', 'c2') }),
+      { selector: (one) => one.uid, minLength: 1, maxLength: 12 },
+    )
+    const policy = fc.record(
+      { keep: fc.integer({ min: 1, max: 4 }), maxAge: fc.constantFrom('1m', '2h', '3d', '30d') },
+      { requiredKeys: [] },
+    )
+    fc.assert(
+      fc.property(backups, policy, (all, rules) => {
+        const every = all.map((one) => at(one.day, one.uid, one.cluster))
+        const kept = every.filter(
+          (one) =>
+            expiryOf(
+              one,
+              every.filter((its) => its !== one),
+              rules as never,
+              now,
+            ) === null,
+        )
+        expect(new Set(kept.map((one) => one.clusterUid))).toEqual(new Set(every.map((one) => one.clusterUid)))
+      }),
+    )
+  })
+
+  test.each([
+    ['90m', 5_400_000],
+    ['12h', 43_200_000],
+    ['30d', 2_592_000_000],
+  ])('%s', (text, ms) => {
+    expect(durationMs(text)).toBe(ms)
+  })
+})
+
+test('the longest name of a Job fits into a label', () => {
+  const of = { name: 'n'.repeat(40), uid: '01234567-89ab-cdef-0123-456789abcdef' }
+  expect(agentName(of, 'store', 10, 199).length).toBeLessThanOrEqual(63)
+})

@@ -1,0 +1,65 @@
+import type { BackupEventData, BackupEventType } from './backup-events.ts'
+import type { StorageEvent, StorageEventType } from './storage-events.ts'
+
+const endedAt = '2026-11-21T10:00:41Z'
+const folder = 'shop/nightly/5c1f9a52-30f7-4c6e-9b57-0d4a3f1f0d6e'
+
+/** Data of each event of a backup as it may look. */
+export const backupEventExamples: { readonly [T in BackupEventType]: BackupEventData<T> } = {
+  Accepted: {
+    cluster: 'orders',
+    storage: 'archive',
+    consistency: 'shard',
+    message: 'A backup of orders into archive is wanted',
+  },
+  StateChanged: { from: 'Streaming', to: 'Sealing', message: 'Streaming became Sealing' },
+  Started: {
+    shards: 3,
+    clusterUid: '0b7a0f3e-0c0a-4d2c-a3d4-1f6f2f6a9b11',
+    version: 'valkey 9.1.2',
+    beganAt: '2026-11-21T10:00:02Z',
+    message: '3 shards of orders are being backed up',
+  },
+  ShardStreamed: {
+    shard: 1,
+    object: `${folder}/shard-1-9f2c01ab.rdb`,
+    bytes: 73_400_320,
+    keys: 1_000_000,
+    sha256: '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03',
+    takenFrom: 'orders-1-1',
+    offset: 120_044_211,
+    message: 'Shard 1 is stored and was read back: 1000000 keys, 73400320 bytes, from orders-1-1',
+  },
+  AttemptFailed: {
+    attempt: 1,
+    reason: 'ServerUnreachable',
+    retryAt: '2026-11-21T10:00:20Z',
+    message: 'orders-1-1 closed the connection',
+  },
+  Verified: {
+    manifest: `${folder}/manifest`,
+    sha256: 'b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9',
+    message: 'Every shard was read back and every slot is in one of them',
+  },
+  Completed: { bytes: 220_200_960, keys: 3_000_000, endedAt, message: '3000000 keys are in 220200960 bytes' },
+  Failed: { reason: 'StorageForbidden', endedAt, message: 'the user may not s3:PutObject in the bucket backups' },
+  Expired: { why: 'keep 7: 7 newer ones are there', message: 'No longer kept: keep 7: 7 newer ones are there' },
+  DeletionStarted: { message: 'Deletion started: its objects go first' },
+  ObjectsDeleted: { objects: 4, message: '4 objects are gone from the storage' },
+  ObjectsLeft: {
+    why: 'the RedisBackupStorage archive is gone',
+    message: 'Objects may be left in the storage: the RedisBackupStorage archive is gone',
+  },
+  Deleted: { message: 'Deleted' },
+}
+
+/** Data of each event of a storage as it may look. */
+export const storageEventExamples: { readonly [T in StorageEventType]: Extract<StorageEvent, { type: T }>['data'] } = {
+  Accepted: { where: 's3://backups/shop/', message: 'Backups may be kept in s3://backups/shop/' },
+  BecameUsable: { keepsFirst: true, message: 's3://backups/shop/ was written to, read, listed and cleared' },
+  BecameUnusable: {
+    reason: 'PermissionMissing',
+    message: 'its user is not allowed to: s3:DeleteObject. Grant that',
+  },
+  Deleted: { message: 'Deleted; what is stored in s3://backups/shop/ stays' },
+}

@@ -1,0 +1,53 @@
+import type { Condition } from './cluster-status.ts'
+
+/** One shard of a backup: what is under way, and once it is stored what is there. */
+export type BackupShardStatus = {
+  readonly shard: number
+  /** Which attempt at it this is, from 1 on. */
+  readonly attempt: number
+  /** The slots of the shard when the backup began; those of the stored data once it is. */
+  readonly slots: string
+  readonly streamedBytes?: number
+  readonly streamedKeys?: number
+  readonly record?: string
+  readonly object?: string
+  readonly bytes?: number
+  readonly keys?: number
+  /** Present once the shard is stored and was read back. */
+  readonly sha256?: string
+  readonly offset?: number
+  readonly takenFrom?: string
+  readonly rdb?: { readonly format: string; readonly version: number }
+}
+
+/** The part of a backup's status that its controller writes. */
+export type BackupStatus = {
+  readonly state: string
+  readonly observedGeneration?: number
+  readonly cluster?: { readonly name: string; readonly uid: string }
+  readonly engine?: { readonly engine: string; readonly version: string }
+  readonly beganAt?: string
+  readonly endedAt?: string
+  readonly shards?: readonly BackupShardStatus[]
+  /** Which attempt at the manifest, or at the deletion, this is. */
+  readonly attempt?: number
+  /** No agent is started before. */
+  readonly retryAt?: string
+  /** For how long writes waited, in milliseconds, where all shards are of one moment. */
+  readonly heldMs?: number
+  /** Present once the manifest is stored. */
+  readonly manifest?: string
+  readonly manifestSha256?: string
+  readonly bytes?: number
+  readonly keys?: number
+  /** The rule of retention by which it is being deleted. */
+  readonly expired?: string
+  readonly objectsDeleted?: number
+  /** Why objects may have been left in the storage. */
+  readonly objectsLeft?: string
+  /** What it waits for, or why it failed. */
+  readonly reason?: string
+  readonly message?: string
+  readonly deleted?: boolean
+  readonly conditions?: readonly Condition[]
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+
+const message = z.string().describe('The event as a sentence.')
+
+/** The data of every event of a RedisBackupStorage, version 1. Fields are only ever added. */
+export const storageEventData = {
+  Accepted: z.object({ where: z.string().describe('The bucket or the volume.'), message }),
+  BecameUsable: z.object({
+    keepsFirst: z.boolean().describe('Whether it refuses a second object of one name by itself.'),
+    message,
+  }),
+  BecameUnusable: z.object({ reason: z.string(), message }),
+  Deleted: z.object({ message }),
+} as const
+
+/** When each event of a RedisBackupStorage is told. */
+export const storageEventSentences: Readonly<Record<StorageEventType, string>> = {
+  Accepted: 'A RedisBackupStorage was seen for the first time.',
+  BecameUsable: 'A small object was written, read back, listed and deleted there.',
+  BecameUnusable: 'It was tried and did not serve: the message says what is missing.',
+  Deleted: 'The last event of a storage. What is stored stays.',
+}
+
+/** The name of an event of a RedisBackupStorage. */
+export type StorageEventType = keyof typeof storageEventData
+
+/** An event as the controller commits it. */
+export type StorageEvent = {
+  [T in StorageEventType]: { readonly type: T; readonly data: Readonly<z.infer<(typeof storageEventData)[T]>> }
+}[StorageEventType]

@@ -1,0 +1,21 @@
+import type { Condition } from './cluster-status.ts'
+
+/** The part of a storage's status that its controller writes. */
+export type StorageStatus = {
+  readonly state: string
+  readonly observedGeneration?: number
+  /** How often it was tried: which agent is the next. */
+  readonly checks?: number
+  /** When it was tried last, and which generation of the spec. */
+  readonly checkedAt?: string
+  readonly checkedGeneration?: number
+  readonly reason?: string
+  readonly message?: string
+  readonly keepsFirst?: boolean
+  readonly backups?: number
+  readonly bytes?: number
+  /** When the oldest and the newest completed backup in it ended. */
+  readonly recoveryWindow?: { readonly from: string; readonly to: string }
+  readonly deleted?: boolean
+  readonly conditions?: readonly Condition[]
+}

@@ -1,0 +1,273 @@
+import { randomBytes } from 'node:crypto'
+import { redisBackups, redisBackupStorages, type ResourceDescriptor } from '@slotkeeper/k8s'
+import type { Delivery } from '@slotkeeper/nats'
+import { until } from '@slotkeeper/testing'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { follow } from '../demo/tour.ts'
+import { type S3Server, startS3 } from './s3-server.ts'
+import { Stage } from './stage.ts'
+
+const PATIENCE_MS = 120_000
+const KEYS = 600
+const cluster = 'orders'
+let stage: Stage
+let s3: S3Server
+const stop = new AbortController()
+const story: Delivery[] = []
+let told: { readonly done: Promise<void> }
+
+type Status = {
+  readonly state?: string
+  readonly reason?: string
+  readonly message?: string
+  readonly keys?: number
+  readonly bytes?: number
+  readonly heldMs?: number
+  readonly manifest?: string
+  readonly shards?: readonly {
+    readonly shard: number
+    readonly attempt: number
+    readonly keys?: number
+    readonly takenFrom?: string
+  }[]
+  readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[]
+}
+
+async function statusOf(resource: ResourceDescriptor, name: string): Promise<Status> {
+  return ((await stage.find(resource, name))?.['status'] ?? {}) as Status
+}
+
+/** Waits until an object is as it should be; the error says how it was last. */
+async function sees(
+  resource: ResourceDescriptor,
+  name: string,
+  what: string,
+  holds: (one: Status) => boolean,
+): Promise<Status> {
+  let last: Status = {}
+  try {
+    return await until(`${resource.kind} ${name}: ${what}`, PATIENCE_MS, async () => {
+      last = await statusOf(resource, name)
+      return holds(last) ? last : undefined
+    })
+  } catch (error) {
+    throw new Error(`last seen: ${JSON.stringify(last)}`, { cause: error })
+  }
+}
+
+const inState = (resource: ResourceDescriptor, name: string, state: string): Promise<Status> =>
+  sees(resource, name, state, (one) => one.state === state)
+
+const secret = (name: string, stringData: object): Promise<void> =>
+  stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData })
+
+const storage = (name: string, spec: object): Promise<void> =>
+  stage.apply({ apiVersion: 'slotkeeper.dev/v1beta1', kind: 'RedisBackupStorage', metadata: { name }, spec })
+
+const backup = (name: string, spec: object = {}): Promise<void> =>
+  stage.apply({
+    apiVersion: 'slotkeeper.dev/v1beta1',
+    kind: 'RedisBackup',
+    metadata: { name },
+    spec: { cluster: { name: cluster }, storageName: 'archive', ...spec },
+  })
+
+const s3Spec = (change: object = {}): object => ({
+  s3: {
+    endpoint: s3.endpoint,
+    bucket: 'backups',
+    pathStyle: true,
+    credentials: { secretName: 'credentials' },
+    ...change,
+  },
+})
+
+/** Sets keys on all shards, as a client does. */
+async function fill(): Promise<void> {
+  const { password = '' } = await stage.secret(`${cluster}-auth`)
+  const { status } = await stage.read(cluster)
+  const clients = await Promise.all(
+    (status?.topology ?? []).map(({ primary = '' }) => stage.connect(primary, { username: 'default', password })),
+  )
+  for (let number = 0; number < KEYS; number++) {
+    const answers = await Promise.allSettled(clients.map((client) => client.set(`key:${number}`, 'v'.repeat(100))))
+    expect(answers.filter((one) => one.status === 'fulfilled')).toHaveLength(1)
+  }
+  for (const client of clients) client.disconnect()
+}
+
+beforeAll(async () => {
+  stage = await Stage.open(inject('platform'), 'backups')
+  await stage.create(cluster, { replicasPerShard: 1 })
+  s3 = await startS3(stage)
+  await secret('credentials', s3.credentials)
+  await secret('keys', { first: randomBytes(32).toString('base64') })
+  await stage.healthy(cluster)
+  await fill()
+  told = await follow(stage.platform, (delivery) => void story.push(delivery), stop.signal)
+})
+
+afterAll(async () => {
+  stop.abort()
+  await told?.done.catch(() => undefined)
+  await stage.close()
+})
+
+describe('a storage', () => {
+  test('is tried when it is created, and says that it serves', async () => {
+    const retentionPolicy = { keep: 2 }
+    await storage('archive', { ...s3Spec(), encryption: { secretName: 'keys', currentKey: 'first' }, retentionPolicy })
+    const { conditions } = await inState(redisBackupStorages, 'archive', 'Usable')
+    expect(conditions?.find((one) => one.type === 'Ready')?.status).toBe('True')
+    expect(await stage.kubectl('get', 'rdbs', 'archive', '--no-headers')).toMatch(/archive +True +Usable/)
+  })
+
+  test.each([
+    [
+      'a wrong password',
+      () => secret('wrong', { ...s3.credentials, secretAccessKey: 'wrong' }),
+      { credentials: { secretName: 'wrong' } },
+      /StorageForbidden|PermissionMissing|CheckFailed/,
+    ],
+    [
+      'a Secret that is not there',
+      () => Promise.resolve(),
+      { credentials: { secretName: 'nowhere' } },
+      /SecretMissing/,
+    ],
+    ['a bucket that is not there', () => Promise.resolve(), { bucket: 'nowhere' }, /StorageMissing|CheckFailed/],
+  ])('says what is wrong: %s', async (what, prepare, change, reason) => {
+    await prepare()
+    const name = what.toLowerCase().replaceAll(' ', '-')
+    await storage(name, s3Spec(change))
+    const status = await inState(redisBackupStorages, name, 'Unusable')
+    expect(status.reason).toMatch(reason)
+    expect(status.message?.length).toBeGreaterThan(20)
+    expect(JSON.stringify(status)).not.toContain(s3.credentials.secretAccessKey)
+    await stage.kubectl('delete', 'rdbs', name, '--timeout=60s')
+  })
+})
+
+describe('a backup', () => {
+  test.each(['shard', 'cluster'])('is stored, read back and sealed: consistency %s', async (consistency) => {
+    const name = `by-${consistency}`
+    await backup(name, { consistency })
+    const status = await inState(redisBackups, name, 'Completed')
+    expect(status.keys).toBe(KEYS)
+    expect(status.shards?.map((one) => one.keys ?? 0).reduce((sum, keys) => sum + keys, 0)).toBe(KEYS)
+    const { topology = [] } = (await stage.read(cluster)).status ?? {}
+    const replicas = topology.map(({ attached = [] }) => attached)
+    expect(status.shards?.map((one) => [one.takenFrom])).toEqual(replicas)
+    if (consistency === 'cluster') expect(status.heldMs).toBeGreaterThan(0)
+    const events = await until('the last event', PATIENCE_MS, () => {
+      const its = story.map((one) => one.event).filter((one) => one.kind === 'backup' && one.name === name)
+      return Promise.resolve(its.some((one) => one.cloudEvent.data['to'] === 'Completed') ? its : undefined)
+    })
+    const types = events.map((one) => one.type)
+    expect(types.filter((type) => type !== 'StateChanged')).toEqual([
+      'Accepted',
+      'Started',
+      'ShardStreamed',
+      'ShardStreamed',
+      'ShardStreamed',
+      'Verified',
+      'Completed',
+    ])
+    expect(events.map((one) => one.sequence)).toEqual(events.map((_one, index) => index + 1))
+    // Nothing of it runs on, and nothing that is secret was told.
+    await until('no Job is left', PATIENCE_MS, async () =>
+      (await stage.kubectl('get', 'jobs', '-l', `slotkeeper.dev/agent-of=backup.${name}`, '-o', 'name')) === ''
+        ? true
+        : undefined,
+    )
+    const text = await stage.kubectl('get', 'rdb', name, '-o', 'yaml')
+    for (const word of Object.values(await stage.secret('keys'))) expect(text).not.toContain(word)
+  })
+
+  test('is stored although the controller dies in the middle', async () => {
+    await backup('killed')
+    await sees(redisBackups, 'killed', 'Streaming', (one) => one.state === 'Streaming')
+    await stage.platform.kubectl([
+      '-n',
+      'slotkeeper-system',
+      'delete',
+      'pod',
+      '-l',
+      'app.kubernetes.io/component=backup-controller',
+      '--force',
+      '--grace-period=0',
+    ])
+    const { state } = await sees(
+      redisBackups,
+      'killed',
+      'its end',
+      (one) => one.state === 'Completed' || one.state === 'Failed',
+    )
+    expect(state).toBe('Completed')
+  })
+
+  test('waits for what is not there, and says for what', async () => {
+    await backup('waiting', { cluster: { name: 'nobody' } })
+    const status = await sees(redisBackups, 'waiting', 'its reason', (one) => one.reason !== undefined)
+    expect(status).toMatchObject({ state: 'Waiting', reason: 'SourceMissing' })
+    expect(await stage.kubectl('describe', 'rdb', 'waiting')).toContain(
+      'there is no RedisCluster nobody in this namespace',
+    )
+    await stage.kubectl('delete', 'rdb', 'waiting', '--timeout=60s')
+  })
+
+  test('never changes', async () => {
+    await expect(
+      stage.kubectl('patch', 'rdb', 'killed', '--type=merge', '-p', '{"spec":{"target":"primary"}}'),
+    ).rejects.toThrow(/a backup never changes/)
+  })
+
+  test('beyond the retention policy the oldest goes, with its objects', async () => {
+    await until('two are left', PATIENCE_MS, async () => {
+      const left = (await stage.kubectl('get', 'rdb', '-o', 'name')).trim().split('\n')
+      return left.length === 2 ? left : undefined
+    })
+    expect(await stage.find(redisBackups, 'by-shard')).toBeNull()
+    expect((await s3.keys()).filter((key) => key.includes('/by-shard/'))).toEqual([])
+    const shown = await stage.kubectl('get', 'events', '--field-selector', 'involvedObject.name=by-shard', '-o', 'json')
+    expect(shown).toContain('ObjectsDeleted')
+    expect(shown).toContain('keep 2')
+  })
+
+  test('goes with its objects when it is deleted', async () => {
+    expect((await s3.keys()).length).toBeGreaterThan(0)
+    await stage.kubectl('delete', 'rdb', 'killed', 'by-cluster', '--timeout=100s')
+    expect(await s3.keys()).toEqual([])
+    const shown = await stage.kubectl('get', 'events', '--field-selector', 'involvedObject.name=killed', '-o', 'json')
+    expect(shown).toMatch(/\d objects are gone from the storage/)
+  })
+
+  test('is stored although its agents are evicted while the storage stands still', async () => {
+    const s3Pod = (signal: 'SIGSTOP' | 'SIGCONT') => stage.platform.switchboard.killInPod(stage.namespace, 's3', signal)
+    const ours = ['pods', '-l', 'slotkeeper.dev/agent-of=backup.evicted']
+    await s3Pod('SIGSTOP')
+    await backup('evicted')
+    await until('all agents run', PATIENCE_MS, async () => {
+      const running = await stage.kubectl('get', ...ours, '--field-selector=status.phase=Running', '-o', 'name')
+      return running.trim().split('\n').length === 3 ? true : undefined
+    })
+    await stage.kubectl('delete', ...ours, '--wait=false')
+    const isAgain = ({ shards = [] }: Status): boolean => shards.every((one) => one.attempt > 1)
+    await sees(redisBackups, 'evicted', 'another attempt at all shards', isAgain)
+    await s3Pod('SIGCONT')
+    await inState(redisBackups, 'evicted', 'Completed')
+    expect(await s3.keys()).toHaveLength(4)
+    await stage.kubectl('delete', 'rdb', 'evicted', '--timeout=100s')
+    expect(await s3.keys()).toEqual([])
+  })
+
+  test('and when its storage is gone before it, it says what is left', async () => {
+    await backup('orphan')
+    await inState(redisBackups, 'orphan', 'Completed')
+    await stage.kubectl('delete', 'rdbs', 'archive', '--timeout=60s')
+    await stage.kubectl('delete', 'rdb', 'orphan', '--timeout=60s')
+    const shown = await stage.kubectl('get', 'events', '--field-selector', 'involvedObject.name=orphan', '-o', 'json')
+    expect(shown).toContain('ObjectsLeft')
+    expect(await s3.keys()).toHaveLength(4)
+  })
+})
