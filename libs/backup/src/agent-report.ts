@@ -106,7 +106,7 @@ export const agentProgress = z.object({
 /** How far an agent is. */
 export type AgentProgress = z.infer<typeof agentProgress>
 
-/** Shards that one agent can report on in its last words. */
+/** Shards that one agent stores at one moment: each takes some 25 MiB of its memory. */
 export const MOST_SHARDS_AT_ONCE = 10
 
 /** The most bytes of a termination message (Kubernetes, container lifecycle). */

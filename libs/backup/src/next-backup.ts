@@ -6,6 +6,7 @@ import { MOST_SHARDS_AT_ONCE } from './agent-report.ts'
 import type { AgentRun, BackupCase } from './backup-case.ts'
 import { type BackupFinding, isBackupState, nextBackupState } from './backup-lifecycle.ts'
 import { nextDeletion } from './next-deletion.ts'
+import { objectOf } from './object-names.ts'
 import { expiryOf } from './retention.ts'
 
 type Step = { readonly finding: BackupFinding; readonly status: BackupStatus }
@@ -120,7 +121,7 @@ function stream(given: BackupCase, before: BackupStatus): Step {
 }
 
 /** Whether a shard is stored and was read back. */
-export const isStored = (one: BackupShardStatus): boolean => one.sha256 !== undefined
+export const isStored = (one: BackupShardStatus): boolean => one.record !== undefined
 
 const anew = ({ shard, attempt, slots }: BackupShardStatus): BackupShardStatus => ({
   shard,
@@ -156,10 +157,17 @@ export function runOf({ runs }: BackupCase, { shard, attempt }: BackupShardStatu
 function absorbed(one: BackupShardStatus, given: BackupCase): BackupShardStatus {
   const run = runOf(given, one)
   if (run === undefined || isStored(one)) return one
-  const stored = doneOf(run, 'StoreShards')?.shards.find((its) => its.shard === one.shard)
+  const done = doneOf(run, 'StoreShards')
+  const stored = done?.shards.find((its) => its.shard === one.shard)
   if (stored !== undefined) {
     const { role: _role, ...facts } = stored
     return { ...facts, attempt: one.attempt }
+  }
+  if (done !== undefined) {
+    // There was no room to tell of it: its names are known, and what is there is checked when it is sealed.
+    const { shard, attempt, slots } = one
+    const [record, object] = [objectOf.record, objectOf.shard].map((of) => of(given.backup, shard, done.attempt))
+    return { shard, attempt, slots, ...defined({ record, object }) }
   }
   const so = run.progress?.shards.find((its) => its.shard === one.shard)
   return so === undefined ? one : { ...one, streamedBytes: so.bytes, streamedKeys: so.keys }

@@ -20,6 +20,8 @@ import {
 export type Ending = 'well' | 'silently' | AgentFault
 
 const SHARDS = 3
+/** What agents of this world draw for the names of their objects. */
+export const ATTEMPT = '0badcafe'
 const CREATED = Date.UTC(2026, 10, 22, 10)
 
 /** A cluster as its controller tells of it. */
@@ -54,6 +56,8 @@ export class BackupWorld {
   siblings: readonly Sibling[] = []
   trouble: string | null = null
   deletionAt: number | null = null
+  /** How many shards fit into the last words of an agent. */
+  fitting = Infinity
   isGone = false
   hasFinalizer = false
   /** Objects in the storage, by name. */
@@ -157,7 +161,7 @@ export class BackupWorld {
           const from = { takenFrom: primary.pod, role: 'primary' as const }
           return { shard, record: `${object}.json`, object, bytes: 10, sha256, keys: 5, slots, offset: 7, ...from, rdb }
         })
-        return { task: 'StoreShards', heldMs: 3, attempt: job, shards }
+        return { task: 'StoreShards', heldMs: 3, attempt: ATTEMPT, shards: shards.slice(0, this.fitting) }
       }
       case 'SealBackup': {
         this.objects.add('shop/nightly/backup-1/manifest')

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AGENT_FAULTS, agentName, BACKUP_STATES, durationMs, expiryOf } from '../src/index.ts'
-import { BackupWorld, type Ending, sourceOf } from './backup-world.ts'
+import { AGENT_FAULTS, agentName, BACKUP_STATES, durationMs, expiryOf, objectOf } from '../src/index.ts'
+import { ATTEMPT, BackupWorld, type Ending, sourceOf } from './backup-world.ts'
 
 const typesOf = (world: BackupWorld): readonly string[] => world.events.map((one) => one.type)
 
@@ -25,6 +25,24 @@ describe('the way of a backup', () => {
     const after = ['StateChanged', 'Verified', 'Completed', 'StateChanged']
     expect(typesOf(world)).toEqual([...before, ...streamed, ...after])
     expect(world.running).toEqual([])
+  })
+
+  // Kubernetes cuts last words: long names, many shards or slots in many ranges leave less room.
+  test.each([
+    ['shard', 0],
+    ['cluster', 0],
+    ['cluster', 2],
+  ])('shards that its agents had no room to tell of are stored all the same: %s, %i', (consistency, fitting) => {
+    const world = new BackupWorld({ consistency })
+    world.fitting = fitting
+    toTheEnd(world)
+    expect(world.status?.state).toBe('Completed')
+    const backup = { namespace: 'shop', name: 'nightly', uid: 'backup-1' }
+    for (const { shard, record, object } of (world.status?.shards ?? []).slice(fitting)) {
+      expect(record).toBe(objectOf.record(backup, shard, ATTEMPT))
+      expect(object).toBe(objectOf.shard(backup, shard, ATTEMPT))
+    }
+    expect(typesOf(world).filter((type) => type === 'ShardStreamed')).toHaveLength(fitting)
   })
 
   test('it waits for what is not ready, and says for what', () => {

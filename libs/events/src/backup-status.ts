@@ -9,11 +9,12 @@ export type BackupShardStatus = {
   readonly slots: string
   readonly streamedBytes?: number
   readonly streamedKeys?: number
+  /** Present once the shard is stored and was read back. */
   readonly record?: string
   readonly object?: string
+  /** As all below: absent where its agent had no room to tell of it. */
   readonly bytes?: number
   readonly keys?: number
-  /** Present once the shard is stored and was read back. */
   readonly sha256?: string
   readonly offset?: number
   readonly takenFrom?: string
