@@ -12,7 +12,7 @@ export type StorageUse = {
 
 const MIB = 1024 * 1024
 /** Of parts of all uploads: more uploads have smaller parts, but no smaller than the least that Amazon takes. */
-const PARTS_MIB = 64
+const PARTS_MIB = 32
 const PART_MIB = { least: 5, most: 16 }
 
 /**

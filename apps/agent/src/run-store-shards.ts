@@ -22,12 +22,16 @@ type Work = LookOptions & {
   readonly context: TaskContext
   readonly store: ObjectStore
   readonly encryption: ContainerKey | 'none'
+  /** Bytes of a frame: those of all shards that are stored at a time take about the same. */
+  readonly frameBytes: number
   /** Names of objects that this process has stored, or may have. */
   readonly mine: Set<string>
 }
 
 /** Shards that are stored at a time where each has a moment of its own. */
 const AT_A_TIME = 2
+const LEAST_FRAME = 1024 * 1024
+const FRAMES = 8 * LEAST_FRAME
 /** A server that forks says a word every few seconds. */
 const SILENCE_MS = 60_000
 /** A snapshot is smaller than the data in memory, but for odd cases. */
@@ -63,6 +67,7 @@ export async function runStoreShards(task: Store, context: TaskContext): Promise
       signal,
       store,
       encryption,
+      frameBytes: Math.max(LEAST_FRAME, Math.floor(FRAMES / uploads)),
       mine,
       context: { ...context, signal },
     }
@@ -182,6 +187,7 @@ async function storeStream(
     subject: object,
     encryption,
     level: task.level,
+    frameBytes: work.frameBytes,
     snapshot: { ...snapshot, bytes: readFrom(work, source, snapshot) },
     mostBytes: MOST_OF_MEMORY * source.view.usedBytes,
     progress: (so: { readonly bytes: number; readonly keys: number }) => progress.reached(shard.shard, so),

@@ -26,6 +26,8 @@ export type StoreRequest = {
   readonly encryption: ContainerKey | 'none'
   /** Of zstd; 1 when not said. */
   readonly level?: number
+  /** Of a frame of the container, as `PackOptions`: smaller ones where many snapshots are stored at a time. */
+  readonly frameBytes?: number
   /** The most bytes that the object may have, where that is known. */
   readonly mostBytes?: number
   /** Told, now and then, how much of the snapshot has come. */
@@ -63,10 +65,15 @@ export class BackupError extends Error {
  * @throws RdbError, RedisError, StorageError, ContainerError, BackupError: each says in words what is wrong
  */
 export async function storeSnapshot(request: StoreRequest, limits: Limits): Promise<StoredSnapshot> {
-  const { snapshot, slots, store, key, subject, encryption, level, mostBytes } = request
+  const { snapshot, slots, store, key, subject, encryption, level, frameBytes, mostBytes } = request
   const tally = new RdbTally()
   const plain = checked(snapshot.bytes, tally, { slots, progress: request.progress })
-  const packed = packContainer(plain, { subject, encryption, ...(level === undefined ? {} : { level }) })
+  const packed = packContainer(plain, {
+    subject,
+    encryption,
+    ...(level === undefined ? {} : { level }),
+    ...(frameBytes === undefined ? {} : { frameBytes }),
+  })
   try {
     const most = mostBytes === undefined ? {} : { mostBytes }
     const { bytes, sha256 } = await store.put(key, packed, { ...limits, ...most, ifAbsent: true })

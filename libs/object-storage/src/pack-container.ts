@@ -54,7 +54,12 @@ export async function* packContainer(chunks: AsyncIterable<Uint8Array>, options:
   let number = 0
   try {
     for await (const { bytes: plain, isLast } of cutEvenly(chunks, frameBytes, 1)) {
-      const packed = await compress(plain, { params, chunkSize: Math.max(CHUNK_BYTES, mostStored(plain.length)) })
+      const packed = await compress(plain, {
+        params,
+        chunkSize: Math.max(CHUNK_BYTES, mostStored(plain.length)),
+        // Else the tables of high levels are made for files without an end: 80 MB of each frame at work.
+        pledgedSrcSize: plain.length,
+      })
       const head: FrameHead = {
         streamId: header.streamId,
         number,
