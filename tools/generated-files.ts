@@ -4,8 +4,10 @@ import { stringify } from 'yaml'
 import {
   BACKUP_CONDITIONS,
   CLUSTER_CONDITIONS,
+  SCHEDULE_CONDITIONS,
   STORAGE_CONDITIONS,
   redisBackupCrd,
+  redisBackupScheduleCrd,
   redisBackupStorageCrd,
   redisClusterCrd,
 } from '@slotkeeper/api'
@@ -21,6 +23,7 @@ const CRDS = {
   'redisclusters.yaml': redisClusterCrd,
   'redisbackupstorages.yaml': redisBackupStorageCrd,
   'redisbackups.yaml': redisBackupCrd,
+  'redisbackupschedules.yaml': redisBackupScheduleCrd,
 }
 const asYaml = (value: object): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })
 
@@ -61,6 +64,7 @@ function conditions(): string {
     RedisCluster: CLUSTER_CONDITIONS,
     RedisBackup: BACKUP_CONDITIONS,
     RedisBackupStorage: STORAGE_CONDITIONS,
+    RedisBackupSchedule: SCHEDULE_CONDITIONS,
   }
   const tables = Object.entries(kinds).map(([kind, all]) => {
     const rows = Object.entries(all).map(

@@ -112,12 +112,13 @@ describe('the backup controller', () => {
   const used = usedBy(BACKUPS)
 
   test('its sources are read', () => {
-    expect(kindsOf(BACKUPS).toSorted()).toEqual(['redisBackupStorages', 'redisBackups'])
+    expect(kindsOf(BACKUPS).toSorted()).toEqual(['redisBackupSchedules', 'redisBackupStorages', 'redisBackups'])
     expect(used.map(({ right }) => right)).toContain('batch/jobs: create')
   })
 
   test('in watched namespaces it may do what it does, and nothing else', () => {
-    const unseen = ['redisbackups', 'redisbackupstorages'].map((one) => `slotkeeper.dev/${one}/finalizers: update`)
+    const kinds = ['redisbackups', 'redisbackupstorages', 'redisbackupschedules']
+    const unseen = kinds.map((one) => `slotkeeper.dev/${one}/finalizers: update`)
     expect(granted(BACKUP_CONTROLLER_RULES)).toEqual([...rightsOf(used, isElsewhere), ...unseen].toSorted())
   })
 

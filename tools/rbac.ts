@@ -26,16 +26,24 @@ export const CLUSTER_CONTROLLER_RULES: readonly Rule[] = [
 
 /** What the backup controller may do. It reads no Secret: its agents are given theirs by the kubelet. */
 export const BACKUP_CONTROLLER_RULES: readonly Rule[] = [
-  { apiGroups: ['slotkeeper.dev'], resources: ['redisbackups'], verbs: ['get', 'list', 'watch', 'patch', 'delete'] },
-  { apiGroups: ['slotkeeper.dev'], resources: ['redisbackupstorages'], verbs: ['get', 'list', 'watch', 'patch'] },
   {
     apiGroups: ['slotkeeper.dev'],
-    resources: ['redisbackups/status', 'redisbackupstorages/status'],
+    resources: ['redisbackups'],
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
+  {
+    apiGroups: ['slotkeeper.dev'],
+    resources: ['redisbackupstorages', 'redisbackupschedules'],
+    verbs: ['get', 'list', 'watch', 'patch'],
+  },
+  {
+    apiGroups: ['slotkeeper.dev'],
+    resources: ['redisbackups/status', 'redisbackupstorages/status', 'redisbackupschedules/status'],
     verbs: ['patch'],
   },
   {
     apiGroups: ['slotkeeper.dev'],
-    resources: ['redisbackups/finalizers', 'redisbackupstorages/finalizers'],
+    resources: ['redisbackups/finalizers', 'redisbackupstorages/finalizers', 'redisbackupschedules/finalizers'],
     verbs: ['update'],
   },
   { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters'], verbs: ['list', 'watch'] },

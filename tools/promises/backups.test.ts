@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { redisBackups, redisBackupStorages, type ResourceDescriptor } from '@slotkeeper/k8s'
+import { redisBackups, redisBackupSchedules, redisBackupStorages, type ResourceDescriptor } from '@slotkeeper/k8s'
 import type { Delivery } from '@slotkeeper/nats'
 import { until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
@@ -259,6 +259,27 @@ describe('a backup', () => {
     expect(await s3.keys()).toHaveLength(4)
     await stage.kubectl('delete', 'rdb', 'evicted', '--timeout=100s')
     expect(await s3.keys()).toEqual([])
+  })
+
+  test('is made by a schedule', async () => {
+    await stage.apply({
+      apiVersion: 'slotkeeper.dev/v1beta1',
+      kind: 'RedisBackupSchedule',
+      metadata: { name: 'nightly' },
+      spec: {
+        schedule: '@yearly',
+        immediate: true,
+        template: { cluster: { name: cluster }, storageName: 'archive' },
+      },
+    })
+    const name = await until('its backup', PATIENCE_MS, async () => {
+      const found = await stage.find(redisBackupSchedules, 'nightly')
+      return (found?.['status'] as { readonly lastBackup?: string } | undefined)?.lastBackup
+    })
+    await inState(redisBackups, name, 'Completed')
+    expect(await stage.kubectl('get', 'redisbackupschedules', '--no-headers')).toMatch(/nightly +@yearly +Active +20/)
+    await stage.kubectl('delete', 'redisbackupschedule', 'nightly', '--timeout=60s')
+    await stage.kubectl('delete', 'rdb', name, '--timeout=100s')
   })
 
   test('and when its storage is gone before it, it says what is left', async () => {

@@ -83,15 +83,15 @@ async function seal(store: ObjectStore, task: Seal, limits: Limits): Promise<Sea
   checkManifest(text)
   const key = objectOf.manifest(backup)
   try {
-    const { sha256 } = await store.put(key, once(text), { ...limits, ifAbsent: true })
-    return { manifest, sha256 }
+    await store.put(key, once(text), { ...limits, ifAbsent: true })
   } catch (error) {
     // Somebody was faster: what they wrote is looked at as any other.
-    const isThere = error instanceof StorageError && error.fault === 'Exists'
-    const theirs = isThere ? await readSealed(store, task, limits) : null
-    if (theirs === null) throw error
-    return theirs
+    if (!(error instanceof StorageError && error.fault === 'Exists')) throw error
   }
+  // What counts is what is read there.
+  const sealed = await readSealed(store, task, limits)
+  if (sealed === null) throw new AgentError('ObjectMissing', `${key} was stored and is not there`)
+  return sealed
 }
 
 /** What the shards say was true of each at its time; together it must make a whole cluster. */

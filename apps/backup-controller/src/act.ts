@@ -3,7 +3,15 @@ import { expiryOf } from '@slotkeeper/backup'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
 import type { BackupStatus } from '@slotkeeper/events'
-import { type CallIo, isKubeError, jobs, type Objects, redisBackups, redisBackupStorages } from '@slotkeeper/k8s'
+import {
+  type CallIo,
+  isKubeError,
+  jobs,
+  type Objects,
+  redisBackups,
+  redisBackupSchedules,
+  redisBackupStorages,
+} from '@slotkeeper/k8s'
 import { agentJob } from './agent-job.ts'
 import { agentOf, type AppCommand } from './app-command.ts'
 import { completedPart } from './caches.ts'
@@ -11,8 +19,10 @@ import { completedPart } from './caches.ts'
 /** What acting reaches out to. */
 export type ActPorts = { readonly objects: Objects; readonly image: (io: CallIo) => Promise<string> }
 
+/** Answers of the API server to a Job that another try does not change: a quota, a webhook, a namespace that goes. */
+const REFUSALS = ['Forbidden', 'Invalid', 'NotFound'] as const
 const ACCEPTED: Outcome = { result: 'accepted' }
-const RESOURCES = { backup: redisBackups, storage: redisBackupStorages } as const
+const RESOURCES = { backup: redisBackups, storage: redisBackupStorages, schedule: redisBackupSchedules } as const
 
 /** Carries a command out; to repeat it is harmless. Throws what the API server refuses. */
 export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Outcome> {
@@ -57,6 +67,7 @@ async function runAgent({ objects, image }: ActPorts, command: Of<'RunAgent'>, i
     await objects.create(jobs, job, io)
   } catch (error) {
     // Its name says whose it is and for which attempt: it was created before, and the watch has not shown it yet.
+    if (isKubeError(error, ...REFUSALS)) return { result: 'failed', reason: error.reason, message: error.message }
     if (!isKubeError(error, 'AlreadyExists', 'Conflict')) throw error
   }
   return ACCEPTED

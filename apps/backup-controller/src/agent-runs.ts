@@ -21,6 +21,8 @@ export type CachedAgentPod = {
   readonly agentOf: string
   readonly jobUid: string
   readonly phase: string
+  /** Whether the agent in it has ended; what others put beside it may run on. */
+  readonly hasEnded: boolean
   readonly ip?: string
   readonly waitsFor?: string
   /** Its last words. */
@@ -43,6 +45,7 @@ type PodStatus = {
   readonly podIP?: string
   readonly conditions?: readonly Condition[]
   readonly containerStatuses?: readonly {
+    readonly name?: string
     readonly state?: {
       readonly waiting?: { readonly reason?: string; readonly message?: string }
       readonly terminated?: { readonly message?: string }
@@ -86,15 +89,18 @@ export function projectAgentPod({ metadata, ...object }: KubeObject): CachedAgen
     phase,
     ip: podIP,
     waitsFor: phase === 'Pending' ? waitsFor(status) : undefined,
-    words: status.containerStatuses?.[0]?.state?.terminated?.message,
+    hasEnded: phase === 'Succeeded' || phase === 'Failed' || agentIn(status)?.terminated !== undefined,
+    words: agentIn(status)?.terminated?.message,
   })
 }
+
+const agentIn = ({ containerStatuses = [] }: PodStatus) => containerStatuses.find((one) => one.name === 'agent')?.state
 
 /** Why a pod does not start, where time alone may not cure it. */
 function waitsFor({ conditions = [], containerStatuses = [] }: PodStatus): string | undefined {
   const unscheduled = conditions.find((one) => one.type === 'PodScheduled' && one.status === 'False')
   if (unscheduled?.message !== undefined) return unscheduled.message
-  const waiting = containerStatuses[0]?.state?.waiting
+  const waiting = agentIn({ containerStatuses })?.waiting
   return STUCK.includes(waiting?.reason ?? '') ? `its container: ${waiting?.message ?? waiting?.reason}` : undefined
 }
 
@@ -111,7 +117,7 @@ export function agentRuns(
   return jobs.flatMap((job): readonly AgentRun[] => {
     if (job.about === null) return []
     const pod = pods.find((one) => one.jobUid === job.uid)
-    const isGone = pod === undefined ? job.isOver : pod.phase === 'Succeeded' || pod.phase === 'Failed'
+    const isGone = pod === undefined ? job.isOver : pod.hasEnded
     const { name, uid, isStopping, about } = job
     const so = progress.get(job.uid)
     return [

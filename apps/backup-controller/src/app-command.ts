@@ -2,8 +2,11 @@ import type { RedisBackupStorageSpec } from '@slotkeeper/api'
 import type { BackupCommand } from '@slotkeeper/backup'
 import type { Key } from '@slotkeeper/controller'
 
-/** Whose agents they are. */
-export type Owner = Key & { readonly uid: string; readonly kind: 'backup' | 'storage' }
+/** The kinds that this process looks after. */
+export type WatchedKind = 'backup' | 'storage' | 'schedule'
+
+/** Whose agents they are, or whose backups. */
+export type Owner = Key & { readonly uid: string; readonly kind: WatchedKind }
 
 /** A command with everything that `act` needs to carry it out. */
 export type AppCommand = BackupCommand & {

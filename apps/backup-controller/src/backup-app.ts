@@ -1,4 +1,10 @@
-import { GROUP, type RedisBackupSpec, type RedisBackupStorageSpec, VERSION } from '@slotkeeper/api'
+import {
+  GROUP,
+  type RedisBackupScheduleSpec,
+  type RedisBackupSpec,
+  type RedisBackupStorageSpec,
+  VERSION,
+} from '@slotkeeper/api'
 import { backupAllows } from '@slotkeeper/backup'
 import type { Controller } from '@slotkeeper/controller'
 import { type App, type Kind, type KindPorts, kindOf } from '@slotkeeper/controller-host'
@@ -6,41 +12,54 @@ import {
   type BackupEvent,
   backupNoteOf,
   type BackupStatus,
+  type ScheduleEvent,
+  scheduleNoteOf,
+  type ScheduleStatus,
   type StorageEvent,
   storageNoteOf,
   type StorageStatus,
 } from '@slotkeeper/events'
-import { redisBackups, redisBackupStorages } from '@slotkeeper/k8s'
+import { type Objects, redisBackups, redisBackupSchedules, redisBackupStorages } from '@slotkeeper/k8s'
 import { act, type ActPorts } from './act.ts'
+import { actOnSchedule } from './act-on-schedule.ts'
 import type { AppCommand } from './app-command.ts'
 import { type BackupObject, parseBackup } from './backup-object.ts'
 import type { Config } from './config.ts'
 import { decideBackup, type ObservedBackup } from './decide-backup.ts'
+import { decideSchedule, type ObservedSchedule, type ScheduleAppCommand } from './decide-schedule.ts'
 import { decideStorage, type ObservedStorage } from './decide-storage.ts'
 import type { Metrics } from '@slotkeeper/observability'
 import { tellLastBackups } from './last-backups.ts'
 import { observeBackup, observeStorage } from './observe.ts'
 import { ownImage } from './own-image.ts'
 import { ProgressMemory } from './progress.ts'
+import { parseSchedule, type ScheduleObject } from './schedule-object.ts'
 import { SharedCaches } from './shared-caches.ts'
 import { parseStorage, type StorageObject } from './storage-object.ts'
 
-/** The process that looks after RedisBackups and RedisBackupStorages. */
+/** The process that looks after RedisBackups, their storages and their schedules. */
 export const backupApp: App<Config> = {
   name: 'backup-controller',
   kinds: (host) => {
     const { kube, objects, onProblem, config } = host
     const ports = { objects, image: ownImage(objects, config) }
     const caches = new SharedCaches({ kube, onProblem, namespaces: config.watchNamespaces })
-    return [storageKind(ports, caches, host.metrics), backupKind(ports, caches)]
+    return [storageKind(ports, caches, host.metrics), backupKind(ports, caches), scheduleKind(objects, caches)]
   },
 }
 
 type StorageController = Controller<RedisBackupStorageSpec, StorageStatus, ObservedStorage, AppCommand, StorageEvent>
+type ScheduleController = Controller<
+  RedisBackupScheduleSpec,
+  ScheduleStatus,
+  ObservedSchedule,
+  ScheduleAppCommand,
+  ScheduleEvent
+>
 type BackupController = Controller<RedisBackupSpec, BackupStatus, ObservedBackup, AppCommand, BackupEvent>
 
-/** What `RemoveFinalizer` of both means to the runtime. */
-const ends = (command: AppCommand): 'No' | 'Anyway' | 'WhenSpilled' =>
+/** What `RemoveFinalizer` means to the runtime. */
+const ends = (command: { readonly type: string; readonly anyway?: boolean }): 'No' | 'Anyway' | 'WhenSpilled' =>
   command.type !== 'RemoveFinalizer' ? 'No' : command.anyway === true ? 'Anyway' : 'WhenSpilled'
 
 function storageKind(ports: ActPorts, caches: SharedCaches, metrics: Metrics): Kind {
@@ -80,4 +99,26 @@ function backupKind(ports: ActPorts, caches: SharedCaches): Kind {
     ends,
   })
   return kindOf({ resource: redisBackups, eventKind: 'backup', parse: parseBackup, noteOf: backupNoteOf, controller })
+}
+
+function scheduleKind(objects: Objects, caches: SharedCaches): Kind {
+  const controller = ({ eventTrouble, onAccess }: KindPorts<ScheduleObject>): ScheduleController => ({
+    kind: { group: GROUP, version: VERSION, plural: redisBackupSchedules.plural },
+    wakes: (wake, signal) => caches.follow('schedule', { wake, onAccess }, signal),
+    observe: async ({ metadata: { namespace, name } }, io) => {
+      const { backups } = await caches.synced(io.signal, namespace)
+      return backups.list(namespace).flatMap(({ scheduled }) => (scheduled?.by === name ? [scheduled] : []))
+    },
+    decide: (input) => decideSchedule(input, eventTrouble(input.object)),
+    allows: (state, { type }) => (type === 'RemoveFinalizer') === (state === 'Deleting'),
+    act: (command, io) => actOnSchedule(objects, command, io),
+    ends,
+  })
+  return kindOf({
+    resource: redisBackupSchedules,
+    eventKind: 'backupschedule',
+    parse: parseSchedule,
+    noteOf: scheduleNoteOf,
+    controller,
+  })
 }

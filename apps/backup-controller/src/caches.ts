@@ -1,5 +1,5 @@
 import { LABEL } from '@slotkeeper/api'
-import type { Sibling, Source } from '@slotkeeper/backup'
+import type { ScheduledBackup, Sibling, Source } from '@slotkeeper/backup'
 import type { Key } from '@slotkeeper/controller'
 import type { BackupStatus } from '@slotkeeper/events'
 import {
@@ -8,12 +8,15 @@ import {
   type KubeObject,
   pods,
   redisBackups,
+  redisBackupSchedules,
   redisBackupStorages,
   redisClusters,
   type Reflector,
+  type ResourceDescriptor,
   startReflector,
 } from '@slotkeeper/k8s'
 import { type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from './agent-runs.ts'
+import type { WatchedKind } from './app-command.ts'
 import { sourceOf } from './source-of.ts'
 
 /** What is kept of a backup. */
@@ -21,8 +24,12 @@ export type CachedBackup = Key & {
   readonly uid: string
   readonly cluster: string
   readonly storage: string
+  /** Whether nothing of its cluster concerns it any more. */
+  readonly hasEnded: boolean
   /** Present once it is completed, and while nobody deletes it. */
   readonly completed?: Sibling & { readonly bytes: number }
+  /** Present where a schedule made it. */
+  readonly scheduled?: ScheduledBackup & { readonly by: string }
 }
 /** What is kept of a storage. */
 export type CachedStorage = Key & { readonly object: KubeObject }
@@ -32,6 +39,7 @@ export type CachedSource = Key & { readonly source: Source }
 /** Everything that is watched, for both kinds. */
 export type Caches = {
   readonly backups: Reflector<CachedBackup>
+  readonly schedules: Reflector<Key>
   readonly storages: Reflector<CachedStorage>
   readonly sources: Reflector<CachedSource>
   readonly jobs: Reflector<CachedJob>
@@ -41,26 +49,23 @@ export type Caches = {
 }
 
 /** What is done when something changes, by the kind that it concerns. */
-export type Wakes = Readonly<Record<'backup' | 'storage', (key: Key) => void>>
+export type Wakes = Readonly<Record<WatchedKind, (key: Key) => void>>
 
 type Options = {
   readonly kube: Kube
   readonly namespaces: readonly string[]
   readonly wakes: Wakes
   readonly onProblem: (error: unknown) => void
-  readonly onAccess: Readonly<Record<'backup' | 'storage', (namespace: string, allowed: boolean) => void>>
+  readonly onAccess: Readonly<Record<WatchedKind, (namespace: string, allowed: boolean) => void>>
 }
+
+type OfAgent = { readonly namespace: string; readonly agentOf: string }
 
 /** Starts the watches; every change wakes the backups and storages that it may concern. */
 export function startCaches(options: Options, signal: AbortSignal): Caches {
   const { kube, namespaces, wakes, onProblem } = options
   const scope = { kube, onProblem, ...(namespaces.length === 0 ? {} : { namespaces }) }
   const agents = { ...scope, labelSelector: LABEL.agentOf, indexLabels: [LABEL.agentOf] }
-  const wakeOwner = ({ namespace, agentOf }: { readonly namespace: string; readonly agentOf: string }): void => {
-    const [kind, name = ''] = agentOf.split('.')
-    if (kind === 'backup') wakes.backup({ namespace, name })
-    else wakes.storage({ namespace, name })
-  }
   const wakeThose = (which: (one: CachedBackup) => boolean): void => {
     for (const { namespace, name } of backups.list().filter(which)) wakes.backup({ namespace, name })
   }
@@ -73,6 +78,7 @@ export function startCaches(options: Options, signal: AbortSignal): Caches {
       onChange: ({ object }) => {
         wakes.backup(object)
         wakes.storage({ namespace: object.namespace, name: object.storage })
+        if (object.scheduled !== undefined) wakes.schedule({ namespace: object.namespace, name: object.scheduled.by })
         // A newer one may be what an older one was kept for.
         if (object.completed !== undefined)
           wakeThose((one) => one.namespace === object.namespace && one.storage === object.storage)
@@ -99,21 +105,24 @@ export function startCaches(options: Options, signal: AbortSignal): Caches {
       resource: redisClusters,
       project: (object) => ({ ...keyIn(object), source: sourceOf(object) }),
       onChange: ({ object }) =>
-        wakeThose(
-          (one) => one.namespace === object.namespace && one.cluster === object.name && one.completed === undefined,
-        ),
+        wakeThose((one) => one.namespace === object.namespace && one.cluster === object.name && !one.hasEnded),
     },
     signal,
   )
-  const jobCache = startReflector<CachedJob>(
-    { ...agents, resource: jobs, project: projectJob, onChange: ({ object }) => wakeOwner(object) },
+  const watch = <T extends OfAgent>(resource: ResourceDescriptor, project: (object: KubeObject) => T): Reflector<T> =>
+    startReflector<T>({ ...agents, resource, project, onChange: ({ object }) => wakeOwner(wakes, object) }, signal)
+  const schedules = startReflector<Key>(
+    {
+      ...scope,
+      resource: redisBackupSchedules,
+      onAccess: options.onAccess.schedule,
+      project: keyIn,
+      onChange: ({ object }) => wakes.schedule(object),
+    },
     signal,
   )
-  const podCache = startReflector<CachedAgentPod>(
-    { ...agents, resource: pods, project: projectAgentPod, onChange: ({ object }) => wakeOwner(object) },
-    signal,
-  )
-  const caches = { backups, storages, sources, jobs: jobCache, pods: podCache }
+  const owned = { jobs: watch(jobs, projectJob), pods: watch(pods, projectAgentPod) }
+  const caches = { backups, storages, schedules, sources, ...owned }
   return { ...caches, synced: (stop, namespace) => allSynced(Object.values(caches), stop, namespace) }
 }
 
@@ -123,6 +132,12 @@ async function allSynced(
   namespace: string,
 ): Promise<void> {
   await Promise.all(all.map((one) => one.synced(signal, namespace)))
+}
+
+function wakeOwner(wakes: Wakes, { namespace, agentOf }: OfAgent): void {
+  const [kind, name = ''] = agentOf.split('.')
+  if (kind === 'backup') wakes.backup({ namespace, name })
+  else wakes.storage({ namespace, name })
 }
 
 const keyIn = ({ metadata }: KubeObject): Key => ({ namespace: metadata.namespace ?? '', name: metadata.name })
@@ -136,7 +151,9 @@ function projectBackup(object: KubeObject): CachedBackup {
     uid: metadata.uid ?? '',
     cluster: spec.cluster.name,
     storage: spec.storageName,
+    hasEnded: status.endedAt !== undefined,
     ...completedPart(object, status),
+    ...scheduledPart(object, status),
   }
 }
 
@@ -150,4 +167,15 @@ export function completedPart(
   if (metadata.deletionTimestamp !== undefined || expired !== undefined) return {}
   const { uid = '', name } = metadata
   return { completed: { uid, name, clusterUid: cluster.uid, endedAt, bytes } }
+}
+
+function scheduledPart(
+  { metadata }: KubeObject,
+  { state = '', endedAt }: Partial<BackupStatus>,
+): Pick<CachedBackup, 'scheduled'> {
+  const { uid = '', name, labels = {}, deletionTimestamp } = metadata
+  const by = labels[LABEL.schedule]
+  if (by === undefined) return {}
+  const ended = endedAt === undefined ? {} : { endedAt }
+  return { scheduled: { by, name, uid, state, ...ended, isDeleting: deletionTimestamp !== undefined } }
 }

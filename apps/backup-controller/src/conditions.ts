@@ -9,6 +9,8 @@ export type ConditionInput = {
   readonly isReady: boolean
   /** Of the state: a person must act. */
   readonly isStalled: boolean
+  /** Of the state: nothing is under way, though it is not ready. */
+  readonly isIdle?: boolean
   /** For people. */
   readonly message: string
   readonly trouble: EventTrouble | null
@@ -18,7 +20,7 @@ export type ConditionInput = {
 
 /** The conditions; their reasons are the states. */
 export function conditionsOf(input: ConditionInput): readonly Condition[] {
-  const { before, state: reason, isReady, isStalled, trouble, generation, now } = input
+  const { before, state: reason, isReady, isStalled, isIdle = false, trouble, generation, now } = input
   const message = input.message.slice(0, 512)
   const all: ConditionNow[] = [
     { type: 'Ready', status: isReady ? 'True' : 'False', reason, message },
@@ -27,6 +29,6 @@ export function conditionsOf(input: ConditionInput): readonly Condition[] {
       : { type: 'EventsDelivered', status: 'False', reason: trouble.reason, message: trouble.message.slice(0, 512) },
   ]
   if (isStalled) all.push({ type: 'Stalled', status: 'True', reason, message })
-  else if (!isReady) all.push({ type: 'Reconciling', status: 'True', reason, message })
+  else if (!isReady && !isIdle) all.push({ type: 'Reconciling', status: 'True', reason, message })
   return nextConditions(before, all, new Date(now).toISOString(), generation)
 }

@@ -8,6 +8,7 @@ import type { BackupObject } from './backup-object.ts'
 import { conditionsOf } from './conditions.ts'
 import { failuresInWords } from './failures-in-words.ts'
 import { release } from './release.ts'
+import { withinBounds } from './within-bounds.ts'
 
 /** What is seen of a backup. */
 export type ObservedBackup = Pick<BackupCase, 'source' | 'storage' | 'runs' | 'siblings'>
@@ -51,7 +52,7 @@ export function decideBackup(
   const { lifecycle: _lifecycle, outbox: _outbox, ...kept } = next as BackupStatus & { lifecycle?: 0; outbox?: 0 }
   const message = next.message ?? given.trouble ?? backupMetaOf(state).sentence
   const status: BackupStatus = {
-    ...kept,
+    ...withinBounds(kept),
     observedGeneration: generation,
     conditions: conditionsOf({
       before: object.status?.conditions ?? [],

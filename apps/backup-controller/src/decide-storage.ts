@@ -7,6 +7,7 @@ import type { AppCommand } from './app-command.ts'
 import { conditionsOf } from './conditions.ts'
 import { failuresInWords } from './failures-in-words.ts'
 import { release } from './release.ts'
+import { withinBounds } from './within-bounds.ts'
 import { type StorageObject, whereIs } from './storage-object.ts'
 
 /** What is seen of a storage. */
@@ -41,7 +42,7 @@ export function decideStorage(
   const state = next.state as keyof typeof STORAGE_STATES
   const message = next.message ?? STORAGE_STATES[state]
   const status: StorageStatus = {
-    ...kept,
+    ...withinBounds(kept),
     observedGeneration: generation,
     conditions: conditionsOf({
       before: object.status?.conditions ?? [],

@@ -2,9 +2,10 @@ import type { Failure } from '@slotkeeper/controller'
 
 /** How often a call must fail before it is more than a passing trouble. */
 const PATIENCE = 3
+const MAKING: readonly string[] = ['RunAgent', 'CreateBackup']
 
-/** Why agents can't be started, in words; null while they can. */
+/** Why agents can't be started, or backups not created, in words; null while they can. */
 export function failuresInWords(failures: readonly Failure[]): string | null {
-  const lasting = failures.find((one) => one.command.type === 'RunAgent' && one.count >= PATIENCE)
+  const lasting = failures.find((one) => MAKING.includes(one.command.type) && one.count >= PATIENCE)
   return lasting === undefined ? null : lasting.message
 }

@@ -11,8 +11,11 @@ export function ownImage(objects: Objects, config: Config): (io: CallIo) => Prom
   return async (io) => {
     if (known !== undefined) return known
     const pod = await objects.get(pods, { namespace, name }, io)
-    const spec = pod?.['spec'] as { readonly containers?: readonly { readonly image?: string }[] } | undefined
-    known = spec?.containers?.[0]?.image
+    const spec = pod?.['spec'] as
+      | { readonly containers?: readonly { readonly name?: string; readonly image?: string }[] }
+      | undefined
+    // By name: others may have put theirs before it.
+    known = spec?.containers?.find((one) => one.name === 'controller')?.image
     if (known === undefined)
       throw new Error(`the pod ${namespace}/${name} is not ours: set SLOTKEEPER_IMAGE to the image that agents run`)
     return known

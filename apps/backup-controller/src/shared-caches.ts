@@ -1,8 +1,8 @@
 import type { Key } from '@slotkeeper/controller'
 import type { Kube } from '@slotkeeper/k8s'
+import type { WatchedKind } from './app-command.ts'
 import { type Caches, startCaches } from './caches.ts'
 
-type Kind = 'backup' | 'storage'
 type SharedOptions = {
   readonly kube: Kube
   readonly namespaces: readonly string[]
@@ -13,10 +13,10 @@ type Listener = {
   readonly onAccess: (namespace: string, allowed: boolean) => void
 }
 
-/** The caches of a process: both kinds look at the same. They are started with the first kind that listens. */
+/** The caches of a process: all kinds look at the same. They are started with the first kind that listens. */
 export class SharedCaches {
   readonly #options: SharedOptions
-  readonly #listeners: Partial<Record<Kind, Listener>> = {}
+  readonly #listeners: Partial<Record<WatchedKind, Listener>> = {}
   #caches: Caches | undefined
 
   constructor(options: SharedOptions) {
@@ -24,20 +24,21 @@ export class SharedCaches {
   }
 
   /** Wakes the objects of a kind whenever something changes that may concern them, what is there already included. */
-  follow(kind: Kind, listener: Listener, signal: AbortSignal): void {
+  follow(kind: WatchedKind, listener: Listener, signal: AbortSignal): void {
     this.#listeners[kind] = listener
-    const wake = (which: Kind) => (key: Key) => this.#listeners[which]?.wake(key)
-    const tell = (which: Kind) => (namespace: string, allowed: boolean) =>
+    const wake = (which: WatchedKind) => (key: Key) => this.#listeners[which]?.wake(key)
+    const tell = (which: WatchedKind) => (namespace: string, allowed: boolean) =>
       this.#listeners[which]?.onAccess(namespace, allowed)
     this.#caches ??= startCaches(
       {
         ...this.#options,
-        wakes: { backup: wake('backup'), storage: wake('storage') },
-        onAccess: { backup: tell('backup'), storage: tell('storage') },
+        wakes: { backup: wake('backup'), storage: wake('storage'), schedule: wake('schedule') },
+        onAccess: { backup: tell('backup'), storage: tell('storage'), schedule: tell('schedule') },
       },
       signal,
     )
-    const there = kind === 'backup' ? this.#caches.backups.list() : this.#caches.storages.list()
+    const { backups: backup, storages: storage, schedules: schedule } = this.#caches
+    const there: readonly Key[] = { backup, storage, schedule }[kind].list()
     for (const { namespace, name } of there) listener.wake({ namespace, name })
   }
 

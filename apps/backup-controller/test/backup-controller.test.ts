@@ -1,5 +1,5 @@
 import type { AgentReport } from '@slotkeeper/backup'
-import { redisBackups, redisBackupStorages, redisClusters } from '@slotkeeper/k8s'
+import { redisBackups, redisBackupSchedules, redisBackupStorages, redisClusters } from '@slotkeeper/k8s'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
 import { until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -106,6 +106,24 @@ describe('a storage', () => {
   })
 })
 
+test.each([
+  ['another bucket', { s3: { bucket: 'elsewhere' } }, /spec.s3.bucket: .*never changes/],
+  ['another prefix', { s3: { prefix: 'elsewhere' } }, /spec.s3.prefix: .*never changes/],
+  ['another endpoint', { s3: { endpoint: 'http://elsewhere' } }, /spec.s3.endpoint: .*never changes/],
+  ['a volume instead', { s3: null, filesystem: { claimName: 'elsewhere' } }, /never changes/],
+])('a storage stays where it is: %s', async (_what, spec, message) => {
+  await expect(cluster.change(redisBackupStorages, 'archive', spec)).rejects.toThrow(message)
+})
+
+test('an agent that the API server refuses is told, with its words', async () => {
+  const resources = { requests: { cpu: '2' }, limits: { cpu: '1' } }
+  await cluster.create(redisBackupStorages, 'greedy', { s3: { bucket: 'backups' }, agent: { resources } })
+  expect(await cluster.sees(redisBackupStorages, 'greedy', 'Unusable')).toMatchObject({
+    reason: 'NoAgent',
+    message: expect.stringContaining('resources.requests'),
+  })
+})
+
 describe('a backup', () => {
   test('waits for its cluster, then is stored shard by shard by agents that know their servers, and sealed', async () => {
     await backup('nightly')
@@ -163,6 +181,42 @@ describe('a backup', () => {
     await backup('fixed')
     const spec = { cluster: { name: 'other' }, storageName: 'archive' }
     await expect(cluster.create(redisBackups, 'fixed', spec)).rejects.toThrow(/exists/)
+  })
+})
+
+describe('a schedule', () => {
+  const template = { cluster: { name: 'orders' }, storageName: 'archive' }
+
+  test('makes a backup at once where that is asked for, and only one, whoever leads', async () => {
+    await cluster.create(redisBackupSchedules, 'hourly', { schedule: '@hourly', immediate: true, template })
+    const { lastBackup } = await until('the backup is told', 60_000, async () => {
+      const status = (await cluster.find(redisBackupSchedules, 'hourly'))?.['status'] as
+        | { lastBackup?: string }
+        | undefined
+      return status?.lastBackup === undefined ? undefined : status
+    })
+    await cluster.restart()
+    await cluster.jobNamed('-store-0-1')
+    const found = await cluster.find(redisBackups, lastBackup ?? '')
+    expect(found?.metadata.labels).toMatchObject({ 'slotkeeper.dev/schedule': 'hourly' })
+    expect(found?.metadata.ownerReferences).toBeUndefined()
+    await until('all is told', 30_000, async () =>
+      (await cluster.told('backupschedule', 'hourly')).length === 2 ? true : undefined,
+    )
+    expect(await cluster.told('backupschedule', 'hourly')).toEqual(['Accepted', 'BackupCreated'])
+    await cluster.remove(redisBackupSchedules, 'hourly')
+    await until('it is gone', 60_000, async () =>
+      (await cluster.find(redisBackupSchedules, 'hourly')) === null ? true : undefined,
+    )
+    expect(await cluster.find(redisBackups, lastBackup ?? '')).not.toBeNull()
+  })
+
+  test('that nobody can read says which field is wrong', async () => {
+    await cluster.create(redisBackupSchedules, 'wrong', { schedule: '0 25 * * *', template })
+    expect(await cluster.sees(redisBackupSchedules, 'wrong', 'Invalid')).toMatchObject({
+      reason: 'ScheduleInvalid',
+      message: expect.stringContaining('spec.schedule'),
+    })
   })
 })
 

@@ -124,6 +124,11 @@ export class PlayedCluster {
     await this.#objects.patchStatus(resource, { namespace: NAMESPACE, name }, status, { uid }, this.#io)
   }
 
+  async change(resource: ResourceDescriptor, name: string, spec: object): Promise<void> {
+    const uid = (await this.find(resource, name))?.metadata.uid ?? ''
+    await this.#objects.patch(resource, { namespace: NAMESPACE, name }, { spec }, { uid }, this.#io)
+  }
+
   async remove(resource: ResourceDescriptor, name: string): Promise<void> {
     const uid = (await this.find(resource, name))?.metadata.uid ?? ''
     await this.#objects.delete(resource, { namespace: NAMESPACE, name }, { uid }, this.#io)

@@ -37,6 +37,26 @@ export const BACKUP_CONDITIONS = {
   EventsDelivered: EVENTS_DELIVERED,
 } as const
 
+/** Every condition of a RedisBackupSchedule, in the same form. */
+export const SCHEDULE_CONDITIONS = {
+  Ready: {
+    meaning: 'Backups are made at their times.',
+    reasons: ['Active', 'Suspended', 'Invalid', 'Deleting'],
+    absentWhenFalse: false,
+  },
+  Reconciling: {
+    meaning: 'It is being deleted.',
+    reasons: ['Deleting'],
+    absentWhenFalse: true,
+  },
+  Stalled: {
+    meaning: 'A backup can not be created, or the schedule not be read: the message says why.',
+    reasons: ['Active', 'Invalid'],
+    absentWhenFalse: true,
+  },
+  EventsDelivered: EVENTS_DELIVERED,
+} as const
+
 /** Every condition of a RedisBackupStorage, in the same form. */
 export const STORAGE_CONDITIONS = {
   Ready: {

@@ -10,6 +10,8 @@ export const LABEL = {
   cluster: `${GROUP}/cluster`,
   shard: `${GROUP}/shard`,
   role: `${GROUP}/role`,
+  /** On backups: the schedule that made them. */
+  schedule: `${GROUP}/schedule`,
   /** On Jobs and pods of agents: whose they are, as `backup.nightly` or `storage.archive`. */
   agentOf: `${GROUP}/agent-of`,
   name: 'app.kubernetes.io/name',

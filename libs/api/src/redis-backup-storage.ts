@@ -57,6 +57,14 @@ const filesystem = z
   })
   .describe('A volume.')
 
+/** What says where the objects of a storage are. */
+const PLACE = [
+  ['s3', 'bucket'],
+  ['s3', 'prefix'],
+  ['filesystem', 'claimName'],
+  ['filesystem', 'path'],
+] as const
+
 /** The spec of a RedisBackupStorage. */
 export const redisBackupStorageSpec = z
   .object({
@@ -116,6 +124,14 @@ export const redisBackupStorageSpec = z
       {
         rule: 'has(self.s3) != has(self.filesystem)',
         message: 'spec: set exactly one of s3 and filesystem',
+      },
+      ...PLACE.map(([path, what]) => ({
+        rule: `has(oldSelf.${path}) == has(self.${path}) && (!has(self.${path}) || self.${path}.${what} == oldSelf.${path}.${what})`,
+        message: `spec.${path}.${what}: backups are found by it, so it never changes; create another RedisBackupStorage`,
+      })),
+      {
+        rule: '!has(self.s3) || has(self.s3.endpoint) == has(oldSelf.s3.endpoint) && (!has(self.s3.endpoint) || self.s3.endpoint == oldSelf.s3.endpoint)',
+        message: 'spec.s3.endpoint: backups are found by it, so it never changes; create another RedisBackupStorage',
       },
       {
         rule: "!has(self.s3) || !has(self.s3.ca) || (has(self.s3.endpoint) && self.s3.endpoint.startsWith('https://'))",

@@ -2,41 +2,40 @@ import { z } from 'zod'
 import { crdOf, type Schema } from './crd.ts'
 import { conditionsPart, runtimeParts } from './status-parts.ts'
 
+/** What one backup is told; a schedule says it of each. */
+export const backupFields = {
+  cluster: z
+    .object({ name: z.string().min(1).max(40) })
+    .describe('The RedisCluster of this namespace that is backed up.'),
+  storageName: z.string().min(1).max(40).describe('The RedisBackupStorage of this namespace.'),
+  target: z
+    .enum(['prefer-replica', 'primary'])
+    .default('prefer-replica')
+    .describe('Which servers are read: a replica in sync where there is one, or primaries only.'),
+  consistency: z
+    .enum(['shard', 'cluster'])
+    .default('shard')
+    .describe('shard: each shard at a moment of its own. cluster: all at one moment, for which writes are held back.'),
+  maxPauseMs: z
+    .int()
+    .min(100)
+    .max(2_000)
+    .default(2_000)
+    .describe('consistency cluster: for how long writes may be held back at most.'),
+  deadlineSeconds: z
+    .int()
+    .min(60)
+    .max(604_800)
+    .default(14_400)
+    .describe('After this long, from its creation, it has failed.'),
+}
+
 /** The spec of a RedisBackup: it never changes. */
-export const redisBackupSpec = z
-  .object({
-    cluster: z
-      .object({ name: z.string().min(1).max(40) })
-      .describe('The RedisCluster of this namespace that is backed up.'),
-    storageName: z.string().min(1).max(40).describe('The RedisBackupStorage of this namespace.'),
-    target: z
-      .enum(['prefer-replica', 'primary'])
-      .default('prefer-replica')
-      .describe('Which servers are read: a replica in sync where there is one, or primaries only.'),
-    consistency: z
-      .enum(['shard', 'cluster'])
-      .default('shard')
-      .describe(
-        'shard: each shard at a moment of its own. cluster: all at one moment, for which writes are held back.',
-      ),
-    maxPauseMs: z
-      .int()
-      .min(100)
-      .max(2_000)
-      .default(2_000)
-      .describe('consistency cluster: for how long writes may be held back at most.'),
-    deadlineSeconds: z
-      .int()
-      .min(60)
-      .max(604_800)
-      .default(14_400)
-      .describe('After this long, from its creation, it has failed.'),
-  })
-  .meta({
-    'x-kubernetes-validations': [
-      { rule: 'self == oldSelf', message: 'spec: a backup never changes; create another RedisBackup' },
-    ],
-  })
+export const redisBackupSpec = z.object(backupFields).meta({
+  'x-kubernetes-validations': [
+    { rule: 'self == oldSelf', message: 'spec: a backup never changes; create another RedisBackup' },
+  ],
+})
 
 /** The spec of a RedisBackup. */
 export type RedisBackupSpec = z.infer<typeof redisBackupSpec>
@@ -78,6 +77,7 @@ const redisBackupStatus = z.object({
   bytes: z.int().optional(),
   keys: z.int().optional(),
   expired: z.string().max(256).optional(),
+  deletingSince: z.string().max(40).optional(),
   objectsDeleted: z.int().optional(),
   objectsLeft: z.string().max(1024).optional(),
   reason: z.string().max(64).optional(),

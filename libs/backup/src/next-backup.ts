@@ -143,6 +143,9 @@ function slotsMoved({ source }: BackupCase, shards: readonly BackupShardStatus[]
 function withoutPause(given: BackupCase, before: BackupStatus): BackupStatus {
   const { retryAt: _retryAt, reason: _reason, message: _message, ...rest } = before
   if (isPaused(before, given.now)) return before
+  const stuck = given.runs.find((one) => one.state === 'running' && one.waitsFor !== undefined)
+  if (stuck?.waitsFor !== undefined)
+    return { ...rest, reason: 'AgentNotRunning', message: `${stuck.job}: ${stuck.waitsFor}` }
   const why = waitsFor(given)
   return why === null ? rest : { ...rest, ...why }
 }
@@ -186,10 +189,18 @@ function seal(given: BackupCase, before: BackupStatus): Step {
   const done = doneOf(run, 'SealBackup')
   if (done !== undefined) {
     const { retryAt: _retryAt, reason: _reason, message: _message, attempt: _attempt, ...rest } = before
-    const { manifest, sha256: manifestSha256, bytes, keys, endedAt } = done
+    const { manifest, sha256: manifestSha256, bytes, keys } = done
+    // By our own clock: retention compares these times, and those of nodes may be wrong.
+    const endedAt = new Date(given.now).toISOString()
     return entered(before, 'Sound', { ...rest, manifest, manifestSha256, bytes, keys, endedAt })
   }
   const failure = failureOf(run)
+  const { source } = given
+  // The manifest holds the spec of the cluster: that of no cluster, or of another one, would be a lie.
+  if (run === undefined && source?.uid !== before.cluster?.uid) {
+    const message = 'its cluster was deleted before the manifest was written'
+    return refused(given, before, { reason: source === null ? 'SourceMissing' : 'SourceReplaced', message })
+  }
   if (failure === null) return { finding: 'ManifestMissing', status: withoutPause(given, before) }
   if (isForPerson(failure) || attempt >= MOST_ATTEMPTS) return refused(given, before, failure)
   const next = { ...before, attempt: attempt + 1, ...pauseAfter(failure, attempt, given.now) }
@@ -198,8 +209,9 @@ function seal(given: BackupCase, before: BackupStatus): Step {
 
 function keep(given: BackupCase, before: BackupStatus): Step {
   const { backup, siblings, storage, now } = given
-  if (before.expired !== undefined) return { finding: 'Sound', status: before }
+  const { expired: _expired, ...rest } = before
   const own = { ...backup, clusterUid: before.cluster?.uid ?? '', endedAt: before.endedAt ?? '' }
+  // Looked at each time: the newer ones may be gone, or the policy another one.
   const expired = expiryOf(own, siblings, storage?.spec.retentionPolicy, now)
-  return { finding: 'Sound', status: expired === null ? before : { ...before, expired } }
+  return { finding: 'Sound', status: expired === null ? rest : { ...rest, expired } }
 }

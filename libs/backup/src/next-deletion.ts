@@ -13,10 +13,20 @@ export function writing({ runs }: BackupCase): readonly AgentRun[] {
 /** How far the deletion of a backup is: first its agents end, then its objects go, then it. */
 export function nextDeletion(given: BackupCase): Omit<BackupStatus, 'state'> {
   const { state, retryAt, reason: _reason, message: _message, ...before } = given.status ?? { state: 'Waiting' }
-  const status: Omit<BackupStatus, 'state'> = state === 'Deleting' ? before : { ...before, attempt: 1 }
+  const isFirst = state !== 'Deleting'
+  // What is not known to have begun nothing may have objects: its status may have been erased.
+  const mayHaveObjects = given.status === null || before.beganAt !== undefined
+  const status: Omit<BackupStatus, 'state'> = isFirst
+    ? {
+        ...before,
+        attempt: 1,
+        deletingSince: new Date(given.now).toISOString(),
+        ...(mayHaveObjects ? {} : { objectsDeleted: 0 }),
+      }
+    : before
   // Deleted is told by itself, after what became of the objects was.
+  if (isFirst) return status
   if (isOver(before)) return { ...before, deleted: true }
-  if (before.beganAt === undefined) return state === 'Deleting' ? { ...status, deleted: true } : status
   const left = leftBehind(given)
   if (left !== null) return { ...status, objectsLeft: left }
   return { ...status, ...nextAttempt(given, status, retryAt) }
@@ -24,26 +34,38 @@ export function nextDeletion(given: BackupCase): Omit<BackupStatus, 'state'> {
 
 /** What came of the agent that deletes, and whether another follows it. */
 function nextAttempt(
-  { runs, now }: BackupCase,
+  given: BackupCase,
   { attempt = 1 }: Partial<BackupStatus>,
   retryAt: string | undefined,
 ): Partial<BackupStatus> {
-  const run = runs.find((one) => one.step === 'delete' && one.attempt === attempt)
+  const { now } = given
+  const run = given.runs.find((one) => one.step === 'delete' && one.attempt === attempt)
   const done = doneOf(run, 'DeleteBackup')
-  if (done !== undefined) return { objectsDeleted: done.objects }
+  if (done !== undefined && writing(given).length === 0) return { objectsDeleted: done.objects }
+  // What an agent writes that could not be stopped would be left: once more, when it is gone.
+  if (done !== undefined && attempt < MOST_ATTEMPTS)
+    return { attempt: attempt + 1, ...pauseAfter(STILL_WRITING, attempt, now) }
+  if (done !== undefined) return { objectsLeft: STILL_WRITING.message }
   const failure = failureOf(run)
   if (failure === null) return retryAt !== undefined && isPaused({ retryAt }, now) ? { retryAt } : {}
   if (attempt >= MOST_ATTEMPTS) return { objectsLeft: failure.message }
   return { attempt: attempt + 1, ...pauseAfter(failure, attempt, now) }
 }
 
+const STILL_WRITING = { reason: 'AgentRunning', message: 'an agent that could not be stopped may still write' }
+
 const isOver = (status: Omit<BackupStatus, 'state'>): boolean =>
   status.objectsDeleted !== undefined || status.objectsLeft !== undefined
 
+/** For how long it is being deleted, as far as somebody was there to do it: in milliseconds. */
+function waited({ status, now }: BackupCase): number {
+  return status?.deletingSince === undefined ? 0 : now - Date.parse(status.deletingSince)
+}
+
 /** Why objects are left where they are, in words; null while they can still be deleted. */
 function leftBehind(given: BackupCase): string | null {
-  const { backup, spec, storage, trouble, now } = given
-  const waitedMs = now - (backup.deletionAt ?? now)
+  const { spec, storage, trouble } = given
+  const waitedMs = waited(given)
   if (storage === null) return `the RedisBackupStorage ${spec.storageName} is gone`
   if (trouble !== null && waitedMs > PATIENCE_MS.trouble) return `no agent could be started: ${trouble}`
   if (waitedMs > PATIENCE_MS.objects) return 'the storage did not delete them in 15 minutes'
@@ -52,6 +74,5 @@ function leftBehind(given: BackupCase): string | null {
 
 /** Whether objects may be deleted: no agent writes any more, or it was waited for long enough. */
 export function mayDeleteObjects(given: BackupCase): boolean {
-  const waitedMs = given.now - (given.backup.deletionAt ?? given.now)
-  return writing(given).length === 0 || waitedMs > PATIENCE_MS.agents
+  return writing(given).length === 0 || waited(given) > PATIENCE_MS.agents
 }

@@ -27,7 +27,8 @@ export function planBackup(given: BackupCase, status: BackupStatus): readonly Ba
   if (status.state === 'Sealing') {
     const order = sealOrder(given, status)
     const isThere = given.runs.some((one) => one.job === order.job)
-    if (!paused && !isThere) commands.push(run(order))
+    const isSame = given.source?.uid === status.cluster?.uid
+    if (!paused && !isThere && isSame) commands.push(run(order))
     commands.push(...stops(given, (one) => one.job !== order.job))
   }
   // The agents of one that failed are kept for whoever reads their logs; they go with it.
@@ -47,10 +48,8 @@ function stops(given: BackupCase, which: (one: BackupCase['runs'][number]) => bo
     .map(({ job, uid }) => ({ type: 'StopAgent', job, uid }))
 }
 
-/** What is left of the deadline; some of it stays for telling. */
-function remainingMs({ backup, spec, now }: BackupCase): number {
-  return Math.max(1_000, backup.createdAt + spec.deadlineSeconds * 1_000 - now)
-}
+/** From its own start: when the backup itself is late, its agents are stopped. The same at each look, as all of an order. */
+const agentMs = ({ spec }: BackupCase): number => spec.deadlineSeconds * 1_000
 
 function storeOrders(given: BackupCase, { shards = [] }: BackupStatus): readonly AgentOrder[] {
   if (waitsFor(given) !== null) return []
@@ -84,7 +83,7 @@ function storeOrder(
     ...(storage?.spec.maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond: storage.spec.maxBytesPerSecond }),
   }
   const job = agentName(backup, 'store', which.attempt, which.part)
-  return { job, step: 'store', ...which, task, deadlineMs: remainingMs(given) }
+  return { job, step: 'store', ...which, task, deadlineMs: agentMs(given) }
 }
 
 function serversOf(source: SourceShard): Extract<AgentTask, { type: 'StoreShards' }>['shards'][number] {
@@ -110,7 +109,7 @@ function sealOrder(given: BackupCase, { attempt = 1, shards = [], beganAt = '', 
     spec: { ...source?.spec },
     records: shards.map(({ shard, record = '' }) => ({ shard, record })),
   }
-  return { job: agentName(backup, 'seal', attempt), step: 'seal', attempt, task, deadlineMs: remainingMs(given) }
+  return { job: agentName(backup, 'seal', attempt), step: 'seal', attempt, task, deadlineMs: agentMs(given) }
 }
 
 const refOf = ({ backup: { namespace, name, uid } }: BackupCase) => ({ namespace, name, uid })
@@ -124,7 +123,7 @@ function planDeletion(given: BackupCase, status: BackupStatus): readonly BackupC
   const commands: BackupCommand[] = [...stops(given, (one) => writing(given).includes(one))]
   const isOver = status.objectsDeleted !== undefined || status.objectsLeft !== undefined
   const paused = isPaused(status, given.now)
-  if (status.beganAt === undefined || isOver || paused || given.storage === null) return commands
+  if (isOver || paused || given.storage === null) return commands
   const { attempt = 1 } = status
   const job = agentName(given.backup, 'delete', attempt)
   if (!mayDeleteObjects(given) || given.runs.some((one) => one.job === job)) return commands

@@ -59,6 +59,9 @@ export class BackupWorld {
   /** How many shards fit into the last words of an agent. */
   fitting = Infinity
   isGone = false
+  /** What the machines of agents take for the time; absent: they are right. */
+  nodeTime: string | undefined
+  private areMachinesLost = false
   hasFinalizer = false
   /** Objects in the storage, by name. */
   readonly objects = new Set<string>()
@@ -110,8 +113,7 @@ export class BackupWorld {
       this.broken.push(`${command.type} is not allowed in ${this.status?.state}`)
     if (command.type === 'EnsureFinalizer') this.hasFinalizer = true
     if (command.type === 'ExpireBackup') this.deletionAt ??= this.now
-    if (command.type === 'StopAgent')
-      this.agents.splice(0, Infinity, ...this.agents.filter((one) => one.job !== command.job))
+    if (command.type === 'StopAgent') this.stop(command.job)
     if (command.type !== 'RunAgent' || this.trouble !== null) return
     if (this.agents.some((one) => one.job === command.job)) return
     if (command.step === 'delete' && this.running.length > 0) this.broken.push('objects are deleted while agents write')
@@ -131,9 +133,32 @@ export class BackupWorld {
     })
   }
 
-  /** Ends the agent that has run for longest. */
-  end(how: Ending): void {
-    const index = this.agents.findIndex((one) => one.state === 'running')
+  private stop(job: string): void {
+    const others = this.agents.filter((one) => one.job !== job)
+    const lost = this.agents.filter((one) => one.job === job && one.state === 'running' && this.areMachinesLost)
+    this.agents.splice(0, Infinity, ...others, ...lost.map((one) => ({ ...one, isStopping: true })))
+  }
+
+  /** What runs is told to stop from now on, and does not hear it. */
+  loseMachines(): void {
+    this.areMachinesLost = true
+  }
+
+  /** What could not be stopped stores what it has, and is gone. */
+  endLost(): void {
+    this.areMachinesLost = false
+    for (const one of this.agents.filter((agent) => agent.isStopping)) this.reportOf(one.order, one.job, 'well')
+    this.agents.splice(0, Infinity, ...this.agents.filter((agent) => !agent.isStopping))
+  }
+
+  /** Kubernetes says why no agent can start. */
+  block(waitsFor: string): void {
+    this.agents.splice(0, Infinity, ...this.agents.map((one) => ({ ...one, waitsFor })))
+  }
+
+  /** Ends the agent of that step, or the one that has run for longest. */
+  end(how: Ending, step?: AgentRun['step']): void {
+    const index = this.agents.findIndex((one) => one.state === 'running' && (step ?? one.step) === one.step)
     const agent = this.agents[index]
     if (agent === undefined) return
     this.agents[index] = { ...agent, state: 'ended', isGone: true, report: this.reportOf(agent.order, agent.job, how) }
@@ -172,7 +197,7 @@ export class BackupWorld {
           keys: 15,
           expiring: 0,
         }
-        return { task: 'SealBackup', ...facts, endedAt: new Date(this.now).toISOString() }
+        return { task: 'SealBackup', ...facts, endedAt: this.nodeTime ?? new Date(this.now).toISOString() }
       }
       case 'DeleteBackup': {
         const objects = this.objects.size

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AGENT_FAULTS, agentName, BACKUP_STATES, durationMs, expiryOf, objectOf } from '../src/index.ts'
+import {
+  AGENT_FAULTS,
+  agentName,
+  BACKUP_STATES,
+  durationMs,
+  expiryOf,
+  objectOf,
+  type StorageView,
+} from '../src/index.ts'
 import { ATTEMPT, BackupWorld, type Ending, sourceOf } from './backup-world.ts'
 
 const typesOf = (world: BackupWorld): readonly string[] => world.events.map((one) => one.type)
@@ -171,6 +179,90 @@ describe('the end of a backup', () => {
     toTheEnd(world, () => 'StorageUnreachable')
     expect(world.isGone).toBe(true)
     expect(world.status?.objectsLeft).toBe('it failed: StorageUnreachable')
+  })
+})
+
+describe('what a second look found', () => {
+  test('deleted while nobody was there to do it, it is done all the same', () => {
+    const world = new BackupWorld()
+    toTheEnd(world)
+    world.deletionAt = world.now
+    world.now += 3_600_000
+    toTheEnd(world)
+    expect([...world.objects]).toEqual([])
+    expect(typesOf(world).slice(-2)).toEqual(['ObjectsDeleted', 'Deleted'])
+  })
+
+  test('deleted with a status that somebody erased: its objects go', () => {
+    const world = new BackupWorld()
+    toTheEnd(world)
+    world.status = null
+    world.deletionAt = world.now
+    toTheEnd(world)
+    expect(world.isGone).toBe(true)
+    expect([...world.objects]).toEqual([])
+  })
+
+  test('an agent that can not be stopped may write after the objects were deleted: they are deleted once more', () => {
+    const world = new BackupWorld()
+    world.pass()
+    world.loseMachines()
+    world.deletionAt = world.now
+    for (let turn = 0; turn < 30; turn++) {
+      world.pass()
+      world.end('well', 'delete')
+      world.now += 5_000
+    }
+    expect(world.status).toMatchObject({ state: 'Deleting' })
+    expect(world.status).not.toHaveProperty('objectsDeleted')
+    world.endLost()
+    expect(world.objects.size).toBeGreaterThan(0)
+    toTheEnd(world)
+    expect([...world.objects]).toEqual([])
+    expect(typesOf(world).slice(-2)).toEqual(['ObjectsDeleted', 'Deleted'])
+  })
+
+  test('it ends by the clock of its controller, whatever that of a node says', () => {
+    const world = new BackupWorld()
+    world.nodeTime = '2027-11-01T00:00:00.000Z'
+    toTheEnd(world)
+    expect(world.status?.endedAt).toMatch(/^2026-11-22/)
+  })
+
+  test.each([
+    ['deleted', null, 'SourceMissing'],
+    ['made again', sourceOf({ uid: 'cluster-2' }), 'SourceReplaced'],
+  ])('a cluster that was %s before the manifest leaves none that lies', (_what, source, reason) => {
+    const world = new BackupWorld()
+    world.pass()
+    for (let shard = 0; shard < 3; shard++) world.end('well')
+    world.source = source
+    world.pass()
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Failed', reason })
+  })
+
+  test('a pod that does not start is told while it waits', () => {
+    const world = new BackupWorld()
+    world.pass()
+    world.block('persistentvolumeclaim "archive" not found')
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Streaming', reason: 'AgentNotRunning' })
+    expect(world.status?.message).toContain('"archive" not found')
+  })
+
+  test('one that was to expire, and is the last by now, counts again', () => {
+    const world = new BackupWorld()
+    toTheEnd(world)
+    const storage = world.storage as StorageView
+    world.storage = { ...storage, spec: { ...storage.spec, retentionPolicy: { keep: 1 } } }
+    world.siblings = [{ uid: 'b', name: 'b', clusterUid: 'cluster-1', endedAt: '2027-01-01T00:00:00.000Z' }]
+    world.pass()
+    expect(world.status?.expired).toContain('keep 1')
+    world.deletionAt = null
+    world.siblings = []
+    expect(world.pass()).toEqual([])
+    expect(world.status).not.toHaveProperty('expired')
   })
 })
 

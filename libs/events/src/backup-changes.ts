@@ -109,7 +109,7 @@ function stateChanged(before: BackupStatus, after: BackupStatus): readonly Backu
 function deletion(before: BackupStatus, after: BackupStatus): readonly BackupEvent[] {
   const events: BackupEvent[] = []
   const { objectsDeleted: objects, objectsLeft: why } = after
-  if (objects !== undefined && before.objectsDeleted === undefined)
+  if (objects !== undefined && before.objectsDeleted === undefined && before.state === deletingState)
     events.push({ type: 'ObjectsDeleted', data: { objects, message: `${objects} objects are gone from the storage` } })
   if (why !== undefined && before.objectsLeft === undefined)
     events.push({ type: 'ObjectsLeft', data: { why, message: `Objects may be left in the storage: ${why}` } })

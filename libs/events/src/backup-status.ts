@@ -43,6 +43,8 @@ export type BackupStatus = {
   readonly keys?: number
   /** The rule of retention by which it is being deleted. */
   readonly expired?: string
+  /** Since when it is being deleted, by the clock of who deletes it. */
+  readonly deletingSince?: string
   readonly objectsDeleted?: number
   /** Why objects may have been left in the storage. */
   readonly objectsLeft?: string

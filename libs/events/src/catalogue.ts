@@ -3,6 +3,7 @@ import { backupEventExamples, storageEventExamples } from './backup-event-exampl
 import { backupEventData, backupEventSentences } from './backup-events.ts'
 import { clusterEventData } from './cluster-events.ts'
 import { clusterEventExamples, clusterEventSentences } from './cluster-event-examples.ts'
+import { scheduleEventData, scheduleEventExamples, scheduleEventSentences } from './schedule-events.ts'
 import { storageEventData, storageEventSentences } from './storage-events.ts'
 import { defaultPrefix, type EventKind } from './subject.ts'
 
@@ -37,6 +38,13 @@ const chapters: readonly Chapter[] = [
     data: backupEventData,
     sentences: backupEventSentences,
     examples: backupEventExamples,
+  },
+  {
+    title: 'Schedule of backups',
+    kind: 'backupschedule',
+    data: scheduleEventData,
+    sentences: scheduleEventSentences,
+    examples: scheduleEventExamples,
   },
   {
     title: 'Storage of backups',

@@ -1,5 +1,6 @@
 import type { BackupEventType } from './backup-events.ts'
 import type { ClusterEventType } from './cluster-events.ts'
+import type { ScheduleEventType } from './schedule-events.ts'
 import type { StorageEventType } from './storage-events.ts'
 
 /** An event in the words of a Kubernetes Event: for `kubectl describe`, beside the history and never instead of it. */
@@ -63,6 +64,14 @@ const storageGrades: Readonly<Record<StorageEventType, Grade>> = {
   Deleted: 'Normal',
 }
 
+const scheduleGrades: Readonly<Record<ScheduleEventType, Grade>> = {
+  Accepted: 'Normal',
+  BackupCreated: 'Normal',
+  RunsMissed: 'Warning',
+  StateChanged: 'Normal',
+  Deleted: 'Normal',
+}
+
 type Told = { readonly type: string; readonly data: Data }
 
 function noteBy(grades: Readonly<Record<string, Grade>>, { type, data }: Told): EventNote | null {
@@ -73,6 +82,9 @@ function noteBy(grades: Readonly<Record<string, Grade>>, { type, data }: Told): 
 
 /** What to write into a Kubernetes Event for an event of a backup; null for those that would only repeat another line. */
 export const backupNoteOf = (event: Told): EventNote | null => noteBy(backupGrades, event)
+
+/** What to write into a Kubernetes Event for an event of a schedule. */
+export const scheduleNoteOf = (event: Told): EventNote | null => noteBy(scheduleGrades, event)
 
 /** What to write into a Kubernetes Event for an event of a storage. */
 export const storageNoteOf = (event: Told): EventNote | null => noteBy(storageGrades, event)

@@ -37,6 +37,13 @@ export const events = namespaced('events.k8s.io', 'v1', 'events', 'Event')
 export const redisClusters = namespaced('slotkeeper.dev', 'v1beta1', 'redisclusters', 'RedisCluster')
 /** Our own storages of backups. */
 export const redisBackupStorages = namespaced('slotkeeper.dev', 'v1beta1', 'redisbackupstorages', 'RedisBackupStorage')
+/** Our own schedules of backups. */
+export const redisBackupSchedules = namespaced(
+  'slotkeeper.dev',
+  'v1beta1',
+  'redisbackupschedules',
+  'RedisBackupSchedule',
+)
 /** Our own backups. */
 export const redisBackups = namespaced('slotkeeper.dev', 'v1beta1', 'redisbackups', 'RedisBackup')
 /** Jobs. */

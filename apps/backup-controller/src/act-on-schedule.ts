@@ -1,0 +1,44 @@
+import { GROUP, LABEL, VERSION } from '@slotkeeper/api'
+import type { ActIo, Outcome } from '@slotkeeper/controller'
+import { setFinalizer } from '@slotkeeper/controller-host'
+import { isKubeError, type Objects, redisBackups, redisBackupSchedules } from '@slotkeeper/k8s'
+import type { ScheduleAppCommand } from './decide-schedule.ts'
+
+const ACCEPTED: Outcome = { result: 'accepted' }
+
+/** Carries a command for a schedule out; to repeat it is harmless. Throws what the API server refuses. */
+export async function actOnSchedule(objects: Objects, command: ScheduleAppCommand, io: ActIo): Promise<Outcome> {
+  const { of } = command
+  switch (command.type) {
+    case 'EnsureFinalizer':
+      return setFinalizer(objects, redisBackupSchedules, of, true, io)
+    case 'RemoveFinalizer':
+      return setFinalizer(objects, redisBackupSchedules, of, false, io)
+    case 'DeleteBackup':
+      await objects.delete(redisBackups, { namespace: of.namespace, name: command.name }, { uid: command.uid }, io)
+      return ACCEPTED
+    case 'CreateBackup':
+      return create(objects, command, io)
+  }
+}
+
+/** No owner: what a schedule made outlives it. */
+async function create(
+  objects: Objects,
+  { of, name, template }: Extract<ScheduleAppCommand, { readonly type: 'CreateBackup' }>,
+  io: ActIo,
+): Promise<Outcome> {
+  const labels = { [LABEL.name]: 'slotkeeper', [LABEL.managedBy]: 'slotkeeper', [LABEL.schedule]: of.name }
+  const metadata = { name, namespace: of.namespace, labels }
+  const backup = { apiVersion: `${GROUP}/${VERSION}`, kind: redisBackups.kind, metadata, spec: template }
+  try {
+    await objects.create(redisBackups, backup, io)
+    return ACCEPTED
+  } catch (error) {
+    if (!isKubeError(error, 'AlreadyExists', 'Conflict')) throw error
+  }
+  const found = await objects.get(redisBackups, { namespace: of.namespace, name }, io)
+  if (found === null || found.metadata.labels?.[LABEL.schedule] === of.name) return ACCEPTED
+  const message = `a RedisBackup ${name} is there that this schedule did not make: delete or rename it`
+  return { result: 'failed', reason: 'NameTaken', message }
+}
