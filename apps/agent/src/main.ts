@@ -4,25 +4,29 @@ import { type AgentReport, formatReport } from '@slotkeeper/backup'
 import { createLogger } from '@slotkeeper/observability'
 import { AgentError } from './agent-error.ts'
 import { faultOf } from './fault-of.ts'
-import { runAgent } from './run-agent.ts'
+import { MountedSecrets } from './mounted-secrets.ts'
+import { runAgent, stackOf } from './run-agent.ts'
 
 /** Where Kubernetes reads the last words of a container. */
 const TERMINATION_LOG = '/dev/termination-log'
 
 const { SLOTKEEPER_PLAN, SLOTKEEPER_REPORT_FILE = TERMINATION_LOG, SLOTKEEPER_LOG_LEVEL = 'info' } = process.env
 const log = createLogger({ level: SLOTKEEPER_LOG_LEVEL, name: 'agent' })
+const secrets = new MountedSecrets()
 const stop = new AbortController()
 for (const name of ['SIGTERM', 'SIGINT'] as const)
   process.on(name, () => stop.abort(new AgentError('Interrupted', `the process was told to end (${name})`)))
 process.on('uncaughtException', (error) => {
-  log.error({ err: error }, 'uncaught')
-  end({ result: 'Failed', ...faultOf(error) })
+  log.error({ stack: secrets.withheld(stackOf(error)) }, 'uncaught')
+  const { fault, message } = faultOf(error)
+  end({ result: 'Failed', fault, message: secrets.withheld(message) })
 })
 
 end(
   await runAgent({
     plan: SLOTKEEPER_PLAN,
     attempt: randomBytes(4).toString('hex'),
+    secrets,
     runsForMs: process.uptime() * 1000,
     log,
     signal: stop.signal,

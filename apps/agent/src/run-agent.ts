@@ -2,7 +2,7 @@ import type { AgentDone, AgentPlan, AgentReport } from '@slotkeeper/backup'
 import type { Logger } from '@slotkeeper/observability'
 import { AgentError } from './agent-error.ts'
 import { faultOf } from './fault-of.ts'
-import { MountedSecrets } from './mounted-secrets.ts'
+import type { MountedSecrets } from './mounted-secrets.ts'
 import { Progress } from './progress.ts'
 import { startProgressServer } from './progress-server.ts'
 import { readPlan } from './read-plan.ts'
@@ -17,6 +17,8 @@ export type AgentOptions = {
   /** The environment variable SLOTKEEPER_PLAN. */
   readonly plan: string | undefined
   readonly attempt: string
+  /** What was read of Secrets: it is in no log and no last words. */
+  readonly secrets: MountedSecrets
   /** For how long the process has run already, in milliseconds: the deadline counts from its start. */
   readonly runsForMs: number
   readonly log: Logger
@@ -29,17 +31,21 @@ const LONGEST_MS = 2 ** 31 - 1
 
 /** Does what the plan says, and gives the last words; it never rejects. */
 export async function runAgent(options: AgentOptions): Promise<AgentReport> {
-  const secrets = new MountedSecrets()
+  const { secrets } = options
   try {
     const plan = readPlan(options.plan)
     return { result: 'Done', done: await withinDeadline(plan, options, secrets) }
   } catch (error) {
     const { fault, message } = faultOf(error)
     // The stack of what nobody expected; all others are told by their sentence.
-    if (fault === 'Unexpected') options.log.error({ err: error }, 'unexpected')
+    if (fault === 'Unexpected') options.log.error({ stack: secrets.withheld(stackOf(error)) }, 'unexpected')
     return { result: 'Failed', fault, message: secrets.withheld(message) }
   }
 }
+
+/** Where an error came from, for a log. */
+export const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)
 
 async function withinDeadline(plan: AgentPlan, options: AgentOptions, secrets: MountedSecrets): Promise<AgentDone> {
   const late = new AbortController()

@@ -16,6 +16,7 @@ import {
 import { createLogger } from '@slotkeeper/observability'
 import { hasEnded, spawnBound, until } from '@slotkeeper/testing'
 import { expect } from 'vitest'
+import { MountedSecrets } from '../src/mounted-secrets.ts'
 import { runAgent } from '../src/run-agent.ts'
 
 /** How an agent ended. */
@@ -56,7 +57,14 @@ export async function wordsHere(plan: AgentPlan): Promise<AgentReport> {
   const log = createLogger({ level: 'debug', name: 'agent', write: (line) => lines.push(line) })
   const attempt = randomBytes(4).toString('hex')
   const signal = AbortSignal.timeout(PATIENCE_MS)
-  const report = await runAgent({ plan: formatPlan(plan), attempt, runsForMs: 0, log, signal })
+  const report = await runAgent({
+    plan: formatPlan(plan),
+    attempt,
+    secrets: new MountedSecrets(),
+    runsForMs: 0,
+    log,
+    signal,
+  })
   const text = formatReport(report)
   expectNoSecret(`${lines.join('')}${text}`)
   expect(parseReport(text)).toEqual(report)

@@ -13,6 +13,8 @@ import { mayDeleteObjects, writing } from './next-deletion.ts'
 export const SERVER_SECRETS = '/etc/slotkeeper/server'
 
 const DELETE_MS = 300_000
+/** Agents of one backup that run at the same time: each has its server fork, and takes memory and network. */
+const MOST_AGENTS = 8
 
 /** The commands for what the status is by now, in order. */
 export function planBackup(given: BackupCase, status: BackupStatus): readonly BackupCommand[] {
@@ -55,8 +57,11 @@ function storeOrders(given: BackupCase, { shards = [] }: BackupStatus): readonly
   if (waitsFor(given) !== null) return []
   const missing = shards.filter((one) => !isStored(one) && runOf(given, one) === undefined)
   if (missing.length === 0) return []
+  const running = given.runs.filter((one) => one.step === 'store' && one.state === 'running').length
   if (given.spec.consistency === 'shard')
-    return missing.map((one) => storeOrder(given, [one], { part: one.shard, attempt: one.attempt }))
+    return missing
+      .slice(0, Math.max(0, MOST_AGENTS - running))
+      .map((one) => storeOrder(given, [one], { part: one.shard, attempt: one.attempt }))
   return [storeOrder(given, shards, { attempt: shards[0]?.attempt ?? 1 })]
 }
 

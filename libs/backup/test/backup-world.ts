@@ -25,12 +25,12 @@ export const ATTEMPT = '0badcafe'
 const CREATED = Date.UTC(2026, 10, 22, 10)
 
 /** A cluster as its controller tells of it. */
-export const sourceOf = (change: Partial<Source> = {}): Source => ({
+export const sourceOf = (change: Partial<Source> = {}, count = SHARDS): Source => ({
   uid: 'cluster-1',
   busy: null,
   engine: { engine: 'valkey', version: '9.1.2' },
   spec: { shards: SHARDS },
-  shards: evenRanges(SHARDS).map((range, shard) => ({
+  shards: evenRanges(count).map((range, shard) => ({
     shard,
     slots: formatRanges([range]),
     primary: `orders-${shard}-0`,

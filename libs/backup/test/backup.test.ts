@@ -183,6 +183,22 @@ describe('the end of a backup', () => {
 })
 
 describe('what a second look found', () => {
+  test('of many shards so many are read at once, and in the end all', () => {
+    const world = new BackupWorld()
+    world.source = sourceOf({}, 40)
+    world.pass()
+    world.pass()
+    expect(world.running).toHaveLength(8)
+    for (let turn = 0; turn < 60; turn++) {
+      world.pass()
+      world.end('well')
+      expect(world.running.length).toBeLessThanOrEqual(8)
+    }
+    toTheEnd(world)
+    expect(world.status?.state).toBe('Completed')
+    expect(world.status?.shards).toHaveLength(40)
+  })
+
   test('deleted while nobody was there to do it, it is done all the same', () => {
     const world = new BackupWorld()
     toTheEnd(world)
