@@ -36,7 +36,7 @@ export type CachedStorage = Key & { readonly object: KubeObject }
 /** What is kept of a cluster. */
 export type CachedSource = Key & { readonly source: Source }
 
-/** Everything that is watched, for both kinds. */
+/** Everything that is watched, for all kinds. */
 export type Caches = {
   readonly backups: Reflector<CachedBackup>
   readonly schedules: Reflector<Key>
@@ -61,7 +61,7 @@ type Options = {
 
 type OfAgent = { readonly namespace: string; readonly agentOf: string }
 
-/** Starts the watches; every change wakes the backups and storages that it may concern. */
+/** Starts the watches; every change wakes the backups, storages and schedules that it may concern. */
 export function startCaches(options: Options, signal: AbortSignal): Caches {
   const { kube, namespaces, wakes, onProblem } = options
   const scope = { kube, onProblem, ...(namespaces.length === 0 ? {} : { namespaces }) }

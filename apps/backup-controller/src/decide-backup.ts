@@ -5,15 +5,14 @@ import type { EventTrouble } from '@slotkeeper/controller-host'
 import { backupChanges, type BackupEvent, type BackupStatus } from '@slotkeeper/events'
 import type { AppCommand } from './app-command.ts'
 import type { BackupObject } from './backup-object.ts'
-import { conditionsOf } from './conditions.ts'
 import { failuresInWords } from './failures-in-words.ts'
 import { release } from './release.ts'
-import { withinBounds } from './within-bounds.ts'
+import { statusToWrite } from './status-to-write.ts'
 
 /** What is seen of a backup. */
 export type ObservedBackup = Pick<BackupCase, 'source' | 'storage' | 'runs' | 'siblings'>
 
-/** Above what a deletion may take at most: after this it goes whatever could not be told. */
+/** Above what a deletion may take at most: after this it goes though what is told could not be spilled. */
 const DELETION_PATIENCE_MS = 1_200_000
 const LOOK_MS = { Waiting: 10_000, Streaming: 2_000, Sealing: 2_000, Completed: 60_000, Failed: 60_000, Deleting: 500 }
 
@@ -49,22 +48,15 @@ export function decideBackup(
   }
   const { status: next, finding } = nextBackup(given)
   const state = next.state as BackupState
-  const { lifecycle: _lifecycle, outbox: _outbox, ...kept } = next as BackupStatus & { lifecycle?: 0; outbox?: 0 }
   const message = next.message ?? given.trouble ?? backupMetaOf(state).sentence
-  const status: BackupStatus = {
-    ...withinBounds(kept),
-    observedGeneration: generation,
-    conditions: conditionsOf({
-      before: object.status?.conditions ?? [],
-      state,
-      message,
-      generation,
-      now,
-      trouble: eventTrouble,
-      isReady: state === 'Completed',
-      isStalled: state === 'Failed',
-    }),
-  }
+  const status = statusToWrite(next, {
+    message,
+    generation,
+    now,
+    trouble: eventTrouble,
+    isReady: state === 'Completed',
+    isStalled: state === 'Failed',
+  })
   const { cluster, storageName, consistency } = object.spec
   const events = backupChanges(object.status, status, { cluster: cluster.name, storage: storageName, consistency })
   const of = { kind: 'backup', namespace, name, uid } as const

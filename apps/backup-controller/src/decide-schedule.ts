@@ -11,9 +11,9 @@ import type { Decision, Input } from '@slotkeeper/controller'
 import type { EventTrouble } from '@slotkeeper/controller-host'
 import { scheduleChanges, type ScheduleEvent, type ScheduleStatus } from '@slotkeeper/events'
 import type { Owner } from './app-command.ts'
-import { conditionsOf } from './conditions.ts'
 import { failuresInWords } from './failures-in-words.ts'
 import { release } from './release.ts'
+import { statusToWrite } from './status-to-write.ts'
 import type { ScheduleObject } from './schedule-object.ts'
 
 /** What is seen of a schedule: the backups that it made. */
@@ -61,24 +61,17 @@ export function decideSchedule(
     now,
   }
   const next = nextSchedule(given)
-  const { lifecycle: _lifecycle, outbox: _outbox, ...kept } = next as ScheduleStatus & { lifecycle?: 0; outbox?: 0 }
   const state = next.state as keyof typeof SCHEDULE_STATES
   const message = given.trouble ?? next.message ?? SCHEDULE_STATES[state]
-  const status: ScheduleStatus = {
-    ...kept,
-    observedGeneration: generation,
-    conditions: conditionsOf({
-      before: object.status?.conditions ?? [],
-      state,
-      message,
-      generation,
-      now,
-      trouble: eventTrouble,
-      isIdle: state === 'Suspended',
-      isReady: state === 'Active' && given.trouble === null,
-      isStalled: state === 'Invalid' || given.trouble !== null,
-    }),
-  }
+  const status = statusToWrite(next, {
+    message,
+    generation,
+    now,
+    trouble: eventTrouble,
+    isIdle: state === 'Suspended',
+    isReady: state === 'Active' && given.trouble === null,
+    isStalled: state === 'Invalid' || given.trouble !== null,
+  })
   const commands = planSchedule(given, status).map((command): ScheduleAppCommand =>
     command.type === 'CreateBackup' ? { ...command, of, template: object.spec.template } : { ...command, of },
   )

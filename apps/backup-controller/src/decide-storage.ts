@@ -4,10 +4,9 @@ import type { Decision, Input } from '@slotkeeper/controller'
 import type { EventTrouble } from '@slotkeeper/controller-host'
 import { storageChanges, type StorageEvent, type StorageStatus } from '@slotkeeper/events'
 import type { AppCommand } from './app-command.ts'
-import { conditionsOf } from './conditions.ts'
 import { failuresInWords } from './failures-in-words.ts'
 import { release } from './release.ts'
-import { withinBounds } from './within-bounds.ts'
+import { statusToWrite } from './status-to-write.ts'
 import { type StorageObject, whereIs } from './storage-object.ts'
 
 /** What is seen of a storage. */
@@ -38,23 +37,16 @@ export function decideStorage(
     now,
   }
   const next = nextStorage(given)
-  const { lifecycle: _lifecycle, outbox: _outbox, ...kept } = next as StorageStatus & { lifecycle?: 0; outbox?: 0 }
   const state = next.state as keyof typeof STORAGE_STATES
   const message = next.message ?? STORAGE_STATES[state]
-  const status: StorageStatus = {
-    ...withinBounds(kept),
-    observedGeneration: generation,
-    conditions: conditionsOf({
-      before: object.status?.conditions ?? [],
-      state,
-      message,
-      generation,
-      now,
-      trouble: eventTrouble,
-      isReady: state === 'Usable' && next.checkedGeneration === generation,
-      isStalled: state === 'Unusable',
-    }),
-  }
+  const status = statusToWrite(next, {
+    message,
+    generation,
+    now,
+    trouble: eventTrouble,
+    isReady: state === 'Usable' && next.checkedGeneration === generation,
+    isStalled: state === 'Unusable',
+  })
   const of = { kind: 'storage', namespace, name, uid } as const
   const commands = planStorage(given, status).map((command): AppCommand => ({ ...command, of, storage: object.spec }))
   const waits = observed.runs.some((one) => one.state === 'running')

@@ -13,23 +13,17 @@ export function writing({ runs }: BackupCase): readonly AgentRun[] {
 /** How far the deletion of a backup is: first its agents end, then its objects go, then it. */
 export function nextDeletion(given: BackupCase): Omit<BackupStatus, 'state'> {
   const { state, retryAt, reason: _reason, message: _message, ...before } = given.status ?? { state: 'Waiting' }
-  const isFirst = state !== 'Deleting'
-  // What is not known to have begun nothing may have objects: its status may have been erased.
-  const mayHaveObjects = given.status === null || before.beganAt !== undefined
-  const status: Omit<BackupStatus, 'state'> = isFirst
-    ? {
-        ...before,
-        attempt: 1,
-        deletingSince: new Date(given.now).toISOString(),
-        ...(mayHaveObjects ? {} : { objectsDeleted: 0 }),
-      }
-    : before
+  if (state !== 'Deleting') {
+    const begun = { ...before, attempt: 1, deletingSince: new Date(given.now).toISOString() }
+    // What is not known to have begun nothing may have objects: its status may have been erased.
+    const mayHaveObjects = given.status === null || before.beganAt !== undefined
+    return mayHaveObjects ? begun : { ...begun, objectsDeleted: 0 }
+  }
   // Deleted is told by itself, after what became of the objects was.
-  if (isFirst) return status
   if (isOver(before)) return { ...before, deleted: true }
   const left = leftBehind(given)
-  if (left !== null) return { ...status, objectsLeft: left }
-  return { ...status, ...nextAttempt(given, status, retryAt) }
+  if (left !== null) return { ...before, objectsLeft: left }
+  return { ...before, ...nextAttempt(given, before, retryAt) }
 }
 
 /** What came of the agent that deletes, and whether another follows it. */
@@ -54,7 +48,8 @@ function nextAttempt(
 
 const STILL_WRITING = { reason: 'AgentRunning', message: 'an agent that could not be stopped may still write' }
 
-const isOver = (status: Omit<BackupStatus, 'state'>): boolean =>
+/** Whether what becomes of the objects is settled. */
+export const isOver = (status: Omit<BackupStatus, 'state'>): boolean =>
   status.objectsDeleted !== undefined || status.objectsLeft !== undefined
 
 /** For how long it is being deleted, as far as somebody was there to do it: in milliseconds. */

@@ -7,7 +7,7 @@ import { BACKUP_USER } from './backup-user.ts'
 import type { BackupCase, SourceShard } from './backup-case.ts'
 import type { AgentOrder, BackupCommand } from './backup-command.ts'
 import { isStored, runOf, waitsFor } from './next-backup.ts'
-import { mayDeleteObjects, writing } from './next-deletion.ts'
+import { isOver, mayDeleteObjects, writing } from './next-deletion.ts'
 
 /** Where an agent finds the Secret of the cluster. */
 export const SERVER_SECRETS = '/etc/slotkeeper/server'
@@ -126,9 +126,8 @@ function clusterOf({ backup, spec, source, status }: BackupCase) {
 
 function planDeletion(given: BackupCase, status: BackupStatus): readonly BackupCommand[] {
   const commands: BackupCommand[] = [...stops(given, (one) => writing(given).includes(one))]
-  const isOver = status.objectsDeleted !== undefined || status.objectsLeft !== undefined
   const paused = isPaused(status, given.now)
-  if (isOver || paused || given.storage === null) return commands
+  if (isOver(status) || paused || given.storage === null) return commands
   const { attempt = 1 } = status
   const job = agentName(given.backup, 'delete', attempt)
   if (!mayDeleteObjects(given) || given.runs.some((one) => one.job === job)) return commands

@@ -1,5 +1,4 @@
 import type { BackupEventData, BackupEventType } from './backup-events.ts'
-import type { StorageEvent, StorageEventType } from './storage-events.ts'
 
 const endedAt = '2026-11-21T10:00:41Z'
 const folder = 'shop/nightly/5c1f9a52-30f7-4c6e-9b57-0d4a3f1f0d6e'
@@ -51,15 +50,4 @@ export const backupEventExamples: { readonly [T in BackupEventType]: BackupEvent
     message: 'Objects may be left in the storage: the RedisBackupStorage archive is gone',
   },
   Deleted: { message: 'Deleted' },
-}
-
-/** Data of each event of a storage as it may look. */
-export const storageEventExamples: { readonly [T in StorageEventType]: Extract<StorageEvent, { type: T }>['data'] } = {
-  Accepted: { where: 's3://backups/shop/', message: 'Backups may be kept in s3://backups/shop/' },
-  BecameUsable: { keepsFirst: true, message: 's3://backups/shop/ was written to, read, listed and cleared' },
-  BecameUnusable: {
-    reason: 'PermissionMissing',
-    message: 'its user is not allowed to: s3:DeleteObject. Grant that',
-  },
-  Deleted: { message: 'Deleted; what is stored in s3://backups/shop/ stays' },
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { backupEventExamples, storageEventExamples } from './backup-event-examples.ts'
+import { backupEventExamples } from './backup-event-examples.ts'
 import { backupEventData, backupEventSentences } from './backup-events.ts'
 import { clusterEventData } from './cluster-events.ts'
 import { clusterEventExamples, clusterEventSentences } from './cluster-event-examples.ts'
 import { scheduleEventData, scheduleEventExamples, scheduleEventSentences } from './schedule-events.ts'
-import { storageEventData, storageEventSentences } from './storage-events.ts'
+import { storageEventData, storageEventExamples, storageEventSentences } from './storage-events.ts'
 import { defaultPrefix, type EventKind } from './subject.ts'
 
 type FieldSchema = {

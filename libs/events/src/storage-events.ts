@@ -28,3 +28,14 @@ export type StorageEventType = keyof typeof storageEventData
 export type StorageEvent = {
   [T in StorageEventType]: { readonly type: T; readonly data: Readonly<z.infer<(typeof storageEventData)[T]>> }
 }[StorageEventType]
+
+/** Data of each event of a storage as it may look. */
+export const storageEventExamples: { readonly [T in StorageEventType]: Extract<StorageEvent, { type: T }>['data'] } = {
+  Accepted: { where: 's3://backups/shop/', message: 'Backups may be kept in s3://backups/shop/' },
+  BecameUsable: { keepsFirst: true, message: 's3://backups/shop/ was written to, read, listed and cleared' },
+  BecameUnusable: {
+    reason: 'PermissionMissing',
+    message: 'its user is not allowed to: s3:DeleteObject. Grant that',
+  },
+  Deleted: { message: 'Deleted; what is stored in s3://backups/shop/ stays' },
+}
