@@ -263,7 +263,14 @@ async function coverSlots(ports: ActPorts, command: Of<'CoverSlots'>, io: ActIo)
   const node = await chosen(ports, command, command, io)
   // A slot that the node has heard an owner of meanwhile is refused, and with it all.
   await node.call(clusterCalls.addSlots(command.ranges), CALL_MS)
-  return ACCEPTED
+  // Afterwards: until then a replica may be the last one to list whose they are.
+  return onEach(ports, command, command.replicas, async (_node, replica) => {
+    const one = await chosen(ports, command, replica, io)
+    const [role] = (await one.call(['ROLE'], CALL_MS)) as readonly [string]
+    if (role.startsWith('m')) throw new RedisError('Answered', `${replica.pod} is no replica any more`)
+    assertMayAct(io)
+    await one.call(clusterCalls.unlistSlots(command.ranges), CALL_MS)
+  })
 }
 
 async function repair(ports: ActPorts, command: Of<'RepairSlots'>, io: ActIo): Promise<Outcome> {

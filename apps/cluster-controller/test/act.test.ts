@@ -83,7 +83,7 @@ const DANGEROUS: readonly (readonly [string, string, (nodeId: string) => object]
   ['ForgetNode', 'forget', () => ({ opId: '1:1', nodeId: OTHER, pods: [POD] })],
   ['AssignSlots', 'addslotsrange', (nodeId) => ({ opId: '1:1', assignments: [{ pod: POD, nodeId, ...slots }] })],
   ['StartEmpty', 'bumpepoch', (nodeId) => ({ ...place(nodeId), ...slots })],
-  ['CoverSlots', 'addslotsrange', (nodeId) => ({ ...place(nodeId), ...slots })],
+  ['CoverSlots', 'addslotsrange', (nodeId) => ({ ...place(nodeId), ...slots, replicas: [] })],
 ]
 
 test.each(DANGEROUS)(
@@ -141,4 +141,17 @@ test('the test can fail: with the lease and the right node each of them is sent'
     expect(await asked(word)).toBe(before + 1)
     await ask('CLUSTER', 'FLUSHSLOTS')
   }
+})
+
+test('CoverSlots never has a primary forget slots, though it was a replica when it was looked at', async () => {
+  const before = await asked('delslotsrange')
+  const part = { type: 'CoverSlots', ...place(own), ...slots, replicas: [{ pod: POD, nodeId: own }] }
+  const outcome = await act(
+    ports(),
+    command(part, own),
+    io(() => true),
+  )
+  expect(outcome).toMatchObject({ result: 'failed', message: expect.stringContaining('is no replica any more') })
+  expect(await asked('delslotsrange')).toBe(before)
+  await ask('CLUSTER', 'FLUSHSLOTS')
 })

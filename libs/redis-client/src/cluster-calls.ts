@@ -15,6 +15,8 @@ export const clusterCalls = {
   meet: (ip: string, port: number, busPort: number): Words => ['CLUSTER', 'MEET', ip, String(port), String(busPort)],
   /** Gives a node slots that nobody owns. */
   addSlots: (ranges: Ranges): Words => ['CLUSTER', 'ADDSLOTSRANGE', ...boundsOf(ranges)],
+  /** Has a replica list slots with nobody, until it hears of their owner again. A primary would no longer serve them. */
+  unlistSlots: (ranges: Ranges): Words => ['CLUSTER', 'DELSLOTSRANGE', ...boundsOf(ranges)],
   /** Gives a node slots that a lost node owned, above every epoch that it has heard of. */
   takeSlots: (ranges: Ranges, release: Ranges): readonly Words[] => [
     ['CLUSTER', 'BUMPEPOCH'],

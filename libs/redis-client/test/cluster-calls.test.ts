@@ -105,9 +105,10 @@ describe('slots taken away by hand', () => {
       const views = await heard(['CLUSTER', 'DELSLOTSRANGE', '1000', '1999'])
       for (const one of views) expect(rowOf(one, owner.id)?.slots).toEqual(evenRanges(SHARDS).slice(0, 1))
       expect(rowOf(await view(owner.server), owner.id)?.slots).toHaveLength(2)
-      // Before a node has heard that the owner claims them again, it takes them for free, also from an heir of the owner
-      // (`owner_not_claiming_slot`): a hand-over at that moment loses them once more.
       await heard(clusterCalls.addSlots(taken))
+      // Redis 7.0 would else lose them, and their keys, with the hand-over below (libs/redis-topology, cover-slots.ts).
+      const heir = placeOf(engine, SHARDS)
+      await order(heir.server, clusterCalls.unlistSlots(taken))
       await seen(`${engine}: ok everywhere`, placesOf(engine), (one) => one.clusterOk && slotsOf(one) === 16384)
       expect(await ask(owner.server, ['GET', key])).toEqual(['kept'])
     },
@@ -131,6 +132,7 @@ describe('hand-over', () => {
       return all.every(isOver) ? all : undefined
     })
     for (const one of views) expect(rowOf(one, heir.id)?.configEpoch).toBeGreaterThan(2 * SHARDS)
+    expect(await ask(heir.server, ['GET', 'taken50'])).toEqual(['kept'])
     await seen(`${engine}: the old primary follows`, [leaving], (one) => one.role === 'replica' && one.linkUp)
   })
 })

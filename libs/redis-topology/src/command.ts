@@ -57,6 +57,8 @@ export type ClusterCommand =
       readonly pod: string
       readonly nodeId: string
       readonly ranges: readonly SlotRange[]
+      /** The shard's replicas: each is to forget that the slots were not claimed for a while. */
+      readonly replicas: readonly { readonly pod: string; readonly nodeId: string }[]
     }
   | {
       readonly type: 'RepairSlots'

@@ -1,4 +1,4 @@
-import { rowOf, type Picture, type ShardPicture } from './assess.ts'
+import { follows, rowOf, type Picture, type ShardPicture } from './assess.ts'
 import type { ClusterCommand } from './command.ts'
 import type { ClusterFinding } from './finding.ts'
 import { openSlotsOf } from './open-slots.ts'
@@ -8,8 +8,7 @@ import { common, formatRanges, slotCount, type SlotRange, uncovered } from './sl
  * Slots that no primary of a formed cluster claims, though every primary answers: somebody took them away by hand
  * (`CLUSTER DELSLOTS`). The other nodes go on listing them with their owner, for who no longer claims a slot does not
  * lose it in their view (cluster_legacy.c, clusterUpdateSlotsConfigWith): to it they are given back. Of slots that no
- * view lists nobody knows whose they were. An heir that takes over before it has heard of that claim loses these slots to
- * the claims of its predecessor, and to nobody in the end (`owner_not_claiming_slot`, seen with Redis 7.0): found anew.
+ * view lists nobody knows whose they were.
  */
 export function slotsWithoutOwner(picture: Picture): readonly ClusterFinding[] {
   const settled = openSlotsOf(picture.up).length === 0 && picture.shards.every((shard) => shard.primaryUp)
@@ -36,7 +35,12 @@ export function takenFrom({ unowned, up }: Picture, { primaryId }: ShardPicture)
   return common(common(unowned, here), uncovered(others.flatMap((row) => row.slots)))
 }
 
-/** Gives a shard's primary the slots back that were taken from it; its keys are still there. */
+/**
+ * Gives a shard's primary the slots back that were taken from it; its keys are still there. Its replicas noted that nobody
+ * claimed them (`owner_not_claiming_slot`), and Redis 7.0 keeps that note when such a replica is promoted: the last
+ * message of its predecessor then takes the slots from it, and it deletes their keys (cluster.c 7.0.15: clusterAddSlot
+ * clears no note, clusterUpdateSlotsConfigWith trusts it). A slot that is listed anew loses the note.
+ */
 export function coverSlotsCommands(
   picture: Picture,
   shard: ShardPicture | undefined,
@@ -45,5 +49,9 @@ export function coverSlotsCommands(
   if (shard?.primaryPod === undefined || shard.primaryId === undefined || !shard.primaryUp) return []
   const ranges = takenFrom(picture, shard)
   if (ranges.length === 0) return []
-  return [{ type: 'CoverSlots', opId, shard: shard.shard, pod: shard.primaryPod, nodeId: shard.primaryId, ranges }]
+  const { primaryId: nodeId, primaryPod: pod } = shard
+  const replicas = picture.up.flatMap((one) =>
+    follows(one, nodeId) ? [{ pod: one.pod, nodeId: one.contact.view.nodeId }] : [],
+  )
+  return [{ type: 'CoverSlots', opId, shard: shard.shard, pod, nodeId, ranges, replicas }]
 }

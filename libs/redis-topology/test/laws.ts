@@ -186,12 +186,18 @@ function covered(command: ClusterCommand & { type: 'CoverSlots' }, { given, form
   const rows = picture.up.flatMap((one) => one.contact.view.rows)
   const claimed = rows.filter((row) => row.myself || row.nodeId !== command.nodeId).flatMap((row) => row.slots)
   const owner = picture.shards[command.shard]
+  const replicas = picture.up
+    .map((one) => one.contact.view)
+    .flatMap((one) => (one.role === 'replica' ? one.nodeId : []))
   return [
     ...(common(claimed, command.ranges).length === 0 ? [] : ['CoverSlots of slots that somebody believes owned']),
     ...(owner?.primaryUp === true && owner.primaryPod === command.pod
       ? []
       : ['CoverSlots by a server that is no primary']),
     ...(!formed || picture.shards.every((one) => one.primaryUp) ? [] : ['CoverSlots although a primary is missing']),
+    ...(command.replicas.every((one) => replicas.includes(one.nodeId))
+      ? []
+      : ['CoverSlots that has a server forget slots which is no replica of their owner']),
   ]
 }
 
