@@ -86,5 +86,9 @@ function run(context: TaskContext): Promise<AgentDone> {
       return runSealBackup(task, context)
     case 'DeleteBackup':
       return runDeleteBackup(task, context)
+    case 'InspectBackup':
+    case 'SeedShard':
+    case 'VerifyRestore':
+      throw new AgentError('PlanRefused', `this agent does not know ${task.type}`)
   }
 }

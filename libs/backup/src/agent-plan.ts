@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { backupShard, engine, reference } from './manifest.ts'
+import { backupShard, engine, hex, reference, slots } from './manifest.ts'
 
 const count = z.int().nonnegative()
 const name = z.string().min(1)
@@ -71,6 +71,38 @@ const task = z.discriminatedUnion('type', [
   }),
   /** Deletes every object of a backup, the manifest first: what has none is no backup. */
   z.object({ type: z.literal('DeleteBackup'), backup: reference }),
+  /** Reads the manifest of a backup, tells what is in it, and whether servers of this kind load it. */
+  z.object({ type: z.literal('InspectBackup'), manifest: name, target: engine }),
+  /**
+   * Fills the volume of a primary that was never started: its data, and its own row of the table of nodes (SAFETY 15). A
+   * volume that holds anything but an earlier attempt of the same restore is refused.
+   */
+  z.object({
+    type: z.literal('SeedShard'),
+    manifest: name,
+    /** As InspectBackup reported it: what was inspected is what is restored. */
+    sha256: hex(64),
+    /** Where the volume is mounted. */
+    volume: mounted,
+    /** The uid of the restore, which the volume is marked with. */
+    restore: name,
+    shard: count,
+    slots,
+    /** The epoch of this primary, which no other one has; `currentEpoch` is the highest of all. */
+    epoch: z.int().positive(),
+    currentEpoch: z.int().positive(),
+    /** `aof`: as the base of an append-only file, for the servers start with it and would not look at an RDB file. */
+    persistence: z.enum(['rdb', 'aof']),
+    maxBytesPerSecond: z.int().positive().optional(),
+  }),
+  /** Asks servers that were started from seeded volumes what they have loaded, and whether they own their slots. */
+  z.object({
+    type: z.literal('VerifyRestore'),
+    shards: z.array(z.object({ shard: count, server, slots, keys: count })).min(1),
+    /** As in StoreShards. */
+    username: name,
+    credentials: mounted,
+  }),
 ])
 
 /** What one agent is to do, in the environment variable SLOTKEEPER_PLAN of its Job. It holds no secret. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { engine, hex, reference } from './manifest.ts'
 
 const count = z.int().nonnegative()
 const name = z.string().min(1)
@@ -23,6 +24,9 @@ export const AGENT_FAULTS = {
   PauseTooShort: 'retry',
   DataUnreadable: 'person',
   KeysMisplaced: 'person',
+  VolumeInUse: 'person',
+  VolumeTooSmall: 'person',
+  CountsDiffer: 'person',
   DeadlineExceeded: 'person',
   PlanRefused: 'person',
   Interrupted: 'retry',
@@ -76,6 +80,43 @@ const done = z.discriminatedUnion('task', [
     endedAt: z.iso.datetime(),
   }),
   z.object({ task: z.literal('DeleteBackup'), objects: count }),
+  z.object({
+    task: z.literal('InspectBackup'),
+    /** Of the manifest as it lies in the storage. */
+    sha256: hex(64),
+    backup: reference,
+    cluster: reference,
+    engine,
+    consistency: z.enum(['shard', 'cluster']),
+    beganAt: z.iso.datetime(),
+    endedAt: z.iso.datetime(),
+    shards: count,
+    /** As it is stored. */
+    bytes: count,
+    /** As servers read it: what a volume must hold. */
+    size: count,
+    keys: count,
+    expiring: count,
+    /** Why such servers do not load it; null if they do. */
+    refusal: z.string().max(MOST.fault).nullable(),
+    /** The spec of the cluster as it was; null where it does not fit in here. */
+    spec: z.record(z.string(), z.unknown()).nullable(),
+  }),
+  z.object({
+    task: z.literal('SeedShard'),
+    shard: count,
+    nodeId: hex(40),
+    keys: count,
+    expiring: count,
+    /** Of the data on the volume. */
+    size: count,
+  }),
+  z.object({
+    task: z.literal('VerifyRestore'),
+    /** What the servers have loaded, and what they left out since its time was over. */
+    keys: count,
+    expired: count,
+  }),
 ])
 
 /**
@@ -125,6 +166,8 @@ export function formatReport(report: AgentReport): string {
 function withinBounds(report: AgentReport): AgentReport {
   if (report.result === 'Failed') return { ...report, message: cut(report.message, MOST.message) }
   const { done: said } = report
+  if (said.task === 'InspectBackup' && said.refusal !== null)
+    return { ...report, done: { ...said, refusal: cut(said.refusal, MOST.fault) } }
   if (said.task !== 'CheckStorage') return report
   const missingPermissions = said.missingPermissions.slice(0, MOST.permissions).map((one) => cut(one, MOST.permission))
   const faults = said.faults.slice(0, MOST.faults).map((one) => cut(one, MOST.fault))
@@ -140,6 +183,7 @@ function shortened(report: AgentReport): AgentReport | null {
   const { done: said } = report
   if (said.task === 'StoreShards' && said.shards.length > 0)
     return { ...report, done: { ...said, shards: said.shards.slice(0, -1) } }
+  if (said.task === 'InspectBackup' && said.spec !== null) return { ...report, done: { ...said, spec: null } }
   if (said.task !== 'CheckStorage') return null
   if (said.faults.length > 0) return { ...report, done: { ...said, faults: said.faults.slice(0, -1) } }
   if (said.missingPermissions.length === 0) return null

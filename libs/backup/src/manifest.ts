@@ -5,9 +5,11 @@ import { strangeSlots } from './strange-slots.ts'
 
 const count = z.int().nonnegative()
 const name = z.string().min(1)
-const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`), `must be ${digits} hex digits`)
-// What is no slots ends the reading: what comes after relies on them.
-const slots = z.string().refine(isSlots, { error: 'must be slots, as 0-5460,5462', abort: true })
+/** A number of hexadecimal digits. */
+export const hex = (digits: number) =>
+  z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`), `must be ${digits} hex digits`)
+/** Slots in words; what is none ends the reading, for what comes after relies on them. */
+export const slots = z.string().refine(isSlots, { error: 'must be slots, as 0-5460,5462', abort: true })
 /** Names an object of Kubernetes: names may come back, the uid does not. */
 export const reference = z.object({ namespace: name, name, uid: name })
 

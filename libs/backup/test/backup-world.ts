@@ -204,8 +204,8 @@ export class BackupWorld {
         this.objects.clear()
         return { task: 'DeleteBackup', objects }
       }
-      case 'CheckStorage':
-        throw new Error('no backup checks a storage')
+      default:
+        throw new Error(`no backup does ${task.type}`)
     }
   }
 }
