@@ -12,7 +12,7 @@ import {
   redisClusterCrd,
 } from '@slotkeeper/api'
 import { eventCatalogue, eventSchemas } from '@slotkeeper/events'
-import { CLUSTER_STATES, FINDING_TYPES, metaOf, nextState } from '@slotkeeper/redis-topology'
+import { CLUSTER_STATES, FINDING_TYPES, type LifeStage, metaOf, nextState } from '@slotkeeper/redis-topology'
 import { scenarioTable } from './faults/scenario-table.ts'
 import { scenarios } from './faults/scenarios.ts'
 import { backupControllerRbac, clusterControllerRbac, watchedNamespaceRbac } from './rbac.ts'
@@ -80,20 +80,20 @@ function lifecycle(): string {
   const states = CLUSTER_STATES.map(
     (state) => `| ${state} | ${metaOf(state).sentence} | ${metaOf(state).allows.join(', ')} |`,
   )
-  const answer = (formed: boolean, finding: (typeof FINDING_TYPES)[number] | 'Sound'): string =>
-    nextState(formed ? 'Healthy' : 'Creating', formed, finding)
-  const rows = ([...FINDING_TYPES, 'Sound'] as const).map(
-    (finding) => `| ${finding} | ${answer(false, finding)} | ${answer(true, finding)} |`,
+  const findings = [...FINDING_TYPES, 'Sound'] as const
+  const stages = { Forming: 'Creating', Restoring: 'Restoring', Formed: 'Healthy' } as const
+  const stageOf = (state: string): LifeStage =>
+    ['Creating', 'Meeting', 'Slotting'].includes(state) ? 'Forming' : state === 'Restoring' ? state : 'Formed'
+  const rows = findings.map((finding) => {
+    const answers = (Object.keys(stages) as LifeStage[]).map((stage) => nextState(stages[stage], stage, finding))
+    return `| ${finding} | ${answers.join(' | ')} |`
+  })
+  const edges = findings.flatMap((finding) =>
+    CLUSTER_STATES.filter((state) => state !== 'Deleting')
+      .map((state) => [state, nextState(state, stageOf(state), finding)] as const)
+      .filter(([a, b]) => a !== b)
+      .map(([a, b]) => `  ${a} --> ${b}`),
   )
-  const edges = [
-    ...new Set(
-      ([...FINDING_TYPES, 'Sound'] as const).flatMap((finding) => {
-        const from = CLUSTER_STATES.filter((state) => state !== 'Deleting').map(
-          (state) => [state, nextState(state, !['Creating', 'Meeting', 'Slotting'].includes(state), finding)] as const,
-        )
-        return from.filter(([a, b]) => a !== b).map(([a, b]) => `  ${a} --> ${b}`)
-      }),
-    ),
-  ].toSorted()
-  return `# The lifecycle of a RedisCluster\n\n${NOTE}\n\n\`\`\`mermaid\nstateDiagram-v2\n  [*] --> Creating\n${edges.join('\n')}\n  Deleting --> [*]\n\`\`\`\n\n## States\n\n| state | what it means | commands allowed |\n|---|---|---|\n${states.join('\n')}\n\n## What each finding leads to, gravest first\n\n| finding | before the cluster was formed | afterwards, from every state |\n|---|---|---|\n${rows.join('\n')}\n`
+  const drawn = [...new Set(edges)].toSorted().join('\n')
+  return `# The lifecycle of a RedisCluster\n\n${NOTE}\n\n\`\`\`mermaid\nstateDiagram-v2\n  [*] --> Creating\n  [*] --> Restoring\n${drawn}\n  Deleting --> [*]\n\`\`\`\n\n## States\n\n| state | what it means | commands allowed |\n|---|---|---|\n${states.join('\n')}\n\n## What each finding leads to, gravest first\n\n| finding | before the cluster was formed | before a restored one was whole | afterwards, from every state |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }

@@ -18,6 +18,7 @@ export function caseOf(
     settings: liveSettings(object.spec),
     mayStartEmpty: mayStartEmpty(object, consented),
     releasePodsAfterMs: object.spec.storage === undefined ? nodeLossMs : null,
+    restored: object.spec.bootstrap?.restore !== undefined,
     consented,
   }
   const topology = object.status?.topology ?? []

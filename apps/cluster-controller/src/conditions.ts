@@ -30,7 +30,8 @@ type Say = Omit<ConditionNow, 'type'>
 export function conditionsOf(input: ConditionInput): readonly Condition[] {
   const { object, state, findings } = input
   const stalled = stalledBy(findings)
-  const acting = state === 'Deleting' ? 'Deleting' : !input.formed ? 'Forming' : state === 'Healing' ? 'Healing' : null
+  const forming = formingReason(object)
+  const acting = state === 'Deleting' ? 'Deleting' : !input.formed ? forming : state === 'Healing' ? 'Healing' : null
   const now: ConditionNow[] = [
     { type: 'Ready', ...ready(input) },
     { type: 'Degraded', ...degraded(input) },
@@ -60,6 +61,11 @@ function said(status: 'True' | 'False', reason: string, message: string): Say {
   return { status, reason, message: message.slice(0, 512) }
 }
 
+/** Why a cluster is not ready that was never whole. */
+function formingReason({ spec }: ClusterObject): 'Forming' | 'Restoring' {
+  return spec.bootstrap?.restore === undefined ? 'Forming' : 'Restoring'
+}
+
 /** The findings that only a person can end. */
 const STALLING: readonly FindingType[] = [
   'DataMissing',
@@ -75,10 +81,10 @@ function stalledBy(findings: readonly ClusterFinding[]): Say | null {
   return said('True', one.type === 'Blocked' ? (one.reason ?? 'InvariantBroken') : one.type, one.message)
 }
 
-function ready({ formed, picture, findings, members }: ConditionInput): Say {
+function ready({ object, formed, picture, findings, members }: ConditionInput): Say {
   const denied = members.find((member) => member.contact.type === 'denied')
   if (denied?.contact.type === 'denied') return said('False', 'AuthFailed', `${denied.pod}: ${denied.contact.message}`)
-  if (!formed) return said('False', 'Forming', findings[0]?.message ?? 'the cluster is being formed')
+  if (!formed) return said('False', formingReason(object), findings[0]?.message ?? 'the cluster is being formed')
   const down = withoutPrimary(picture)
   if (down !== null) return said('False', 'PrimaryDown', down)
   if (picture.unowned.length > 0) return said('False', 'SlotsUncovered', 'some slots have no owner')

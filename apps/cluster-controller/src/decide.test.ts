@@ -53,6 +53,48 @@ const decided = (object: ClusterObject, observed: Partial<Observed> = {}, failur
   return { ...decision, applied, why: stalled?.reason, words: stalled?.message ?? '' }
 }
 
+describe('a cluster of a restore', () => {
+  const restored = { storage: { size: '1Gi' }, bootstrap: { restore: { name: 'monday', uid: 'its-uid' } } }
+
+  test('while its pods start it is being restored: nobody is called, nothing counts as lost', () => {
+    const first = decided(cluster(null, restored))
+    expect(first.events[0]?.type).toBe('Accepted')
+    expect(first.status).toMatchObject({ state: 'Restoring' })
+    expect(first.status.formedAt).toBeUndefined()
+    const late = [
+      { type: 'Ready', status: 'False', reason: 'Restoring', message: '', lastTransitionTime: '2026-01-01T00:00:00Z' },
+    ]
+    const later = decided(
+      cluster({ ...formed, formedAt: undefined, state: 'Restoring', conditions: late } as never, restored),
+    )
+    expect(later.status.state).toBe('Restoring')
+    const said = Object.fromEntries(
+      (later.status.conditions ?? []).map((one) => [one.type, `${one.status} ${one.reason}`]),
+    )
+    expect(said).toMatchObject({ Ready: 'False Restoring', Reconciling: 'True Restoring', Degraded: 'False Sound' })
+    expect(said).not.toHaveProperty('Stalled')
+  })
+
+  test('its pods are told whose volumes they may take over, those of others are as they were', () => {
+    const envOf = (spec: object): string => {
+      const applied = decided(cluster(null, { storage: { size: '1Gi' }, ...spec })).commands
+      return JSON.stringify(applied.find((one) => one.type === 'ApplyObject' && one.kind === 'StatefulSet'))
+    }
+    expect(envOf(restored)).toContain('{"name":"SLOTKEEPER_RESTORE_UID","value":"its-uid"}')
+    expect(envOf({})).not.toContain('RESTORE')
+  })
+
+  test('its Secrets are made until it was whole, and never after', () => {
+    const missing = { secret: 'orders-auth', message: 'Secret orders-auth does not exist' }
+    const before = decided(cluster(null, restored), { secretMissing: missing })
+    expect(before.applied).toContain('Secret/orders-auth')
+    expect(before.why).toBeUndefined()
+    const after = decided(cluster(formed, restored), { secretMissing: missing })
+    expect(after.applied).not.toContain('Secret/orders-auth')
+    expect(after.why).toBe('SecretMissing')
+  })
+})
+
 describe('a new cluster', () => {
   test('everything it needs is applied, and it is accepted', () => {
     const first = decided(cluster(null, {}, { finalizers: [] }))

@@ -14,12 +14,14 @@ import {
   everFormed,
   intentFor,
   isFinished,
+  isRestoring,
   isUp,
   type Member,
   nextState,
   OUT_OF_SERVICE_TAINT,
   outlived,
   plan,
+  stageOf,
   takesItsTime,
 } from '@slotkeeper/redis-topology'
 import { caseOf } from './case-of.ts'
@@ -76,15 +78,17 @@ export function decide(
   const consent = overrideOf(object, [], now)
   const given = caseOf(input, consent.override?.shards ?? [], settings.nodeLossMs)
   const formedBefore = everFormed(given)
+  // One of a restore is formed before it is there: until it was whole, its Secrets may be made, and nothing of it is lost.
+  const wholeBefore = formedBefore && !isRestoring(given)
   const findings = byGravity([
     ...diagnose(given).map((one) => withRemedy(one, consent.problem)),
-    ...blockedBy(input, formedBefore),
+    ...blockedBy(input, wholeBefore),
   ])
-  // What blocks a cluster that was never formed is told by its condition; its state goes on to say how far it came.
-  const gravest = findings.find((one) => formedBefore || one.type !== 'Blocked')?.type ?? 'Sound'
+  // What blocks a cluster that was never whole is told by its condition; its state goes on to say how far it came.
+  const gravest = findings.find((one) => wholeBefore || one.type !== 'Blocked')?.type ?? 'Sound'
   const sound = findings.every((one) => one.type === 'Blocked')
-  const formed = formedBefore || sound
-  const state = nextState(object.status?.state ?? '', formedBefore, gravest)
+  const formed = wholeBefore || sound
+  const state = nextState(object.status?.state ?? '', stageOf(given), gravest)
   const operation = nextOperation(given, findings, { formed: formedBefore, paused: object.spec.paused === true, now })
   const started = givenUpShards(object, operation, given)
   const conditions = conditionsOf({
@@ -111,24 +115,22 @@ export function decide(
     override: overrideOf(object, started, now).override,
     conditions,
   })
-  const before = object.status
   const context = changeContext({
     object,
     observed,
     given,
     findings,
-    formedBefore,
+    formedBefore: wholeBefore,
     now,
     ...defined({ abandoned: operation.abandoned }),
     overrideUsed: started,
   })
-  const status = withOperationId(before, draft, context, lifeOf(before, now))
-  const events = changes(before, status, context)
+  const status = withOperationId(object.status, draft, context, lifeOf(object.status, now))
+  const events = changes(object.status, status, context)
   // After a decision that broke a law of ours, nothing is done until a pass decides otherwise.
   const still = object.spec.paused === true || input.failures.some((one) => one.reason === 'InvariantBroken')
-  const commands = still
-    ? []
-    : commandsFor({ given, findings, formed: formedBefore, status, object, observed, settings })
+  const known = { given, findings, formed: formedBefore, wholeBefore }
+  const commands = still ? [] : commandsFor({ ...known, status, object, observed, settings })
   return {
     findings,
     status,
@@ -235,6 +237,7 @@ type Commanding = {
   readonly given: Case
   readonly findings: readonly ClusterFinding[]
   readonly formed: boolean
+  readonly wholeBefore: boolean
   readonly status: ClusterStatus
   readonly object: ClusterObject
   readonly observed: Observed
@@ -253,8 +256,9 @@ function commandsFor(input: Commanding): readonly AppCommand[] {
   const complete = (command: ClusterCommand): AppCommand => ({ ...command, cluster, ips }) as AppCommand
   const commands: AppCommand[] = []
   if (!isHeld(object)) commands.push(complete({ type: 'EnsureFinalizer' }))
-  if (observed.secretMissing !== undefined && !formed && observed.secretMissing.secret !== object.spec.auth?.secretName)
-    commands.push(complete({ type: 'ApplyObject', kind: 'Secret', name: observed.secretMissing.secret }))
+  const missing = observed.secretMissing?.secret
+  if (missing !== undefined && !input.wholeBefore && missing !== object.spec.auth?.secretName)
+    commands.push(complete({ type: 'ApplyObject', kind: 'Secret', name: missing }))
   // Data first: what restores service is not kept waiting by what is only recorded.
   const operation = status.operation
   const history = { ...given.history }

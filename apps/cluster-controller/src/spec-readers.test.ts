@@ -6,10 +6,13 @@ import { z } from 'zod'
 
 type Schema = { readonly properties?: Readonly<Record<string, Schema>> }
 
-const sources = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
+// What others make just as we do: those who restore claim volumes of the same kind, for pods of the same user.
+const api = join(import.meta.dirname, '../../../libs/api/src')
+const shared = ['claim-template.ts', 'pod-security-context.ts'].map((file) => join(api, file))
+const own = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
-  .map((file) => readFileSync(join(import.meta.dirname, file), 'utf8'))
-  .join('\n')
+  .map((file) => join(import.meta.dirname, file))
+const sources = [...own, ...shared].map((file) => readFileSync(file, 'utf8')).join('\n')
 
 function fieldsOf(schema: Schema): readonly string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, inner]) => [name, ...fieldsOf(inner)])

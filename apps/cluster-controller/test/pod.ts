@@ -49,6 +49,10 @@ export type PodOptions = {
   readonly persistence: 'aof' | 'rdb' | 'none'
   readonly secrets: Readonly<Record<string, string>>
   readonly nodeTimeoutMs: number
+  /** Which shard it is a member of; the first when not said. */
+  readonly shard?: number
+  /** The uid of the restore that its cluster is made of, if it is. */
+  readonly restore?: string
   /** Names of the pods of its cluster, with their addresses; nobody's when not said. */
   readonly names?: Readonly<Record<string, string>>
   /** The folder of another pod's volume, to be on that one; its own when not said. */
@@ -157,11 +161,18 @@ async function writeFiles(home: string, options: PodOptions): Promise<void> {
   )
 }
 
-function environment({ uid, ip, nodeTimeoutMs }: PodOptions): Readonly<Record<string, string | undefined>> {
+function environment({
+  uid,
+  ip,
+  nodeTimeoutMs,
+  shard = 0,
+  restore,
+}: PodOptions): Readonly<Record<string, string | undefined>> {
   return {
     PATH: `/usr/bin:/usr/sbin:${process.env['PATH']}`,
     SLOTKEEPER_CLUSTER_UID: uid,
-    SLOTKEEPER_SHARD: '0',
+    SLOTKEEPER_SHARD: String(shard),
+    ...(restore === undefined ? {} : { SLOTKEEPER_RESTORE_UID: restore }),
     SLOTKEEPER_GUARD_ROUNDS: String(Math.ceil((3 * nodeTimeoutMs) / 200)),
     SLOTKEEPER_POD_IP: ip,
   }

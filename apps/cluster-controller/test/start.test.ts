@@ -1,10 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { takesConnections, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freshSecrets, makePod, type Pod, type PodOptions } from './pod.ts'
+import { volumeDigest } from './volume-digest.ts'
 
 const ENGINE = 'valkey-9.1'
 const PATIENCE_MS = 30_000
@@ -32,15 +33,6 @@ async function podOf(
 const idOf = async (pod: Pod): Promise<string> => String((await pod.tell(['CLUSTER', 'MYID']))[0])
 const file = (pod: Pod, name: string): string => join(pod.data, name)
 const isClean = (pod: Pod): boolean => existsSync(file(pod, 'slotkeeper.clean'))
-
-/** What lies on the volume, by content. */
-async function digest(pod: Pod): Promise<string> {
-  const names = (await readdir(pod.data, { recursive: true, withFileTypes: true })).filter((one) => one.isFile())
-  const hash = createHash('sha256')
-  for (const one of names.toSorted((a, b) => (a.name < b.name ? -1 : 1)))
-    hash.update(`${one.name}\0`).update(await readFile(join(one.parentPath, one.name)))
-  return hash.digest('hex')
-}
 
 /** Volumes of a killed primary with all slots and one key that is in its data file. */
 const volumes: Record<string, { readonly data: string; readonly id: string }> = {}
@@ -107,12 +99,12 @@ test.concurrent.each([
   const { pod } = await killedPrimary('aof', null)
   if (marker === null) await rm(file(pod, 'slotkeeper.marker'))
   else await writeFile(file(pod, 'slotkeeper.marker'), marker)
-  const before = await digest(pod)
+  const before = await volumeDigest(pod.data)
   await pod.start()
   expect(await pod.ended()).toBe(78)
   expect(await pod.message()).toMatch(/^VolumeHasOtherData: /)
   expect(await pod.message()).toMatch(message)
-  expect(await digest(pod)).toBe(before)
+  expect(await volumeDigest(pod.data)).toBe(before)
 })
 
 test.concurrent('without a data file a server gives its identity up', async () => {
@@ -306,12 +298,12 @@ test.concurrent.each([
   ['replicas that have not heard of it yet', 'c'.repeat(40)],
 ])('rdb: a killed primary with %s waits and says why; a person can start it', async (_what, heir) => {
   const { pod, id } = await killedPrimary('rdb', heir, 1_000)
-  const before = await digest(pod)
+  const before = await volumeDigest(pod.data)
   await pod.start()
   expect(await waits(pod)).toContain(`create /data/slotkeeper.clean`)
   expect(await pod.log()).toContain('slotkeeper: this node was a primary and did not end in order')
   expect(await takesConnections(6379, pod.ip)).toBe(false)
-  expect(await digest(pod)).toBe(before)
+  expect(await volumeDigest(pod.data)).toBe(before)
   await writeFile(file(pod, 'slotkeeper.clean'), '')
   expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
   expect(isClean(pod)).toBe(false)

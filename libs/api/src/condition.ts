@@ -77,12 +77,12 @@ export const STORAGE_CONDITIONS = {
 export const CLUSTER_CONDITIONS = {
   Ready: {
     meaning: 'All slots are served by a primary that answers, and all views agree.',
-    reasons: ['AllSlotsServed', 'Forming', 'SlotsUncovered', 'PrimaryDown', 'ViewsDiffer', 'AuthFailed'],
+    reasons: ['AllSlotsServed', 'Forming', 'Restoring', 'SlotsUncovered', 'PrimaryDown', 'ViewsDiffer', 'AuthFailed'],
     absentWhenFalse: false,
   },
   Reconciling: {
     meaning: 'The controller is acting, or waits for something that it started.',
-    reasons: ['Forming', 'Healing', 'Updating', 'Deleting'],
+    reasons: ['Forming', 'Restoring', 'Healing', 'Updating', 'Deleting'],
     absentWhenFalse: true,
   },
   Stalled: {

@@ -18,6 +18,11 @@ export const LABEL = {
   managedBy: 'app.kubernetes.io/managed-by',
 } as const
 
+/** Labels of every object of a cluster. */
+export function labelsOf(cluster: string): Readonly<Record<string, string>> {
+  return { [LABEL.cluster]: cluster, [LABEL.name]: 'slotkeeper', [LABEL.managedBy]: 'slotkeeper' }
+}
+
 /** Annotation keys. */
 export const ANNOTATION = {
   specHash: `${GROUP}/spec-hash`,

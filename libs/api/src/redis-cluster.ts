@@ -102,6 +102,18 @@ const podParts = z
   })
   .describe("Parts of the pods. A change takes effect at each pod's next restart.")
 
+/** Says in CEL whether a cluster is one of a restore. */
+const RESTORED = (self: string): string => `has(${self}.bootstrap) && has(${self}.bootstrap.restore)`
+
+const bootstrap = z
+  .object({
+    restore: z
+      .object({ name: z.string().min(1).max(253), uid: z.string().min(1).max(64) })
+      .optional()
+      .describe('The RedisRestore that filled the volumes of the first primaries. Set by the restore controller only.'),
+  })
+  .describe('What the cluster is made of. Absent: it is formed empty.')
+
 /** The spec of a RedisCluster. Every field has a reader: `spec-readers.test.ts` fails the build otherwise. */
 export const redisClusterSpec = z
   .object({
@@ -180,6 +192,7 @@ export const redisClusterSpec = z
     service: z
       .object({ type: z.enum(['ClusterIP']).default('ClusterIP'), annotations: stringMap.optional() })
       .optional(),
+    bootstrap: bootstrap.optional(),
     paused: z.boolean().optional().describe('The controller looks and reports, and does nothing.'),
   })
   .meta({
@@ -211,6 +224,16 @@ export const redisClusterSpec = z
       {
         rule: 'has(self.auth) == has(oldSelf.auth)',
         message: 'spec.auth cannot be changed yet: create a new cluster with the Secret that you want',
+      },
+      {
+        rule: `(${RESTORED('self')}) == (${RESTORED('oldSelf')}) && (!(${RESTORED('self')}) || self.bootstrap.restore == oldSelf.bootstrap.restore)`,
+        message:
+          'spec.bootstrap.restore stays as the restore set it when it created the cluster: to restore a backup, create a RedisRestore',
+      },
+      {
+        rule: `!(${RESTORED('self')}) || (has(self.storage) && self.storage.persistence != 'none')`,
+        message:
+          'spec.bootstrap.restore needs volumes that keep their data: set spec.storage with persistence aof or rdb',
       },
     ],
   })

@@ -127,6 +127,7 @@ export class Healer {
       nodeTimeoutMs: NODE_TIMEOUT_MS,
       settings: {},
       mayStartEmpty: [],
+      restored: false,
       consented: [],
       releasePodsAfterMs: 300_000,
     }

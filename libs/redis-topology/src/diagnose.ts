@@ -3,9 +3,11 @@ import { slotsWithoutOwner } from './cover-slots.ts'
 import { bestHeir, majorityAnswers, mayInherit, unprovenMissing } from './failover.ts'
 import { byGravity, type ClusterFinding } from './finding.ts'
 import { foreignFindings, foreignNodes } from './foreign-nodes.ts'
+import type { LifeStage } from './lifecycle.ts'
 import { misheardFindings } from './misheard-replicas.ts'
 import { lostHosts } from './node-loss.ts'
 import { isOrphaned, survivorsOf } from './orphan.ts'
+import { isRecorded, isRestoring, ownsAnything, restoreFindings } from './restoring.ts'
 import { slotFindings } from './repair-slots.ts'
 import { sameSetting } from './same-setting.ts'
 import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
@@ -21,12 +23,19 @@ export type Case = {
 
 /**
  * Whether this cluster was ever formed (DESIGN 3): one trace is enough. Bootstrap needs all traces absent. Of a
- * formation of ours that is under way epochs and slots are none; keys are, for somebody wrote them.
+ * formation of ours that is under way epochs and slots are none; keys are, for somebody wrote them. One of a restore has
+ * its slots and its keys on volumes, whether they are seen or not.
  */
-export function everFormed({ snapshot, history, picture }: Omit<Case, 'desired'>): boolean {
-  if (history.formedAt !== undefined || snapshot.recordedFormedAt !== undefined) return true
+export function everFormed({ desired, snapshot, history, picture }: Case): boolean {
+  if (desired.restored || isRecorded({ snapshot, history })) return true
   if (history.operation?.type === 'FormCluster') return picture.up.some((member) => member.contact.view.keys > 0)
   return picture.up.some(holdsHistory)
+}
+
+/** How far a cluster has come in its life: what a finding leads to follows from it. */
+export function stageOf(given: Case): LifeStage {
+  if (isRestoring(given)) return 'Restoring'
+  return everFormed(given) ? 'Formed' : 'Forming'
 }
 
 function holdsHistory(member: UpMember): boolean {
@@ -161,7 +170,7 @@ function replicasUnheard(shard: ShardPicture, { up }: Picture): readonly Cluster
 }
 
 function diagnoseFormed(given: Case): readonly ClusterFinding[] {
-  const { snapshot, picture, desired, history } = given
+  const { picture, desired } = given
   const findings: ClusterFinding[] = [
     ...podsMissing(picture),
     ...lostHosts(given),
@@ -175,9 +184,9 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
     findings.push(...shardFindings(shard, given), ...replicasMissing(shard, desired), ...strayData(shard))
   findings.push(...majorityUnproven(given))
   findings.push(...slotFindings(given))
-  const recorded = history.formedAt ?? snapshot.recordedFormedAt
-  if (recorded !== undefined) findings.push(...slotsWithoutOwner(picture))
-  if (recorded === undefined && picture.unowned.length > 0 && findings.every((one) => one.type !== 'PodsMissing')) {
+  if (isRestoring(given)) return [...findings, ...restoreFindings(given)]
+  if (isRecorded(given)) findings.push(...slotsWithoutOwner(picture))
+  else if (picture.unowned.length > 0 && findings.every((one) => one.type !== 'PodsMissing')) {
     findings.push({
       type: 'HistoryDisputed',
       about: 'cluster',
@@ -204,7 +213,10 @@ function heirless({
 export const MAJORITY_PATIENCE_MS = 30_000
 
 /** Most primaries are missing, and nobody can say of each that it is dead: they may be serving clients elsewhere. */
-function majorityUnproven({ desired, snapshot, history, picture }: Case): readonly ClusterFinding[] {
+function majorityUnproven(given: Case): readonly ClusterFinding[] {
+  const { desired, snapshot, history, picture } = given
+  // Of servers that have not begun to serve none can be missing.
+  if (isRestoring(given) && !ownsAnything(picture)) return []
   if (majorityAnswers(picture) || history.unreadyMs < MAJORITY_PATIENCE_MS) return []
   const missing = unprovenMissing(picture, snapshot, history, desired)
   if (missing.length === 0) return heirless({ desired, history, picture })
@@ -218,24 +230,16 @@ function majorityUnproven({ desired, snapshot, history, picture }: Case): readon
   ]
 }
 
-function shardFindings(
-  shard: ShardPicture,
-  { desired, history, picture: { unowned, orphaned } }: Case,
-): readonly ClusterFinding[] {
+function shardFindings(shard: ShardPicture, given: Case): readonly ClusterFinding[] {
+  const { desired, history } = given
   const about = `shard ${shard.shard}`
   const up = shard.members.filter(isUp)
   const base = { about, shard: shard.shard }
-  if (shard.primaryId === undefined) {
-    if (up.length < shard.members.length)
-      return [{ ...base, type: 'PrimaryDown', message: `${about}: no member that answers owns its slots` }]
-    // Somebody moved all its slots to other shards: nothing is missing.
-    if (unowned.length === 0 && orphaned.length === 0) return []
-    return [dataGone(shard, desired, 'all members answer and none owns its slots: the data that was there is gone')]
-  }
+  if (shard.primaryId === undefined) return withoutOwner(shard, given)
   const pod = shard.primaryPod ?? shard.primaryId.slice(0, 8)
   if (!shard.primaryUp) {
     if (isOrphaned(shard, desired) && !up.some((one) => mayInherit(one, shard, desired, history)))
-      return [dataGone(shard, desired, howLost(shard, desired, pod))]
+      return [dataGone(shard, given, howLost(shard, desired, pod))]
     return [{ ...base, type: 'PrimaryDown', pod, message: `${about}: the primary ${pod} does not answer` }]
   }
   const member = shard.members.find((one) => one.pod === shard.primaryPod)
@@ -246,6 +250,25 @@ function shardFindings(
   return []
 }
 
+/** A shard of which nobody owns a slot, as far as is seen. */
+function withoutOwner(shard: ShardPicture, given: Case): readonly ClusterFinding[] {
+  const { unowned, orphaned } = given.picture
+  const about = `shard ${shard.shard}`
+  const restoring = isRestoring(given)
+  if (!shard.members.every(isUp)) {
+    // The one that owns them may still be starting: that it is not there yet is all that can be said.
+    if (restoring) return []
+    const message = `${about}: no member that answers owns its slots`
+    return [{ type: 'PrimaryDown', about, shard: shard.shard, message }]
+  }
+  // Somebody moved all its slots to other shards: nothing is missing.
+  if (unowned.length === 0 && orphaned.length === 0) return []
+  const how = restoring
+    ? 'all members answer and none holds what was restored: the volume that the restore filled is not there'
+    : 'all members answer and none owns its slots: the data that was there is gone'
+  return [dataGone(shard, given, how)]
+}
+
 function howLost(shard: ShardPicture, desired: Desired, pod: string): string {
   const slots = formatRanges(shard.ranges)
   const old = survivorsOf(shard, desired).map((one) => `${one.pod} (${one.contact.view.keys} keys)`)
@@ -253,11 +276,15 @@ function howLost(shard: ShardPicture, desired: Desired, pod: string): string {
   return `the primary ${pod} came back empty, and ${old.join(', ')} may lack its latest writes (slots ${slots})`
 }
 
-/** Data that is gone waits for a person, or is given up where that was asked for and no member holds a key. */
-function dataGone({ shard, members }: ShardPicture, desired: Desired, how: string): ClusterFinding {
+/**
+ * Data that is gone waits for a person, or is given up where that was asked for and no member holds a key. What a restore
+ * was to bring is given up by a person alone: the spec speaks of data that was lost in service.
+ */
+function dataGone({ shard, members }: ShardPicture, given: Case, how: string): ClusterFinding {
+  const { mayStartEmpty, consented } = given.desired
   const about = `shard ${shard}`
   const empty = members.filter(isUp).every((one) => one.contact.view.keys === 0)
-  const givenUp = empty && desired.mayStartEmpty.includes(shard)
+  const givenUp = empty && (isRestoring(given) ? consented : mayStartEmpty).includes(shard)
   return {
     type: givenUp ? 'DataGivenUp' : 'DataMissing',
     about,

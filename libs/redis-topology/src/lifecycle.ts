@@ -35,6 +35,10 @@ const slotting: StateMeta = {
     'ConfigureNodes',
   ],
 }
+const restoring: StateMeta = {
+  sentence: 'A restore has filled the volumes; servers start with its data and are introduced, replicas are attached.',
+  allows: [...HEAL, 'TakeOver', 'ForgetNode', 'StartEmpty', 'RepairSlots'],
+}
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
 const healing: StateMeta = {
   sentence: 'Something was lost and is being put right.',
@@ -76,6 +80,19 @@ export const clusterLifecycle = setup({
       },
       states: { Creating: { meta: creating }, Meeting: { meta: meeting }, Slotting: { meta: slotting } },
     },
+    // Entered by nobody: a cluster is one of a restore from its beginning. It has slots, so none are ever assigned.
+    Restoring: {
+      initial: 'Restoring',
+      on: {
+        Sound: 'Formed',
+        SlotsDisputed: 'Formed.Stalled',
+        DataMissing: 'Formed.Stalled',
+        HistoryDisputed: 'Formed.Stalled',
+        MajorityUnproven: 'Formed.Stalled',
+        Blocked: 'Formed.Stalled',
+      },
+      states: { Restoring: { meta: restoring } },
+    },
     Formed: {
       initial: 'Healthy',
       on: {
@@ -106,7 +123,16 @@ export const clusterLifecycle = setup({
 })
 
 /** The leaf states of the machine. */
-export const CLUSTER_STATES = ['Creating', 'Meeting', 'Slotting', 'Healthy', 'Healing', 'Stalled', 'Deleting'] as const
+export const CLUSTER_STATES = [
+  'Creating',
+  'Meeting',
+  'Slotting',
+  'Restoring',
+  'Healthy',
+  'Healing',
+  'Stalled',
+  'Deleting',
+] as const
 /** A leaf state of the machine. */
 export type ClusterState = (typeof CLUSTER_STATES)[number]
 
@@ -114,6 +140,7 @@ const VALUE: Readonly<Record<ClusterState, StateValue>> = {
   Creating: { Forming: 'Creating' },
   Meeting: { Forming: 'Meeting' },
   Slotting: { Forming: 'Slotting' },
+  Restoring: { Restoring: 'Restoring' },
   Healthy: { Formed: 'Healthy' },
   Healing: { Formed: 'Healing' },
   Stalled: { Formed: 'Stalled' },
@@ -131,14 +158,23 @@ function leafOf(value: StateValue): ClusterState {
   return leaf
 }
 
+/** Where a cluster is in its life, by what is known of its history. */
+export type LifeStage = 'Forming' | 'Restoring' | 'Formed'
+
+/** The states of a stage; the first is where one begins whose stored state is none of them. */
+const STATES_OF: Readonly<Record<LifeStage, readonly [ClusterState, ...(readonly ClusterState[])]>> = {
+  Forming: ['Creating', 'Meeting', 'Slotting'],
+  Restoring: ['Restoring'],
+  Formed: ['Healthy', 'Healing', 'Stalled'],
+}
+
 /**
- * The state that follows. An unknown name, or one that contradicts `everFormed`, starts at the right compound:
+ * The state that follows. An unknown name, or one that contradicts the stage, starts at the right compound:
  * what is stored may come from another version, or from a restored backup.
  */
-export function nextState(stored: string, everFormed: boolean, finding: FindingType | 'Sound'): ClusterState {
-  const forming = stored === 'Creating' || stored === 'Meeting' || stored === 'Slotting'
-  const start: ClusterState =
-    isState(stored) && stored !== 'Deleting' && forming !== everFormed ? stored : everFormed ? 'Healthy' : 'Creating'
+export function nextState(stored: string, stage: LifeStage, finding: FindingType | 'Sound'): ClusterState {
+  const states = STATES_OF[stage]
+  const start = states.find((one) => one === stored) ?? states[0]
   const from = clusterLifecycle.resolveState({ value: VALUE[start] })
   const [next] = transition(clusterLifecycle, from, { type: finding })
   return leafOf(next.value)
@@ -155,6 +191,7 @@ export function metaOf(state: ClusterState): StateMeta {
     Creating: creating,
     Meeting: meeting,
     Slotting: slotting,
+    Restoring: restoring,
     Healthy: healthy,
     Healing: healing,
     Stalled: stalled,

@@ -21,6 +21,7 @@ import { releasePods } from './node-loss.ts'
 import { openSlotsOf } from './open-slots.ts'
 import { isOrphaned } from './orphan.ts'
 import { repairCommand, slotPlan } from './repair-slots.ts'
+import { isRestoring } from './restoring.ts'
 import { startEmptyCommands } from './start-empty.ts'
 import { evenRanges } from './slots.ts'
 import { isUp, type UpMember } from './snapshot.ts'
@@ -60,11 +61,11 @@ export function intentFor(given: Case, findings: readonly ClusterFinding[], form
 
 function firstCalled(given: Case, findings: readonly ClusterFinding[]): Intent | null {
   const called = findings.map((finding) => intentOf(given, finding))
-  return called.find((intent) => intent !== null && allowedNow(intent.type, findings)) ?? null
+  return called.find((intent) => intent !== null && allowedNow(given, intent.type, findings)) ?? null
 }
 
 function callsForRepair(given: Case, findings: readonly ClusterFinding[]): boolean {
-  return has(findings, 'SlotsOpen') && allowedNow('RepairSlots', findings) && slotPlan(given).repairs.length > 0
+  return has(findings, 'SlotsOpen') && allowedNow(given, 'RepairSlots', findings) && slotPlan(given).repairs.length > 0
 }
 
 function intentOf(given: Case, finding: ClusterFinding): (Intent & { readonly type: CommandType }) | null {
@@ -110,8 +111,9 @@ function promotionFor(given: Case, shard: ShardPicture): 'FailOver' | 'TakeOver'
  * Whether the state that these findings lead to allows a command. What it forbids is not begun either: it would be
  * given up and begun again for ever.
  */
-function allowedNow(type: CommandType, findings: readonly ClusterFinding[]): boolean {
-  return allows(nextState('', true, findings[0]?.type ?? 'Sound'), type)
+function allowedNow(given: Case, type: CommandType, findings: readonly ClusterFinding[]): boolean {
+  const stage = isRestoring(given) ? 'Restoring' : 'Formed'
+  return allows(nextState('', stage, findings[0]?.type ?? 'Sound'), type)
 }
 
 /** Whether the operation under way has reached its end, as observed. */
@@ -176,7 +178,7 @@ export function outlived(given: Case, findings: readonly ClusterFinding[]): stri
     CALLED_BY[type]?.includes(one.type) === true &&
     (one.about === target || (heir !== undefined && one.shard === heir.shard))
   if (!findings.some(isCause)) return 'what called for it is over'
-  if (!allowedNow(type as CommandType, findings)) return 'a person must act first'
+  if (!allowedNow(given, type as CommandType, findings)) return 'a person must act first'
   if (type === 'RepairSlots') return repairHeldUp(given, findings)
   const shard = heir === undefined ? undefined : picture.shards[heir.shard]
   if (heir === undefined || shard === undefined) return null
@@ -301,7 +303,9 @@ function planFormed(
   const { picture, history } = given
   const commands: ClusterCommand[] = [...operationCommands(given, findings, opId)]
   if (has(findings, 'HistoryDisputed')) return []
-  if (has(findings, 'NodesIsolated') || has(findings, 'AddressesStale')) {
+  // What a restore filled is joined when all have said what they own: of slots that two own, one deletes the keys.
+  const awaited = isRestoring(given) && has(findings, 'PodsMissing')
+  if (!awaited && (has(findings, 'NodesIsolated') || has(findings, 'AddressesStale'))) {
     const meets = meetsOf(picture.up)
     if (meets.length > 0) commands.push({ type: 'MeetNodes', meets })
   }

@@ -108,6 +108,8 @@ export type Desired = {
   readonly mayStartEmpty: readonly number[]
   /** When a pod that a lost machine keeps from being deleted is let go of, in milliseconds; null where pods have volumes. */
   readonly releasePodsAfterMs: number | null
+  /** A restore filled the volumes of the first primaries: such a cluster is never formed, its servers find each other. */
+  readonly restored: boolean
   /** Shards whose latest writes a person gave up by name, for a time. */
   readonly consented: readonly number[]
 }

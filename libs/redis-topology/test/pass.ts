@@ -1,6 +1,6 @@
 import { assess, type ShardPicture } from '../src/assess.ts'
 import type { ClusterCommand } from '../src/command.ts'
-import { type Case, diagnose, everFormed } from '../src/diagnose.ts'
+import { type Case, diagnose, everFormed, stageOf } from '../src/diagnose.ts'
 import { attachedToRemember, containerToken } from '../src/failover.ts'
 import type { ClusterFinding } from '../src/finding.ts'
 import { allows, type ClusterState, nextState } from '../src/lifecycle.ts'
@@ -49,7 +49,7 @@ export function pass(desired: Desired, snapshot: Snapshot, memory: Memory, now: 
   const given: Case = { desired, snapshot, history, picture: assess(desired, snapshot, history) }
   const formed = everFormed(given)
   const findings = diagnose(given)
-  const state = nextState(memory.state, formed, findings[0]?.type ?? 'Sound')
+  const state = nextState(memory.state, stageOf(given), findings[0]?.type ?? 'Sound')
   const formedAt =
     memory.formedAt ?? snapshot.recordedFormedAt ?? (findings.length === 0 ? new Date(now).toISOString() : undefined)
   const unready = given.picture.shards.some((shard) => !shard.primaryUp)

@@ -11,6 +11,7 @@ export const desired: Desired = {
   nodeTimeoutMs: 5000,
   settings: {},
   mayStartEmpty: [],
+  restored: false,
   releasePodsAfterMs: null,
   consented: [],
 }

@@ -80,6 +80,7 @@ export function newWorld(shards: number, membersPerShard: number): World {
       nodeTimeoutMs: NODE_TIMEOUT_MS,
       settings: {},
       mayStartEmpty: [],
+      restored: false,
       releasePodsAfterMs: null,
       consented: [],
     },

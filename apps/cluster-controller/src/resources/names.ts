@@ -1,4 +1,4 @@
-import { internalSecretOf, LABEL } from '@slotkeeper/api'
+import { internalSecretOf, labelsOf } from '@slotkeeper/api'
 
 /** Whose objects these are. */
 export type ClusterRef = { readonly namespace: string; readonly name: string; readonly uid: string }
@@ -18,11 +18,6 @@ export const nameOf = {
   internal: internalSecretOf,
   connection: (name: string): string => `${name}-connection`,
 } as const
-
-/** Labels of every object of a cluster. */
-export function labelsOf(name: string): Readonly<Record<string, string>> {
-  return { [LABEL.cluster]: name, [LABEL.name]: 'slotkeeper', [LABEL.managedBy]: 'slotkeeper' }
-}
 
 /** Metadata of an object that the cluster owns. */
 export function ownedMeta(

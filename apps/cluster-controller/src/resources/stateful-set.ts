@@ -1,6 +1,17 @@
 import { hash } from '@slotkeeper/annotation-hash'
-import { ANNOTATION, busPort, CATALOGUE, CLIENT_PORT, defined, LABEL, type RedisClusterSpec } from '@slotkeeper/api'
-import { labelsOf, nameOf, ownedMeta, type ClusterRef } from './names.ts'
+import {
+  ANNOTATION,
+  busPort,
+  CATALOGUE,
+  CLIENT_PORT,
+  claimTemplate,
+  defined,
+  LABEL,
+  labelsOf,
+  podSecurityContext,
+  type RedisClusterSpec,
+} from '@slotkeeper/api'
+import { nameOf, ownedMeta, type ClusterRef } from './names.ts'
 
 const NODE = 'kubernetes.io/hostname'
 const ZONE = 'topology.kubernetes.io/zone'
@@ -54,18 +65,7 @@ export function shardStatefulSet(cluster: ClusterRef, spec: RedisClusterSpec, sh
         },
         spec: { ...podSpec(cluster, spec, shard, settings), volumes: [...volumes, ...sharedVolumes(cluster)] },
       },
-      ...(spec.storage === undefined ? {} : { volumeClaimTemplates: [claimTemplate(cluster, spec.storage)] }),
-    },
-  }
-}
-
-function claimTemplate(cluster: ClusterRef, storage: NonNullable<RedisClusterSpec['storage']>) {
-  return {
-    metadata: { name: 'data', labels: labelsOf(cluster.name) },
-    spec: {
-      accessModes: ['ReadWriteOnce'],
-      resources: { requests: { storage: storage.size } },
-      ...(storage.storageClassName === undefined ? {} : { storageClassName: storage.storageClassName }),
+      ...(spec.storage === undefined ? {} : { volumeClaimTemplates: [claimTemplate(cluster.name, spec.storage)] }),
     },
   }
 }
@@ -80,20 +80,10 @@ function sharedVolumes(cluster: ClusterRef) {
 
 function podSpec(cluster: ClusterRef, spec: RedisClusterSpec, shard: number, settings: PodSettings) {
   const parts = spec.pod
-  const ids =
-    settings.podUid === null
-      ? {}
-      : { runAsUser: settings.podUid, runAsGroup: settings.podUid, fsGroup: settings.podUid }
   return {
     automountServiceAccountToken: false,
     terminationGracePeriodSeconds: parts?.terminationGracePeriodSeconds ?? 60,
-    securityContext: {
-      runAsNonRoot: true,
-      ...ids,
-      seccompProfile: { type: 'RuntimeDefault' },
-      fsGroupChangePolicy: 'OnRootMismatch',
-      ...parts?.securityContext,
-    },
+    securityContext: podSecurityContext(spec, settings.podUid),
     ...defined({ imagePullSecrets: spec.imagePullSecrets }),
     ...defined({
       nodeSelector: parts?.nodeSelector,
@@ -146,6 +136,7 @@ function apart(cluster: ClusterRef, { spread }: RedisClusterSpec, shard: number)
 }
 
 function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: number) {
+  const restore = spec.bootstrap?.restore
   const script = (name: string, ...args: string[]) => ({
     exec: { command: ['/bin/sh', `/etc/slotkeeper/config/${name}`, ...args] },
   })
@@ -157,6 +148,8 @@ function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: num
     env: [
       { name: 'SLOTKEEPER_CLUSTER_UID', value: cluster.uid },
       { name: 'SLOTKEEPER_SHARD', value: String(shard) },
+      // The guard takes volumes over that this restore has filled.
+      ...(restore === undefined ? [] : [{ name: 'SLOTKEEPER_RESTORE_UID', value: restore.uid }]),
       // 3 x node-timeout in rounds of about 0.2 s: then the guard says why it waits.
       { name: 'SLOTKEEPER_GUARD_ROUNDS', value: String(Math.ceil((3 * spec.nodeTimeoutMs) / 200)) },
       { name: 'SLOTKEEPER_POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },

@@ -22,21 +22,52 @@ has_aof() { [ -s "$data/appendonlydir/appendonly.aof.manifest" ]; }
 # another dump.rdb, or a file of its own for what comes in while the other is written.
 underway=$data/appendonlydir/temp-appendonly.aof.incr
 whole=$data/slotkeeper.whole
+last_sync() { stat -c '%s %y' "$data/dump.rdb" 2>/dev/null || echo none; }
 whole_aof() {
-  has_aof && [ ! -e "$underway" ] && [ -f "$whole" ] &&
-    [ "$(cat "$whole")" = "$(stat -c '%s %y' "$data/dump.rdb" 2>/dev/null || echo none)" ]
+  has_aof && [ ! -e "$underway" ] && [ -f "$whole" ] && [ "$(cat "$whole")" = "$(last_sync)" ]
 }
 has_rdb() { [ -s "$data/dump.rdb" ]; }
 refuse() { say "VolumeHasOtherData: $*; nothing was touched"; exit 78; }
 
+claim() { echo "$SLOTKEEPER_CLUSTER_UID $SLOTKEEPER_SHARD live" > "$marker.new" && mv "$marker.new" "$marker"; }
+# What the server's configuration says of a setting.
+setting() {
+  value=""
+  while read -r name rest; do [ "$name" = "$1" ] && value=$rest; done < "$conf"
+  echo "$value"
+}
+
+# A volume that a restore has filled is taken over if it is whole and meant for us. The server would come up empty, and with
+# its slots, if what it reads were not there: it does not look at an RDB file where it appends to a file.
+take_over() {
+  restore=${SLOTKEEPER_RESTORE_UID:-}
+  [ "$owner" = "$restore" ] || refuse "this volume was filled by the restore with uid $owner, which this cluster is not made of"
+  [ "$state" = seeded ] || refuse "the restore with uid $owner has begun to fill this volume, and has not finished"
+  [ "$place" = "$SLOTKEEPER_SHARD" ] || refuse "this volume was filled for shard $place, and this is shard $SLOTKEEPER_SHARD"
+  [ -s "$data/nodes.conf" ] || refuse "the restore with uid $owner left no nodes.conf here"
+  if [ "$(setting appendonly)" = yes ]; then
+    has_aof || refuse "the restore with uid $owner left no append-only file here, and this server reads no other"
+    # Nobody else has written to it, so what the probe would note is known.
+    last_sync > "$whole"
+  else
+    has_rdb || refuse "the restore with uid $owner left no RDB file here, and this server reads no other"
+  fi
+  claim
+}
+
 # A volume belongs to one cluster. Another cluster's data is neither served nor touched.
 if [ -f "$marker" ]; then
-  read -r owner rest < "$marker"
-  [ "$owner" = "$SLOTKEEPER_CLUSTER_UID" ] || refuse "this volume holds data of the cluster with uid $owner"
+  read -r owner place state rest < "$marker"
+  if [ "$owner" != "$SLOTKEEPER_CLUSTER_UID" ]; then
+    case "$state" in
+      seeding|seeded) take_over ;;
+      *) refuse "this volume holds data of the cluster with uid $owner" ;;
+    esac
+  fi
 elif [ -e "$data/nodes.conf" ] || has_aof || has_rdb; then
   refuse "this volume holds data that no marker claims"
 else
-  echo "$SLOTKEEPER_CLUSTER_UID $SLOTKEEPER_SHARD live" > "$marker.new" && mv "$marker.new" "$marker"
+  claim
 fi
 
 # No data file: no identity either. An empty server must not come back under the name of one that had data.
@@ -253,7 +284,5 @@ while :; do
 done
 : > "$ended"
 # A server that shut down in order has saved all it had, if it saves at all; an older file proves nothing.
-saves=""
-while read -r name value; do [ "$name" = save ] && saves=$value; done < "$conf"
-[ "$code" = 0 ] && [ "$saves" != '""' ] && : > "$clean"
+[ "$code" = 0 ] && [ "$(setting save)" != '""' ] && : > "$clean"
 exit "$code"
