@@ -13,7 +13,7 @@ export default defineConfig({
           name: 'core',
           include: [
             'libs/*/src/**/*.test.ts',
-            'libs/{backup,redis-topology}/test/*.test.ts',
+            'libs/{backup,redis-topology,restore}/test/*.test.ts',
             'tools/{,bench/,faults/}*.test.ts',
             'apps/*/src/**/*.test.ts',
           ],

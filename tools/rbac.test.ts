@@ -6,6 +6,7 @@ import {
   NODES_RULES,
   OWN_NAMESPACE_RULES,
   OWN_POD_RULES,
+  RESTORE_CONTROLLER_RULES,
 } from './rbac.ts'
 import { readSources } from './workspace.ts'
 
@@ -22,6 +23,9 @@ const VERBS: Readonly<Record<string, readonly string[]>> = {
 }
 const CLUSTERS = 'apps/cluster-controller/src/'
 const BACKUPS = 'apps/backup-controller/src/'
+const RESTORES = 'apps/restore-controller/src/'
+/** What the apps that start agents have in common. */
+const AGENTS = 'libs/agents/src/'
 const HOST = 'libs/controller-host/src/'
 const sources = readSources(['.ts']).filter(({ path }) => !path.endsWith('.test.ts'))
 
@@ -70,7 +74,9 @@ function usedIn(meant: ReturnType<typeof meantBy>, path: string, text: string): 
 /** Every right that a process of this app uses, and where. */
 const usedBy = (app: string): readonly Used[] =>
   sources
-    .filter(({ path }) => [app, HOST, 'libs/k8s/src/'].some((folder) => path.startsWith(folder)))
+    .filter(({ path }) =>
+      [app, HOST, 'libs/k8s/src/', ...(app === CLUSTERS ? [] : [AGENTS])].some((folder) => path.startsWith(folder)),
+    )
     .filter(({ path }) => !DOOR.test(path))
     .flatMap(({ path, text }) => usedIn(meantBy(app), path, text))
 const rightsOf = (used: readonly Used[], isMeant: (path: string) => boolean): readonly string[] =>
@@ -125,5 +131,21 @@ describe('the backup controller', () => {
   test('it reads no Secret, and of pods in its own namespace its own alone', () => {
     expect(used.filter(({ right }) => right.startsWith('/secrets'))).toEqual([])
     expect(granted(OWN_POD_RULES)).toEqual(rightsOf(used, (path) => path.endsWith('/own-image.ts')))
+  })
+})
+
+describe('the restore controller', () => {
+  const used = usedBy(RESTORES)
+
+  test('in watched namespaces it may do what it does, and nothing else', () => {
+    expect(kindsOf(RESTORES)).toEqual(['redisRestores'])
+    const unseen = 'slotkeeper.dev/redisrestores/finalizers: update'
+    expect(granted(RESTORE_CONTROLLER_RULES)).toEqual([...rightsOf(used, isElsewhere), unseen].toSorted())
+  })
+
+  test('it reads no Secret, and changes no claim and no cluster', () => {
+    const rights = used.map(({ right }) => right)
+    expect(rights).toContain('/persistentvolumeclaims: delete')
+    expect(rights.filter((one) => /^\/secrets|(claims|redisclusters): (patch|apply)/.test(one))).toEqual([])
   })
 })

@@ -52,6 +52,19 @@ export const BACKUP_CONTROLLER_RULES: readonly Rule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 
+/** What the restore controller may do. It reads no Secret, and deletes no claim that it has not made (`act.ts`). */
+export const RESTORE_CONTROLLER_RULES: readonly Rule[] = [
+  { apiGroups: ['slotkeeper.dev'], resources: ['redisrestores'], verbs: ['get', 'list', 'watch', 'patch'] },
+  { apiGroups: ['slotkeeper.dev'], resources: ['redisrestores/status'], verbs: ['patch'] },
+  { apiGroups: ['slotkeeper.dev'], resources: ['redisrestores/finalizers'], verbs: ['update'] },
+  { apiGroups: ['slotkeeper.dev'], resources: ['redisbackups', 'redisbackupstorages'], verbs: ['list', 'watch'] },
+  { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters'], verbs: ['get', 'list', 'watch', 'create'] },
+  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'watch', 'create', 'delete'] },
+  { apiGroups: ['batch'], resources: ['jobs'], verbs: ['list', 'watch', 'create', 'delete'] },
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+]
+
 /** What it may do besides in its own namespace: its Lease, and what it says about its own pod. */
 export const OWN_NAMESPACE_RULES: readonly Rule[] = [
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'patch'] },
@@ -73,6 +86,7 @@ const labelsOf = (name: string) => ({
 
 const CLUSTER_CONTROLLER = 'slotkeeper-cluster-controller'
 const BACKUP_CONTROLLER = 'slotkeeper-backup-controller'
+const RESTORE_CONTROLLER = 'slotkeeper-restore-controller'
 
 /** A role and its binding to a service account; cluster-wide ones by the prefix of their kinds. */
 function granted(account: string, prefix: 'Cluster' | '', suffix: string, rules: readonly Rule[]): readonly object[] {
@@ -106,11 +120,17 @@ export function clusterControllerRbac(): string {
 }
 
 /** The service account of the backup controller with its roles, as YAML documents. */
-export function backupControllerRbac(): string {
+export const backupControllerRbac = (): string => agentsControllerRbac(BACKUP_CONTROLLER, BACKUP_CONTROLLER_RULES)
+
+/** The service account of the restore controller with its roles, as YAML documents. */
+export const restoreControllerRbac = (): string => agentsControllerRbac(RESTORE_CONTROLLER, RESTORE_CONTROLLER_RULES)
+
+/** Of one that starts agents: it asks for its own pod besides. */
+function agentsControllerRbac(account: string, rules: readonly Rule[]): string {
   return asYaml([
-    accountOf(BACKUP_CONTROLLER),
-    ...granted(BACKUP_CONTROLLER, 'Cluster', '', BACKUP_CONTROLLER_RULES),
-    ...granted(BACKUP_CONTROLLER, '', '', [...OWN_NAMESPACE_RULES, ...OWN_POD_RULES]),
+    accountOf(account),
+    ...granted(account, 'Cluster', '', rules),
+    ...granted(account, '', '', [...OWN_NAMESPACE_RULES, ...OWN_POD_RULES]),
   ])
 }
 
@@ -119,5 +139,6 @@ export function watchedNamespaceRbac(): string {
   return asYaml([
     ...granted(CLUSTER_CONTROLLER, '', '-watched', CLUSTER_CONTROLLER_RULES),
     ...granted(BACKUP_CONTROLLER, '', '-watched', BACKUP_CONTROLLER_RULES),
+    ...granted(RESTORE_CONTROLLER, '', '-watched', RESTORE_CONTROLLER_RULES),
   ])
 }

@@ -43,6 +43,12 @@ export const places: Readonly<Record<string, Place>> = {
     builtins: [],
     uses: ['libs/api', 'libs/events', 'libs/rdb', 'libs/redis-topology'],
   },
+  'libs/restore': {
+    ring: 'core',
+    npm: ['xstate'],
+    builtins: [],
+    uses: ['libs/api', 'libs/backup', 'libs/events', 'libs/redis-topology'],
+  },
   'libs/events': { ring: 'core', npm: ['zod'], builtins: [], uses: ['libs/api'] },
   'libs/k8s': { ring: 'adapter', npm: ['@kubernetes/client-node', 'undici'], builtins: ['*'] },
   'libs/redis-client': { ring: 'adapter', npm: ['ioredis'], builtins: ['*'] },
@@ -52,10 +58,12 @@ export const places: Readonly<Record<string, Place>> = {
   'libs/controller': { ring: 'runtime', npm: [], builtins: ['node:timers', 'node:events'] },
   // node:crypto draws the name that a process stands for election under.
   'libs/controller-host': { ring: 'host', npm: ['zod'], builtins: ['node:crypto'] },
+  'libs/agents': { ring: 'host', npm: [], builtins: [] },
   'libs/testing': { ring: 'test', npm: ['fast-check', 'ioredis', 'vitest', 'yaml'], builtins: ['*'] },
   // node:crypto draws passwords; it is neither the machine nor the network.
   'apps/cluster-controller': { ring: 'app', npm: ['zod'], builtins: ['node:crypto'] },
   'apps/backup-controller': { ring: 'app', npm: ['zod'], builtins: [] },
+  'apps/restore-controller': { ring: 'app', npm: ['zod'], builtins: [] },
   'apps/agent': { ring: 'app', npm: [], builtins: [] },
   tools: { ring: 'tool', npm: ['esbuild', 'yaml'], builtins: ['*'] },
 }
@@ -75,7 +83,7 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
   '@smithy/*': ['libs/object-storage'],
   pino: ['libs/observability'],
   'prom-client': ['libs/observability'],
-  xstate: ['libs/redis-topology', 'libs/backup'],
+  xstate: ['libs/redis-topology', 'libs/backup', 'libs/restore'],
   // Only asked when the next time is; its timers are not used.
   croner: ['libs/backup'],
 }

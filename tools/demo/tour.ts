@@ -14,7 +14,7 @@ export async function install(platform: Platform, overlay = local): Promise<void
   await platform.kubectl(['apply', '-k', join(root, 'deploy/crds')])
   await platform.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
   await platform.kubectl(['apply', '-k', overlay])
-  const controllers = ['cluster', 'backup'].map((name) => `deployment/slotkeeper-${name}-controller`)
+  const controllers = ['cluster', 'backup', 'restore'].map((name) => `deployment/slotkeeper-${name}-controller`)
   for (const workload of [...controllers, 'statefulset/slotkeeper-nats']) {
     await platform.kubectl(['-n', 'slotkeeper-system', 'rollout', 'status', workload, '--timeout=120s'], {
       deadline: 130_000,

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { redisBackups, redisBackupSchedules, redisBackupStorages, type ResourceDescriptor } from '@slotkeeper/k8s'
+import { redisBackups, redisBackupSchedules, redisBackupStorages } from '@slotkeeper/k8s'
 import type { Delivery } from '@slotkeeper/nats'
 import { until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { follow } from '../demo/tour.ts'
-import { type S3Server, startS3 } from './s3-server.ts'
+import { BackupStage, type OneStatus, storyOf } from './backup-stage.ts'
+import type { S3Server } from './s3-server.ts'
 import { Stage } from './stage.ts'
 
 const PATIENCE_MS = 120_000
@@ -12,98 +13,19 @@ const KEYS = 600
 const cluster = 'orders'
 let stage: Stage
 let s3: S3Server
+let backups: BackupStage
 const stop = new AbortController()
 const story: Delivery[] = []
 let told: { readonly done: Promise<void> }
 
-type Status = {
-  readonly state?: string
-  readonly reason?: string
-  readonly message?: string
-  readonly keys?: number
-  readonly bytes?: number
-  readonly heldMs?: number
-  readonly manifest?: string
-  readonly shards?: readonly {
-    readonly shard: number
-    readonly attempt: number
-    readonly keys?: number
-    readonly takenFrom?: string
-  }[]
-  readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[]
-}
-
-async function statusOf(resource: ResourceDescriptor, name: string): Promise<Status> {
-  return ((await stage.find(resource, name))?.['status'] ?? {}) as Status
-}
-
-/** Waits until an object is as it should be; the error says how it was last. */
-async function sees(
-  resource: ResourceDescriptor,
-  name: string,
-  what: string,
-  holds: (one: Status) => boolean,
-): Promise<Status> {
-  let last: Status = {}
-  try {
-    return await until(`${resource.kind} ${name}: ${what}`, PATIENCE_MS, async () => {
-      last = await statusOf(resource, name)
-      return holds(last) ? last : undefined
-    })
-  } catch (error) {
-    throw new Error(`last seen: ${JSON.stringify(last)}`, { cause: error })
-  }
-}
-
-const inState = (resource: ResourceDescriptor, name: string, state: string): Promise<Status> =>
-  sees(resource, name, state, (one) => one.state === state)
-
-const secret = (name: string, stringData: object): Promise<void> =>
-  stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData })
-
-const storage = (name: string, spec: object): Promise<void> =>
-  stage.apply({ apiVersion: 'slotkeeper.dev/v1beta1', kind: 'RedisBackupStorage', metadata: { name }, spec })
-
-const backup = (name: string, spec: object = {}): Promise<void> =>
-  stage.apply({
-    apiVersion: 'slotkeeper.dev/v1beta1',
-    kind: 'RedisBackup',
-    metadata: { name },
-    spec: { cluster: { name: cluster }, storageName: 'archive', ...spec },
-  })
-
-const s3Spec = (change: object = {}): object => ({
-  s3: {
-    endpoint: s3.endpoint,
-    bucket: 'backups',
-    pathStyle: true,
-    credentials: { secretName: 'credentials' },
-    ...change,
-  },
-})
-
-/** Sets keys on all shards, as a client does. */
-async function fill(): Promise<void> {
-  const { password = '' } = await stage.secret(`${cluster}-auth`)
-  const { status } = await stage.read(cluster)
-  const clients = await Promise.all(
-    (status?.topology ?? []).map(({ primary = '' }) => stage.connect(primary, { username: 'default', password })),
-  )
-  for (let number = 0; number < KEYS; number++) {
-    const answers = await Promise.allSettled(clients.map((client) => client.set(`key:${number}`, 'v'.repeat(100))))
-    expect(answers.filter((one) => one.status === 'fulfilled')).toHaveLength(1)
-  }
-  for (const client of clients) client.disconnect()
-}
-
 beforeAll(async () => {
   stage = await Stage.open(inject('platform'), 'backups')
   await stage.create(cluster, { replicasPerShard: 1 })
-  s3 = await startS3(stage)
-  await secret('credentials', s3.credentials)
-  await secret('keys', { first: randomBytes(32).toString('base64') })
+  backups = await BackupStage.open(stage)
+  s3 = backups.s3
+  await backups.secret('keys', { first: randomBytes(32).toString('base64') })
   await stage.healthy(cluster)
-  await fill()
+  await backups.fill(cluster, KEYS)
   told = await follow(stage.platform, (delivery) => void story.push(delivery), stop.signal)
 })
 
@@ -116,8 +38,12 @@ afterAll(async () => {
 describe('a storage', () => {
   test('is tried when it is created, and says that it serves', async () => {
     const retentionPolicy = { keep: 2 }
-    await storage('archive', { ...s3Spec(), encryption: { secretName: 'keys', currentKey: 'first' }, retentionPolicy })
-    const { conditions } = await inState(redisBackupStorages, 'archive', 'Usable')
+    await backups.storage('archive', {
+      ...backups.s3Spec(),
+      encryption: { secretName: 'keys', currentKey: 'first' },
+      retentionPolicy,
+    })
+    const { conditions } = await backups.inState(redisBackupStorages, 'archive', 'Usable')
     expect(conditions?.find((one) => one.type === 'Ready')?.status).toBe('True')
     expect(await stage.kubectl('get', 'rdbs', 'archive', '--no-headers')).toMatch(/archive +True +Usable/)
   })
@@ -125,7 +51,7 @@ describe('a storage', () => {
   test.each([
     [
       'a wrong password',
-      () => secret('wrong', { ...s3.credentials, secretAccessKey: 'wrong' }),
+      () => backups.secret('wrong', { ...s3.credentials, secretAccessKey: 'wrong' }),
       { credentials: { secretName: 'wrong' } },
       /StorageForbidden|PermissionMissing|CheckFailed/,
     ],
@@ -139,8 +65,8 @@ describe('a storage', () => {
   ])('says what is wrong: %s', async (what, prepare, change, reason) => {
     await prepare()
     const name = what.toLowerCase().replaceAll(' ', '-')
-    await storage(name, s3Spec(change))
-    const status = await inState(redisBackupStorages, name, 'Unusable')
+    await backups.storage(name, backups.s3Spec(change))
+    const status = await backups.inState(redisBackupStorages, name, 'Unusable')
     expect(status.reason).toMatch(reason)
     expect(status.message?.length).toBeGreaterThan(20)
     expect(JSON.stringify(status)).not.toContain(s3.credentials.secretAccessKey)
@@ -151,18 +77,15 @@ describe('a storage', () => {
 describe('a backup', () => {
   test.each(['shard', 'cluster'])('is stored, read back and sealed: consistency %s', async (consistency) => {
     const name = `by-${consistency}`
-    await backup(name, { consistency })
-    const status = await inState(redisBackups, name, 'Completed')
+    await backups.backup(name, cluster, { consistency })
+    const status = await backups.inState(redisBackups, name, 'Completed')
     expect(status.keys).toBe(KEYS)
     expect(status.shards?.map((one) => one.keys ?? 0).reduce((sum, keys) => sum + keys, 0)).toBe(KEYS)
     const { topology = [] } = (await stage.read(cluster)).status ?? {}
     const replicas = topology.map(({ attached = [] }) => attached)
     expect(status.shards?.map((one) => [one.takenFrom])).toEqual(replicas)
     if (consistency === 'cluster') expect(status.heldMs).toBeGreaterThan(0)
-    const events = await until('the last event', PATIENCE_MS, () => {
-      const its = story.map((one) => one.event).filter((one) => one.kind === 'backup' && one.name === name)
-      return Promise.resolve(its.some((one) => one.cloudEvent.data['to'] === 'Completed') ? its : undefined)
-    })
+    const events = await storyOf(story, 'backup', name, (one) => one.cloudEvent.data['to'] === 'Completed')
     const types = events.map((one) => one.type)
     expect(types.filter((type) => type !== 'StateChanged')).toEqual([
       'Accepted',
@@ -185,8 +108,8 @@ describe('a backup', () => {
   })
 
   test('is stored although the controller dies in the middle', async () => {
-    await backup('killed')
-    await sees(redisBackups, 'killed', 'Streaming', (one) => one.state === 'Streaming')
+    await backups.backup('killed', cluster)
+    await backups.sees(redisBackups, 'killed', 'Streaming', (one) => one.state === 'Streaming')
     await stage.platform.kubectl([
       '-n',
       'slotkeeper-system',
@@ -197,7 +120,7 @@ describe('a backup', () => {
       '--force',
       '--grace-period=0',
     ])
-    const { state } = await sees(
+    const { state } = await backups.sees(
       redisBackups,
       'killed',
       'its end',
@@ -207,8 +130,8 @@ describe('a backup', () => {
   })
 
   test('waits for what is not there, and says for what', async () => {
-    await backup('waiting', { cluster: { name: 'nobody' } })
-    const status = await sees(redisBackups, 'waiting', 'its reason', (one) => one.reason !== undefined)
+    await backups.backup('waiting', 'nobody')
+    const status = await backups.sees(redisBackups, 'waiting', 'its reason', (one) => one.reason !== undefined)
     expect(status).toMatchObject({ state: 'Waiting', reason: 'SourceMissing' })
     expect(await stage.kubectl('describe', 'rdb', 'waiting')).toContain(
       'there is no RedisCluster nobody in this namespace',
@@ -246,16 +169,16 @@ describe('a backup', () => {
     const s3Pod = (signal: 'SIGSTOP' | 'SIGCONT') => stage.platform.switchboard.killInPod(stage.namespace, 's3', signal)
     const ours = ['pods', '-l', 'slotkeeper.dev/agent-of=backup.evicted']
     await s3Pod('SIGSTOP')
-    await backup('evicted')
+    await backups.backup('evicted', cluster)
     await until('all agents run', PATIENCE_MS, async () => {
       const running = await stage.kubectl('get', ...ours, '--field-selector=status.phase=Running', '-o', 'name')
       return running.trim().split('\n').length === 3 ? true : undefined
     })
     await stage.kubectl('delete', ...ours, '--wait=false')
-    const isAgain = ({ shards = [] }: Status): boolean => shards.every((one) => one.attempt > 1)
-    await sees(redisBackups, 'evicted', 'another attempt at all shards', isAgain)
+    const isAgain = ({ shards = [] }: OneStatus): boolean => shards.every((one) => one.attempt > 1)
+    await backups.sees(redisBackups, 'evicted', 'another attempt at all shards', isAgain)
     await s3Pod('SIGCONT')
-    await inState(redisBackups, 'evicted', 'Completed')
+    await backups.inState(redisBackups, 'evicted', 'Completed')
     expect(await s3.keys()).toHaveLength(4)
     await stage.kubectl('delete', 'rdb', 'evicted', '--timeout=100s')
     expect(await s3.keys()).toEqual([])
@@ -276,15 +199,15 @@ describe('a backup', () => {
       const found = await stage.find(redisBackupSchedules, 'nightly')
       return (found?.['status'] as { readonly lastBackup?: string } | undefined)?.lastBackup
     })
-    await inState(redisBackups, name, 'Completed')
+    await backups.inState(redisBackups, name, 'Completed')
     expect(await stage.kubectl('get', 'redisbackupschedules', '--no-headers')).toMatch(/nightly +@yearly +Active +20/)
     await stage.kubectl('delete', 'redisbackupschedule', 'nightly', '--timeout=60s')
     await stage.kubectl('delete', 'rdb', name, '--timeout=100s')
   })
 
   test('and when its storage is gone before it, it says what is left', async () => {
-    await backup('orphan')
-    await inState(redisBackups, 'orphan', 'Completed')
+    await backups.backup('orphan', cluster)
+    await backups.inState(redisBackups, 'orphan', 'Completed')
     await stage.kubectl('delete', 'rdbs', 'archive', '--timeout=60s')
     await stage.kubectl('delete', 'rdb', 'orphan', '--timeout=60s')
     const shown = await stage.kubectl('get', 'events', '--field-selector', 'involvedObject.name=orphan', '-o', 'json')

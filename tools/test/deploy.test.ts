@@ -9,6 +9,7 @@ import {
   NODES_RULES,
   OWN_NAMESPACE_RULES,
   OWN_POD_RULES,
+  RESTORE_CONTROLLER_RULES,
 } from '../rbac.ts'
 import { readSources, root } from '../workspace.ts'
 import { kubectl, render, type Rendered, withKustomization } from '../kustomize.ts'
@@ -31,6 +32,7 @@ const ours = 'ghcr.io/slotkeeper/slotkeeper'
 /** What each controller may do in namespaces that it watches, everywhere, and in its own namespace. */
 const CONTROLLERS = [
   ['cluster', { watched: CLUSTER_CONTROLLER_RULES, everywhere: NODES_RULES, own: OWN_NAMESPACE_RULES }],
+  ['restore', { watched: RESTORE_CONTROLLER_RULES, everywhere: [], own: [...OWN_NAMESPACE_RULES, ...OWN_POD_RULES] }],
   ['backup', { watched: BACKUP_CONTROLLER_RULES, everywhere: [], own: [...OWN_NAMESPACE_RULES, ...OWN_POD_RULES] }],
 ] as const
 let server: KubeApiServer
@@ -240,6 +242,7 @@ describe('the overlays among themselves', () => {
     expect(differences(named(standard ?? []), named(local ?? []))).toEqual([
       'Deployment/slotkeeper-system/slotkeeper-backup-controller.spec.template.spec.containers.0.image',
       'Deployment/slotkeeper-system/slotkeeper-cluster-controller.spec.template.spec.containers.0.image',
+      'Deployment/slotkeeper-system/slotkeeper-restore-controller.spec.template.spec.containers.0.image',
       'StatefulSet/slotkeeper-system/slotkeeper-nats.spec.volumeClaimTemplates.0.spec.resources.requests.storage',
     ])
   })
@@ -253,15 +256,20 @@ describe('the overlays among themselves', () => {
       'ClusterRole//slotkeeper-backup-controller',
       'ClusterRole//slotkeeper-cluster-controller',
       'ClusterRole//slotkeeper-cluster-controller-nodes',
+      'ClusterRole//slotkeeper-restore-controller',
       'ClusterRoleBinding//slotkeeper-backup-controller',
       'ClusterRoleBinding//slotkeeper-cluster-controller',
       'ClusterRoleBinding//slotkeeper-cluster-controller-nodes',
+      'ClusterRoleBinding//slotkeeper-restore-controller',
       'Deployment/slotkeeper-system/slotkeeper-backup-controller.spec.template.spec.containers.0.env',
       'Deployment/slotkeeper-system/slotkeeper-cluster-controller.spec.template.spec.containers.0.env',
+      'Deployment/slotkeeper-system/slotkeeper-restore-controller.spec.template.spec.containers.0.env',
       'Role/shop/slotkeeper-backup-controller-watched',
       'Role/shop/slotkeeper-cluster-controller-watched',
+      'Role/shop/slotkeeper-restore-controller-watched',
       'RoleBinding/shop/slotkeeper-backup-controller-watched',
       'RoleBinding/shop/slotkeeper-cluster-controller-watched',
+      'RoleBinding/shop/slotkeeper-restore-controller-watched',
     ])
     const watched = containers(namespaced ?? []).flatMap(({ env: variables = [] }) =>
       variables

@@ -1,31 +1,17 @@
-import { GROUP, VERSION } from '@slotkeeper/api'
+import { type AgentPorts, runAgent, stopAgent } from '@slotkeeper/agents'
 import { expiryOf } from '@slotkeeper/backup'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
 import type { BackupStatus } from '@slotkeeper/events'
-import {
-  type CallIo,
-  isKubeError,
-  jobs,
-  type Objects,
-  redisBackups,
-  redisBackupSchedules,
-  redisBackupStorages,
-} from '@slotkeeper/k8s'
-import { agentJob } from './agent-job.ts'
-import { agentOf, type AppCommand } from './app-command.ts'
+import { redisBackups, redisBackupSchedules, redisBackupStorages } from '@slotkeeper/k8s'
+import type { AppCommand } from './app-command.ts'
 import { completedPart } from './caches.ts'
 
-/** What acting reaches out to. */
-export type ActPorts = { readonly objects: Objects; readonly image: (io: CallIo) => Promise<string> }
-
-/** Answers of the API server to a Job that another try does not change: a quota, a webhook, a namespace that goes. */
-const REFUSALS = ['Forbidden', 'Invalid', 'NotFound'] as const
 const ACCEPTED: Outcome = { result: 'accepted' }
 const RESOURCES = { backup: redisBackups, storage: redisBackupStorages, schedule: redisBackupSchedules } as const
 
 /** Carries a command out; to repeat it is harmless. Throws what the API server refuses. */
-export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Outcome> {
+export function act(ports: AgentPorts, command: AppCommand, io: ActIo): Promise<Outcome> {
   const { objects } = ports
   switch (command.type) {
     case 'EnsureFinalizer':
@@ -33,9 +19,9 @@ export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Ou
     case 'RemoveFinalizer':
       return setFinalizer(objects, RESOURCES[command.of.kind], command.of, false, io)
     case 'RunAgent':
-      return runAgent(ports, command, io)
+      return order(ports, command, io)
     case 'StopAgent':
-      return stopAgent(ports, command, io)
+      return stopAgent(ports, { namespace: command.of.namespace, job: command.job, uid: command.uid }, io)
     case 'ExpireBackup':
       return expire(ports, command, io)
   }
@@ -43,49 +29,14 @@ export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Ou
 
 type Of<T extends AppCommand['type']> = Extract<AppCommand, { readonly type: T }>
 
-async function runAgent({ objects, image }: ActPorts, command: Of<'RunAgent'>, io: ActIo): Promise<Outcome> {
-  const { of, storage, cluster } = command
+function order(ports: AgentPorts, command: Of<'RunAgent'>, io: ActIo): Promise<Outcome> {
+  const { of, storage, cluster = null } = command
   if (storage === undefined) throw new Error(`${command.job} has no storage`)
-  const owner = {
-    apiVersion: `${GROUP}/${VERSION}`,
-    kind: RESOURCES[of.kind].kind,
-    name: of.name,
-    uid: of.uid,
-    controller: true,
-    blockOwnerDeletion: true,
-  }
-  const job = agentJob({
-    namespace: of.namespace,
-    owner,
-    agentOf: agentOf(of),
-    image: await image(io),
-    storage,
-    cluster: cluster ?? null,
-    order: command,
-  })
-  try {
-    await objects.create(jobs, job, io)
-  } catch (error) {
-    // Its name says whose it is and for which attempt: it was created before, and the watch has not shown it yet.
-    if (isKubeError(error, ...REFUSALS)) return { result: 'failed', reason: error.reason, message: error.message }
-    if (!isKubeError(error, 'AlreadyExists', 'Conflict')) throw error
-  }
-  return ACCEPTED
-}
-
-/** In the foreground: the Job is there for as long as its pod is, which may still write. */
-async function stopAgent({ objects }: ActPorts, { of, job, uid }: Of<'StopAgent'>, io: ActIo): Promise<Outcome> {
-  try {
-    await objects.delete(jobs, { namespace: of.namespace, name: job }, { uid, propagation: 'Foreground' }, io)
-  } catch (error) {
-    // Another one has its name by now.
-    if (!isKubeError(error, 'Conflict')) throw error
-  }
-  return ACCEPTED
+  return runAgent(ports, RESOURCES[of.kind], { of, storage, cluster, order: command }, io)
 }
 
 /** What cannot be taken back is decided once more, by what is there now and not by what was seen. */
-async function expire({ objects }: ActPorts, { of }: Of<'ExpireBackup'>, io: ActIo): Promise<Outcome> {
+async function expire({ objects }: AgentPorts, { of }: Of<'ExpireBackup'>, io: ActIo): Promise<Outcome> {
   const { items } = await objects.list(redisBackups, { namespace: of.namespace }, io)
   const own = items.find((one) => one.metadata.uid === of.uid)
   if (own === undefined) return ACCEPTED

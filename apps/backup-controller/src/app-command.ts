@@ -1,12 +1,12 @@
 import type { RedisBackupStorageSpec } from '@slotkeeper/api'
 import type { BackupCommand } from '@slotkeeper/backup'
-import type { Key } from '@slotkeeper/controller'
+import type { AgentOwner } from '@slotkeeper/agents'
 
 /** The kinds that this process looks after. */
 export type WatchedKind = 'backup' | 'storage' | 'schedule'
 
 /** Whose agents they are, or whose backups. */
-export type Owner = Key & { readonly uid: string; readonly kind: WatchedKind }
+export type Owner = AgentOwner & { readonly kind: WatchedKind }
 
 /** A command with everything that `act` needs to carry it out. */
 export type AppCommand = BackupCommand & {
@@ -18,6 +18,3 @@ export type AppCommand = BackupCommand & {
   /** For RemoveFinalizer: what could not be spilled is given up. */
   readonly anyway?: boolean
 }
-
-/** The label of an owner's agents. */
-export const agentOf = ({ kind, name }: Pick<Owner, 'kind' | 'name'>): string => `${kind}.${name}`

@@ -1,3 +1,4 @@
+import { type AgentPorts, ownImage, ProgressMemory } from '@slotkeeper/agents'
 import {
   GROUP,
   type RedisBackupScheduleSpec,
@@ -7,7 +8,7 @@ import {
 } from '@slotkeeper/api'
 import { backupAllows } from '@slotkeeper/backup'
 import type { Controller } from '@slotkeeper/controller'
-import { type App, type Kind, type KindPorts, kindOf } from '@slotkeeper/controller-host'
+import { type App, endsBy, type Kind, type KindPorts, kindOf } from '@slotkeeper/controller-host'
 import {
   type BackupEvent,
   backupNoteOf,
@@ -20,7 +21,7 @@ import {
   type StorageStatus,
 } from '@slotkeeper/events'
 import { type Objects, redisBackups, redisBackupSchedules, redisBackupStorages } from '@slotkeeper/k8s'
-import { act, type ActPorts } from './act.ts'
+import { act } from './act.ts'
 import { actOnSchedule } from './act-on-schedule.ts'
 import type { AppCommand } from './app-command.ts'
 import { type BackupObject, parseBackup } from './backup-object.ts'
@@ -31,8 +32,6 @@ import { decideStorage, type ObservedStorage } from './decide-storage.ts'
 import type { Metrics } from '@slotkeeper/observability'
 import { tellLastBackups } from './last-backups.ts'
 import { observeBackup, observeStorage } from './observe.ts'
-import { ownImage } from './own-image.ts'
-import { ProgressMemory } from './progress.ts'
 import { parseSchedule, type ScheduleObject } from './schedule-object.ts'
 import { SharedCaches } from './shared-caches.ts'
 import { parseStorage, type StorageObject } from './storage-object.ts'
@@ -58,11 +57,7 @@ type ScheduleController = Controller<
 >
 type BackupController = Controller<RedisBackupSpec, BackupStatus, ObservedBackup, AppCommand, BackupEvent>
 
-/** What `RemoveFinalizer` means to the runtime. */
-const ends = (command: { readonly type: string; readonly anyway?: boolean }): 'No' | 'Anyway' | 'WhenSpilled' =>
-  command.type !== 'RemoveFinalizer' ? 'No' : command.anyway === true ? 'Anyway' : 'WhenSpilled'
-
-function storageKind(ports: ActPorts, caches: SharedCaches, metrics: Metrics): Kind {
+function storageKind(ports: AgentPorts, caches: SharedCaches, metrics: Metrics): Kind {
   const controller = ({ eventTrouble, onAccess }: KindPorts<StorageObject>): StorageController => ({
     kind: { group: GROUP, version: VERSION, plural: redisBackupStorages.plural },
     wakes: (wake, signal) => caches.follow('storage', { wake, onAccess }, signal),
@@ -75,7 +70,7 @@ function storageKind(ports: ActPorts, caches: SharedCaches, metrics: Metrics): K
     // It has no state in which one of its few commands would be wrong; the finalizer goes only with the object.
     allows: (state, { type }) => (type === 'RemoveFinalizer') === (state === 'Deleting') || type === 'StopAgent',
     act: (command, io) => act(ports, command, io),
-    ends,
+    ends: endsBy,
   })
   return kindOf({
     resource: redisBackupStorages,
@@ -86,7 +81,7 @@ function storageKind(ports: ActPorts, caches: SharedCaches, metrics: Metrics): K
   })
 }
 
-function backupKind(ports: ActPorts, caches: SharedCaches): Kind {
+function backupKind(ports: AgentPorts, caches: SharedCaches): Kind {
   const progress = new ProgressMemory()
   const controller = ({ eventTrouble, onAccess }: KindPorts<BackupObject>): BackupController => ({
     kind: { group: GROUP, version: VERSION, plural: redisBackups.plural },
@@ -96,7 +91,7 @@ function backupKind(ports: ActPorts, caches: SharedCaches): Kind {
     decide: (input) => decideBackup(input, eventTrouble(input.object)),
     allows: (state, command) => backupAllows(state, command.type),
     act: (command, io) => act(ports, command, io),
-    ends,
+    ends: endsBy,
   })
   return kindOf({ resource: redisBackups, eventKind: 'backup', parse: parseBackup, noteOf: backupNoteOf, controller })
 }
@@ -112,7 +107,7 @@ function scheduleKind(objects: Objects, caches: SharedCaches): Kind {
     decide: (input) => decideSchedule(input, eventTrouble(input.object)),
     allows: (state, { type }) => (type === 'RemoveFinalizer') === (state === 'Deleting'),
     act: (command, io) => actOnSchedule(objects, command, io),
-    ends,
+    ends: endsBy,
   })
   return kindOf({
     resource: redisBackupSchedules,

@@ -1,3 +1,4 @@
+import { type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from '@slotkeeper/agents'
 import { LABEL } from '@slotkeeper/api'
 import type { ScheduledBackup, Sibling, Source } from '@slotkeeper/backup'
 import type { Key } from '@slotkeeper/controller'
@@ -15,7 +16,6 @@ import {
   type ResourceDescriptor,
   startReflector,
 } from '@slotkeeper/k8s'
-import { type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from './agent-runs.ts'
 import type { WatchedKind } from './app-command.ts'
 import { sourceOf } from './source-of.ts'
 

@@ -1,13 +1,11 @@
+import { failuresInWords } from '@slotkeeper/agents'
 import { FINALIZER } from '@slotkeeper/api'
 import { type BackupCase, backupMetaOf, type BackupState, nextBackup, planBackup } from '@slotkeeper/backup'
 import type { Decision, Input } from '@slotkeeper/controller'
-import type { EventTrouble } from '@slotkeeper/controller-host'
+import { type EventTrouble, release, statusToWrite } from '@slotkeeper/controller-host'
 import { backupChanges, type BackupEvent, type BackupStatus } from '@slotkeeper/events'
 import type { AppCommand } from './app-command.ts'
 import type { BackupObject } from './backup-object.ts'
-import { failuresInWords } from './failures-in-words.ts'
-import { release } from './release.ts'
-import { statusToWrite } from './status-to-write.ts'
 
 /** What is seen of a backup. */
 export type ObservedBackup = Pick<BackupCase, 'source' | 'storage' | 'runs' | 'siblings'>

@@ -1,3 +1,4 @@
+import { failuresInWords } from '@slotkeeper/agents'
 import { FINALIZER, type RedisBackupSpec } from '@slotkeeper/api'
 import {
   nextSchedule,
@@ -8,12 +9,9 @@ import {
   type ScheduledBackup,
 } from '@slotkeeper/backup'
 import type { Decision, Input } from '@slotkeeper/controller'
-import type { EventTrouble } from '@slotkeeper/controller-host'
+import { type EventTrouble, release, statusToWrite } from '@slotkeeper/controller-host'
 import { scheduleChanges, type ScheduleEvent, type ScheduleStatus } from '@slotkeeper/events'
 import type { Owner } from './app-command.ts'
-import { failuresInWords } from './failures-in-words.ts'
-import { release } from './release.ts'
-import { statusToWrite } from './status-to-write.ts'
 import type { ScheduleObject } from './schedule-object.ts'
 
 /** What is seen of a schedule: the backups that it made. */

@@ -1,12 +1,10 @@
+import { failuresInWords } from '@slotkeeper/agents'
 import { FINALIZER } from '@slotkeeper/api'
 import { nextCheckAt, nextStorage, planStorage, STORAGE_STATES, type StorageCase } from '@slotkeeper/backup'
 import type { Decision, Input } from '@slotkeeper/controller'
-import type { EventTrouble } from '@slotkeeper/controller-host'
+import { type EventTrouble, release, statusToWrite } from '@slotkeeper/controller-host'
 import { storageChanges, type StorageEvent, type StorageStatus } from '@slotkeeper/events'
 import type { AppCommand } from './app-command.ts'
-import { failuresInWords } from './failures-in-words.ts'
-import { release } from './release.ts'
-import { statusToWrite } from './status-to-write.ts'
 import { type StorageObject, whereIs } from './storage-object.ts'
 
 /** What is seen of a storage. */

@@ -1,13 +1,11 @@
-import { LABEL, redisBackupStorageSpec } from '@slotkeeper/api'
-import type { AgentRun, StorageView } from '@slotkeeper/backup'
-import type { StorageStatus } from '@slotkeeper/events'
-import { agentRuns } from './agent-runs.ts'
-import { agentOf, type Owner } from './app-command.ts'
+import { agentOf, agentRuns, type ProgressMemory, storageView } from '@slotkeeper/agents'
+import { LABEL } from '@slotkeeper/api'
+import type { AgentRun } from '@slotkeeper/backup'
+import type { Owner } from './app-command.ts'
 import type { BackupObject } from './backup-object.ts'
-import type { Caches, CachedStorage } from './caches.ts'
+import type { Caches } from './caches.ts'
 import type { ObservedBackup } from './decide-backup.ts'
 import type { ObservedStorage } from './decide-storage.ts'
-import type { ProgressMemory } from './progress.ts'
 import type { StorageObject } from './storage-object.ts'
 
 /** Looks at everything that a decision about a backup depends on. */
@@ -22,14 +20,13 @@ export async function observeBackup(
   const isStreaming = status?.state === 'Streaming'
   const so = isStreaming ? await progress.look(pods, Date.now(), signal) : new Map()
   progress.keepOnly((jobUid) => caches.pods.list().some((pod) => pod.jobUid === jobUid))
-  const storage = caches.storages.get(namespace, spec.storageName)
   const siblings = caches.backups
     .list(namespace)
     .filter((one) => one.storage === spec.storageName && one.uid !== uid)
     .flatMap((one) => one.completed ?? [])
   return {
     source: caches.sources.get(namespace, spec.cluster.name)?.source ?? null,
-    storage: storage === undefined ? null : viewOf(storage),
+    storage: storageView(caches.storages.get(namespace, spec.storageName)?.object),
     runs: runsOf(caches, { kind: 'backup', namespace, name, uid }, so),
     siblings,
   }
@@ -51,18 +48,4 @@ function runsOf(caches: Caches, owner: Owner, progress: Parameters<typeof agentR
   const { namespace, uid } = owner
   const jobs = caches.jobs.byLabel(LABEL.agentOf, agentOf(owner), namespace).filter((one) => one.ownerUid === uid)
   return agentRuns(jobs, caches.pods.byLabel(LABEL.agentOf, agentOf(owner), namespace), progress)
-}
-
-/** A storage is usable once the present spec of it was tried and served. */
-function viewOf({ object }: CachedStorage): StorageView | null {
-  const spec = redisBackupStorageSpec.safeParse(object['spec'])
-  if (!spec.success || object.metadata.deletionTimestamp !== undefined) return null
-  const { conditions = [], checkedGeneration } = (object['status'] ?? {}) as Partial<StorageStatus>
-  const ready = conditions.find((one) => one.type === 'Ready')
-  const isTried = checkedGeneration === object.metadata.generation
-  return {
-    usable: isTried && ready?.status === 'True',
-    message: isTried ? (ready?.message ?? '') : 'it is being tried',
-    spec: spec.data,
-  }
 }

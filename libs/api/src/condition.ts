@@ -37,6 +37,26 @@ export const BACKUP_CONDITIONS = {
   EventsDelivered: EVENTS_DELIVERED,
 } as const
 
+/** Every condition of a RedisRestore, in the same form. The reason of a failure is in the status (docs/backups.md). */
+export const RESTORE_CONDITIONS = {
+  Ready: {
+    meaning: 'The restore is completed: the new cluster has all keys of the backup.',
+    reasons: ['Completed', 'Waiting', 'Inspecting', 'Seeding', 'Starting', 'Verifying', 'Failed', 'Deleting'],
+    absentWhenFalse: false,
+  },
+  Reconciling: {
+    meaning: 'It is under way, or waits for its backup or its storage.',
+    reasons: ['Waiting', 'Inspecting', 'Seeding', 'Starting', 'Verifying', 'Deleting'],
+    absentWhenFalse: true,
+  },
+  Stalled: {
+    meaning: 'It was given up: status.reason says why. Create another one once that is mended.',
+    reasons: ['Failed'],
+    absentWhenFalse: true,
+  },
+  EventsDelivered: EVENTS_DELIVERED,
+} as const
+
 /** Every condition of a RedisBackupSchedule, in the same form. */
 export const SCHEDULE_CONDITIONS = {
   Ready: {

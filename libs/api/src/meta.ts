@@ -14,6 +14,8 @@ export const LABEL = {
   schedule: `${GROUP}/schedule`,
   /** On Jobs and pods of agents: whose they are, as `backup.nightly` or `storage.archive`. */
   agentOf: `${GROUP}/agent-of`,
+  /** On pods that fill volumes of a cluster that is not there yet: its name. */
+  seeds: `${GROUP}/seeds`,
   name: 'app.kubernetes.io/name',
   managedBy: 'app.kubernetes.io/managed-by',
 } as const
@@ -29,6 +31,8 @@ export const ANNOTATION = {
   podHash: `${GROUP}/pod-hash`,
   /** On the Job of an agent: what it is there for, as JSON. */
   agent: `${GROUP}/agent`,
+  /** On claims: the uid of the restore that has made and filled them. */
+  restoredBy: `${GROUP}/restored-by`,
   /** A person gives up the data of shards: `<shards>@<RFC 3339 time, at most an hour ahead>` (SAFETY 21). */
   acceptDataLoss: `${GROUP}/accept-data-loss`,
 } as const

@@ -1,4 +1,3 @@
-import type { BackupStatus } from '@slotkeeper/events'
 import { AGENT_FAULTS, type AgentDone, type AgentFault } from './agent-report.ts'
 import type { AgentRun } from './backup-case.ts'
 
@@ -32,10 +31,10 @@ export const isForPerson = ({ reason }: Failure): boolean =>
   Object.hasOwn(AGENT_FAULTS, reason) && AGENT_FAULTS[reason as AgentFault] === 'person'
 
 /** What a status says between an attempt that failed and the next one; each waits twice as long. */
-export function pauseAfter(failure: Failure, attempt: number, now: number): Partial<BackupStatus> {
+export function pauseAfter(failure: Failure, attempt: number, now: number): Failure & { readonly retryAt: string } {
   return { ...failure, retryAt: new Date(now + FIRST_PAUSE_MS * 2 ** (attempt - 1)).toISOString() }
 }
 
 /** Whether it is too early for another attempt. */
-export const isPaused = ({ retryAt }: Pick<BackupStatus, 'retryAt'>, now: number): boolean =>
+export const isPaused = ({ retryAt }: { readonly retryAt?: string }, now: number): boolean =>
   retryAt !== undefined && Date.parse(retryAt) > now

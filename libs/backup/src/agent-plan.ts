@@ -72,7 +72,12 @@ const task = z.discriminatedUnion('type', [
   /** Deletes every object of a backup, the manifest first: what has none is no backup. */
   z.object({ type: z.literal('DeleteBackup'), backup: reference }),
   /** Reads the manifest of a backup, tells what is in it, and whether servers of this kind load it. */
-  z.object({ type: z.literal('InspectBackup'), manifest: name, target: engine }),
+  z.object({
+    type: z.literal('InspectBackup'),
+    manifest: name,
+    /** Null: servers as those that it was taken from. */
+    target: engine.nullable(),
+  }),
   /**
    * Fills the volume of a primary that was never started: its data, and its own row of the table of nodes (SAFETY 15). A
    * volume that holds anything but an earlier attempt of the same restore is refused.

@@ -14,6 +14,7 @@ export { type BackupRef, isNameOfOurs, objectOf, objectOfRecord } from './object
 export { refusalOf } from './refusal.ts'
 export { strangeSlots } from './strange-slots.ts'
 export { agentName } from './agent-name.ts'
+export * from './agent-outcome.ts'
 export * from './backup-case.ts'
 export type { AgentOrder, BackupCommand } from './backup-command.ts'
 export * from './backup-lifecycle.ts'

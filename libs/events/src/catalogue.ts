@@ -3,6 +3,7 @@ import { backupEventExamples } from './backup-event-examples.ts'
 import { backupEventData, backupEventSentences } from './backup-events.ts'
 import { clusterEventData } from './cluster-events.ts'
 import { clusterEventExamples, clusterEventSentences } from './cluster-event-examples.ts'
+import { restoreEventData, restoreEventExamples, restoreEventSentences } from './restore-events.ts'
 import { scheduleEventData, scheduleEventExamples, scheduleEventSentences } from './schedule-events.ts'
 import { storageEventData, storageEventExamples, storageEventSentences } from './storage-events.ts'
 import { defaultPrefix, type EventKind } from './subject.ts'
@@ -38,6 +39,13 @@ const chapters: readonly Chapter[] = [
     data: backupEventData,
     sentences: backupEventSentences,
     examples: backupEventExamples,
+  },
+  {
+    title: 'Restore',
+    kind: 'restore',
+    data: restoreEventData,
+    sentences: restoreEventSentences,
+    examples: restoreEventExamples,
   },
   {
     title: 'Schedule of backups',

@@ -1,5 +1,6 @@
 import type { BackupEventType } from './backup-events.ts'
 import type { ClusterEventType } from './cluster-events.ts'
+import type { RestoreEventType } from './restore-events.ts'
 import type { ScheduleEventType } from './schedule-events.ts'
 import type { StorageEventType } from './storage-events.ts'
 
@@ -64,6 +65,23 @@ const storageGrades: Readonly<Record<StorageEventType, Grade>> = {
   Deleted: 'Normal',
 }
 
+const restoreGrades: Readonly<Record<RestoreEventType, Grade>> = {
+  Accepted: 'Normal',
+  StateChanged: null,
+  Inspected: 'Normal',
+  Seeding: 'Normal',
+  ShardSeeded: 'Normal',
+  AttemptFailed: 'Warning',
+  ClusterCreated: 'Normal',
+  SlotsFormed: 'Normal',
+  Verified: null,
+  Completed: 'Normal',
+  Refused: 'Warning',
+  Failed: 'Warning',
+  DeletionStarted: 'Normal',
+  Deleted: 'Normal',
+}
+
 const scheduleGrades: Readonly<Record<ScheduleEventType, Grade>> = {
   Accepted: 'Normal',
   BackupCreated: 'Normal',
@@ -79,6 +97,9 @@ function noteBy(grades: Readonly<Record<string, Grade>>, { type, data }: Told): 
   const grade = Object.hasOwn(grades, type) ? (grades[type] ?? null) : null
   return grade === null ? null : { type: grade, reason: type, note }
 }
+
+/** As `backupNoteOf`, for an event of a restore. */
+export const restoreNoteOf = (event: Told): EventNote | null => noteBy(restoreGrades, event)
 
 /** What to write into a Kubernetes Event for an event of a backup; null for those that would only repeat another line. */
 export const backupNoteOf = (event: Told): EventNote | null => noteBy(backupGrades, event)

@@ -44,6 +44,8 @@ export const redisBackupSchedules = namespaced(
   'redisbackupschedules',
   'RedisBackupSchedule',
 )
+/** Our own restores. */
+export const redisRestores = namespaced('slotkeeper.dev', 'v1beta1', 'redisrestores', 'RedisRestore')
 /** Our own backups. */
 export const redisBackups = namespaced('slotkeeper.dev', 'v1beta1', 'redisbackups', 'RedisBackup')
 /** Jobs. */

@@ -16,9 +16,22 @@ const CREDENTIALS = '/etc/slotkeeper/credentials'
 const CA = '/etc/slotkeeper/ca'
 const KEYS = '/etc/slotkeeper/keys'
 const VOLUME = '/storage'
+/** Where a volume that is to be filled is mounted. */
+export const SEEDED = '/data'
 const AGENT_UID = 65532
 /** What is left for the agent to say its last words after its own deadline. */
 const WORDS_SECONDS = 30
+
+/** A volume of a cluster that an agent fills, and who its pods are: what is in it must be theirs. */
+export type SeededVolume = {
+  readonly claimName: string
+  /** `securityContext` of the pods of the cluster. */
+  readonly securityContext: object
+  /** Where they may run, and which of them are kept apart: parts of a pod's spec. */
+  readonly placement: object
+  /** Labels beside the agent's own, for whom it is to be kept apart from. */
+  readonly labels: Readonly<Record<string, string>>
+}
 
 /** What an agent's Job follows from. */
 export type JobRequest = {
@@ -28,10 +41,15 @@ export type JobRequest = {
   readonly agentOf: string
   readonly image: string
   readonly storage: RedisBackupStorageSpec
-  /** The cluster whose servers it reads; null where it reads none. */
+  /** The cluster whose servers it talks to; null where it talks to none. */
   readonly cluster: string | null
+  /** A volume that it fills; absent where it fills none. */
+  readonly volume?: SeededVolume
   readonly order: AgentOrder
 }
+
+/** Mounts that the agent writes to. */
+const WRITTEN = ['storage', 'seeded']
 
 type Mount = { readonly name: string; readonly path: string; readonly source: object }
 
@@ -51,7 +69,8 @@ export function agentJob(request: JobRequest): KubeObject {
     ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
     ...(nodeSelector === undefined ? {} : { nodeSelector }),
     ...(tolerations === undefined ? {} : { tolerations }),
-    securityContext: {
+    ...request.volume?.placement,
+    securityContext: request.volume?.securityContext ?? {
       runAsNonRoot: true,
       runAsUser: AGENT_UID,
       runAsGroup: AGENT_UID,
@@ -72,7 +91,7 @@ export function agentJob(request: JobRequest): KubeObject {
           readOnlyRootFilesystem: true,
           capabilities: { drop: ['ALL'] },
         },
-        volumeMounts: mounts.map(({ name, path }) => ({ name, mountPath: path, readOnly: name !== 'storage' })),
+        volumeMounts: mounts.map(({ name, path }) => ({ name, mountPath: path, readOnly: !WRITTEN.includes(name) })),
       },
     ],
     volumes: mounts.map(({ name, source }) => ({ name, ...source })),
@@ -90,7 +109,7 @@ export function agentJob(request: JobRequest): KubeObject {
     spec: {
       backoffLimit: 0,
       activeDeadlineSeconds: Math.ceil(order.deadlineMs / 1_000) + WORDS_SECONDS,
-      template: { metadata: { labels }, spec: pod },
+      template: { metadata: { labels: { ...request.volume?.labels, ...labels } }, spec: pod },
     },
   }
 }
@@ -122,7 +141,7 @@ function placeOf({ s3, filesystem }: RedisBackupStorageSpec): AgentStorage {
 }
 
 /** Secrets are optional here: the agent tells of one that is missing, where the pod would only wait. */
-function mountsOf({ storage: { s3, filesystem, encryption }, cluster }: JobRequest): readonly Mount[] {
+function mountsOf({ storage: { s3, filesystem, encryption }, cluster, volume }: JobRequest): readonly Mount[] {
   const secret = (secretName: string, only?: string): object => ({
     secret: {
       secretName,
@@ -144,5 +163,11 @@ function mountsOf({ storage: { s3, filesystem, encryption }, cluster }: JobReque
     const source = { persistentVolumeClaim: { claimName: filesystem.claimName } }
     mounts.push({ name: 'storage', path: VOLUME, source })
   }
+  if (volume !== undefined)
+    mounts.push({
+      name: 'seeded',
+      path: SEEDED,
+      source: { persistentVolumeClaim: { claimName: volume.claimName } },
+    })
   return mounts
 }

@@ -1,5 +1,5 @@
 import { type Condition, type ConditionNow, nextConditions } from '@slotkeeper/api'
-import type { EventTrouble } from '@slotkeeper/controller-host'
+import type { EventTrouble } from './event-trouble.ts'
 
 /** What the conditions of a backup or a storage follow from. */
 export type ConditionInput = {

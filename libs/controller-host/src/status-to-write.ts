@@ -1,6 +1,6 @@
 import type { Condition } from '@slotkeeper/api'
 import type { StatusOf } from '@slotkeeper/controller'
-import { type ConditionInput, conditionsOf } from './conditions.ts'
+import { type ConditionInput, conditionsOf } from './conditions-of.ts'
 
 /** The longest sentence that the schemas of the statuses take. */
 const MOST = 1_024

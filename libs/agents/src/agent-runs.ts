@@ -29,7 +29,15 @@ export type CachedAgentPod = {
   readonly words?: string
 }
 
-const STEPS: readonly string[] = ['store', 'seal', 'delete', 'check'] satisfies readonly AgentStep[]
+const STEPS: readonly string[] = [
+  'store',
+  'seal',
+  'delete',
+  'check',
+  'inspect',
+  'seed',
+  'verify',
+] satisfies readonly AgentStep[]
 const STUCK = [
   'CreateContainerConfigError',
   'ErrImagePull',

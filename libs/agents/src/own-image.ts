@@ -1,11 +1,18 @@
 import { type CallIo, type Objects, pods } from '@slotkeeper/k8s'
-import type { Config } from './config.ts'
+
+/** What is known of this process's own pod. */
+export type OwnPod = {
+  /** The image of agents, where somebody set it. */
+  readonly SLOTKEEPER_IMAGE?: string | undefined
+  readonly SLOTKEEPER_NAMESPACE: string
+  readonly SLOTKEEPER_POD_NAME: string
+}
 
 /**
  * The image of agents: the one that is set, or that of this process's own pod, so that whoever sets the image of the
  * controller has set that of its agents. It is asked for once.
  */
-export function ownImage(objects: Objects, config: Config): (io: CallIo) => Promise<string> {
+export function ownImage(objects: Objects, config: OwnPod): (io: CallIo) => Promise<string> {
   const { SLOTKEEPER_IMAGE: set, SLOTKEEPER_NAMESPACE: namespace, SLOTKEEPER_POD_NAME: name } = config
   let known = set
   return async (io) => {

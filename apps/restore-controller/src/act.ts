@@ -1,0 +1,166 @@
+import { type AgentPorts, runAgent, type SeededVolume, stopAgent } from '@slotkeeper/agents'
+import {
+  ANNOTATION,
+  claimOf,
+  GROUP,
+  LABEL,
+  podSecurityContext,
+  type RedisClusterSpec,
+  redisClusterSpec,
+  VERSION,
+} from '@slotkeeper/api'
+import type { ActIo, Outcome } from '@slotkeeper/controller'
+import { setFinalizer } from '@slotkeeper/controller-host'
+import { isKubeError, type KubeObject, persistentVolumeClaims, redisClusters, redisRestores } from '@slotkeeper/k8s'
+import type { AppCommand } from './app-command.ts'
+import { targetView } from './target-view.ts'
+
+/** What acting reaches out to. */
+export type ActPorts = AgentPorts & {
+  /** As the cluster controller has it: user and group of the pods; `platform`: the platform chooses. */
+  readonly podUid: number | 'platform'
+}
+
+type Of<T extends AppCommand['type']> = Extract<AppCommand, { readonly type: T }>
+
+const ACCEPTED: Outcome = { result: 'accepted' }
+const LATER: Outcome = { result: 'later', inMs: 500 }
+const REFUSALS = ['Forbidden', 'Invalid', 'NotFound'] as const
+
+/** Carries a command out; to repeat it is harmless. Throws what the API server refuses. */
+export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Outcome> {
+  const { objects } = ports
+  const { of } = command
+  switch (command.type) {
+    case 'EnsureFinalizer':
+      return setFinalizer(objects, redisRestores, of, true, io)
+    case 'RemoveFinalizer':
+      return setFinalizer(objects, redisRestores, of, false, io)
+    case 'RunAgent':
+      return order(ports, command, io)
+    case 'StopAgent':
+      return stopAgent(ports, { namespace: of.namespace, job: command.job, uid: command.uid }, io)
+    case 'CreateClaim':
+      return createClaim(ports, command, io)
+    case 'DeleteClaim':
+      return deleteClaim(ports, command, io)
+    case 'CreateCluster':
+      return createCluster(ports, command, io)
+  }
+}
+
+async function order(ports: ActPorts, command: Of<'RunAgent'>, io: ActIo): Promise<Outcome> {
+  const { of, storage, target, step, part } = command
+  if (storage === undefined) throw new Error(`${command.job} has no storage`)
+  const request = { of, storage, cluster: step === 'verify' ? target : null, order: command }
+  if (step !== 'seed' || part === undefined) return runAgent(ports, redisRestores, request, io)
+  const volume = volumeOf(specOf(command), target, part, ports)
+  // Nothing but what this restore has made is ever filled.
+  const claim = await ports.objects.get(persistentVolumeClaims, { namespace: of.namespace, name: volume.claimName }, io)
+  if (claim === null) return LATER
+  if (!isOurs(claim, of.uid)) return notOurs(volume.claimName)
+  return runAgent(ports, redisRestores, { ...request, volume }, io)
+}
+
+const specOf = ({ targetSpec }: AppCommand): RedisClusterSpec => redisClusterSpec.parse(targetSpec)
+
+const isOurs = ({ metadata }: KubeObject, restore: string): boolean =>
+  metadata.annotations?.[ANNOTATION.restoredBy] === restore
+
+const notOurs = (name: string): Outcome => ({
+  result: 'failed',
+  reason: 'AlreadyExists',
+  message: `there is a PersistentVolumeClaim ${name} that this restore has not made`,
+})
+
+function volumeOf(spec: RedisClusterSpec, cluster: string, shard: number, { podUid }: ActPorts): SeededVolume {
+  const { nodeSelector, tolerations, affinity, priorityClassName } = spec.pod ?? {}
+  const labels = { [LABEL.seeds]: cluster }
+  const apart = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
+    weight: 10,
+    podAffinityTerm: { topologyKey, labelSelector: { matchLabels: labels } },
+  }))
+  return {
+    claimName: claimOf(cluster, storageOf(spec), shard, 0).metadata.name,
+    securityContext: podSecurityContext(spec, podUid === 'platform' ? null : podUid),
+    // A volume often stays where its first pod ran: that is where the primary will be.
+    placement: {
+      ...Object.fromEntries(
+        Object.entries({ nodeSelector, tolerations, priorityClassName }).filter(([, value]) => value !== undefined),
+      ),
+      affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: apart }, ...affinity },
+    },
+    labels,
+  }
+}
+
+function storageOf({ storage }: RedisClusterSpec): NonNullable<RedisClusterSpec['storage']> {
+  if (storage === undefined) throw new Error('a cluster without volumes is never restored')
+  return storage
+}
+
+async function createClaim(ports: ActPorts, command: Of<'CreateClaim'>, io: ActIo): Promise<Outcome> {
+  const { of, target, shard } = command
+  const { metadata, spec } = claimOf(target, storageOf(specOf(command)), shard, 0)
+  const claim = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { ...metadata, namespace: of.namespace, annotations: { [ANNOTATION.restoredBy]: of.uid } },
+    spec,
+  }
+  const { objects } = ports
+  return settled(objects.create(persistentVolumeClaims, claim, io), async () => {
+    const there = await objects.get(persistentVolumeClaims, { namespace: of.namespace, name: metadata.name }, io)
+    if (there === null) return LATER
+    return isOurs(there, of.uid) ? ACCEPTED : notOurs(metadata.name)
+  })
+}
+
+/** What came of creating something; where something of its name is there already, `judge` looks at it. */
+async function settled(creating: Promise<unknown>, judge: () => Promise<Outcome>): Promise<Outcome> {
+  try {
+    await creating
+    return ACCEPTED
+  } catch (error) {
+    if (isKubeError(error, ...REFUSALS)) return { result: 'failed', reason: error.reason, message: error.message }
+    if (!isKubeError(error, 'AlreadyExists', 'Conflict')) throw error
+    return judge()
+  }
+}
+
+/** What cannot be taken back is decided once more, by what is there now and not by what was seen. */
+async function deleteClaim({ objects }: ActPorts, command: Of<'DeleteClaim'>, io: ActIo): Promise<Outcome> {
+  const { of, target, claim, uid } = command
+  const place = { namespace: of.namespace, name: claim }
+  const cluster = await objects.get(redisClusters, { namespace: of.namespace, name: target }, io)
+  if (cluster !== null)
+    return {
+      result: 'failed',
+      reason: 'Conflict',
+      message: `${claim} may be in use: there is a RedisCluster ${target}`,
+    }
+  const there = await objects.get(persistentVolumeClaims, place, io)
+  if (there === null || there.metadata.uid !== uid) return ACCEPTED
+  if (!isOurs(there, of.uid)) return notOurs(claim)
+  if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
+  await objects.delete(persistentVolumeClaims, place, { uid }, io)
+  return ACCEPTED
+}
+
+async function createCluster({ objects }: ActPorts, command: Of<'CreateCluster'>, io: ActIo): Promise<Outcome> {
+  const { of, cluster, spec } = command
+  const place = { namespace: of.namespace, name: cluster }
+  const object = {
+    apiVersion: `${GROUP}/${VERSION}`,
+    kind: redisClusters.kind,
+    metadata: place,
+    spec: { ...spec, bootstrap: { restore: { name: of.name, uid: of.uid } } },
+  }
+  if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
+  return settled(objects.create(redisClusters, object, io), async () => {
+    const there = await objects.get(redisClusters, place, io)
+    if (there === null) return LATER
+    if (targetView(there).restoredBy === of.uid) return ACCEPTED
+    return { result: 'failed', reason: 'AlreadyExists', message: `there is another RedisCluster ${cluster}` }
+  })
+}

@@ -1,0 +1,111 @@
+import { agentOf, type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from '@slotkeeper/agents'
+import { ANNOTATION, LABEL, type RedisRestoreSpec } from '@slotkeeper/api'
+import type { Key } from '@slotkeeper/controller'
+import type { BackupStatus } from '@slotkeeper/events'
+import {
+  jobs,
+  type Kube,
+  type KubeObject,
+  persistentVolumeClaims,
+  pods,
+  redisBackups,
+  redisBackupStorages,
+  redisClusters,
+  redisRestores,
+  type Reflector,
+  type ResourceDescriptor,
+  startReflector,
+} from '@slotkeeper/k8s'
+import { type BackupView, type ClaimView, isClaimOf, type TargetView } from '@slotkeeper/restore'
+import { targetView } from './target-view.ts'
+
+type Place = { readonly namespace: string }
+type CachedRestore = Key & { readonly cluster: string; readonly backup?: string; readonly storage?: string }
+type CachedBackup = Key & { readonly view: BackupView }
+type CachedStorage = Key & { readonly object: KubeObject }
+type CachedTarget = Key & { readonly view: TargetView }
+type CachedClaim = Key & { readonly view: ClaimView }
+
+/** Everything that is watched. */
+export type Caches = {
+  readonly restores: Reflector<CachedRestore>
+  readonly backups: Reflector<CachedBackup>
+  readonly storages: Reflector<CachedStorage>
+  readonly targets: Reflector<CachedTarget>
+  readonly claims: Reflector<CachedClaim>
+  readonly jobs: Reflector<CachedJob>
+  readonly pods: Reflector<CachedAgentPod>
+}
+
+type Options = {
+  readonly kube: Kube
+  /** Empty: all of them. */
+  readonly namespaces: readonly string[]
+  readonly wake: (key: Key) => void
+  readonly onProblem: (error: unknown) => void
+  readonly onAccess: (namespace: string, allowed: boolean) => void
+}
+
+/** Starts the watches; every change wakes the restores that it may concern. */
+export function startCaches({ kube, namespaces, wake, onProblem, onAccess }: Options, signal: AbortSignal): Caches {
+  const scope = { kube, onProblem, ...(namespaces.length === 0 ? {} : { namespaces }) }
+  const watch = <T extends Place>(
+    resource: ResourceDescriptor,
+    project: (object: KubeObject) => T,
+    concerns: (one: T, restore: CachedRestore) => boolean,
+    extra: object = {},
+  ): Reflector<T> => {
+    const onChange = ({ object }: { readonly object: T }): void => {
+      const { namespace } = object
+      for (const one of restores.list(namespace)) if (concerns(object, one)) wake({ namespace, name: one.name })
+    }
+    return startReflector<T>({ ...scope, ...extra, resource, project, onChange }, signal)
+  }
+  const restores = startReflector<CachedRestore>(
+    { ...scope, resource: redisRestores, project: projectRestore, onAccess, onChange: ({ object }) => wake(object) },
+    signal,
+  )
+  const agents = { labelSelector: LABEL.agentOf, indexLabels: [LABEL.agentOf] }
+  const isAgentOf = (one: { readonly agentOf: string }, { name }: CachedRestore): boolean =>
+    one.agentOf === agentOf({ kind: 'restore', name })
+  return {
+    restores,
+    backups: watch(redisBackups, projectBackup, (one, restore) => restore.backup === one.name),
+    // Which storage a backup is in the restore knows only once it has begun.
+    storages: watch(redisBackupStorages, projectStorage, (one, { storage = one.name }) => storage === one.name),
+    targets: watch(redisClusters, projectTarget, (one, restore) => restore.cluster === one.name),
+    claims: watch(persistentVolumeClaims, projectClaim, (one, { cluster }) => isClaimOf(cluster, one.name)),
+    jobs: watch(jobs, projectJob, isAgentOf, agents),
+    pods: watch(pods, projectAgentPod, isAgentOf, agents),
+  }
+}
+
+const keyIn = ({ metadata }: KubeObject): Key => ({ namespace: metadata.namespace ?? '', name: metadata.name })
+
+function projectRestore(object: KubeObject): CachedRestore {
+  const { source, target } = object['spec'] as RedisRestoreSpec
+  return {
+    ...keyIn(object),
+    cluster: target.cluster.name,
+    ...(source.backup === undefined ? {} : { backup: source.backup.name }),
+    ...(source.stored === undefined ? {} : { storage: source.stored.storageName }),
+  }
+}
+
+function projectBackup(object: KubeObject): CachedBackup {
+  const { storageName } = object['spec'] as { readonly storageName: string }
+  const { state = 'not begun', manifest, endedAt } = (object['status'] ?? {}) as Partial<BackupStatus>
+  const isCompleted = state === 'Completed' && endedAt !== undefined && manifest !== undefined
+  const isDeleting = object.metadata.deletionTimestamp !== undefined
+  return { ...keyIn(object), view: { state, storageName, isDeleting, ...(isCompleted ? { manifest } : {}) } }
+}
+
+const projectStorage = (object: KubeObject): CachedStorage => ({ ...keyIn(object), object })
+const projectTarget = (object: KubeObject): CachedTarget => ({ ...keyIn(object), view: targetView(object) })
+
+function projectClaim(object: KubeObject): CachedClaim {
+  const { name, uid = '', annotations = {}, deletionTimestamp } = object.metadata
+  const restoredBy = annotations[ANNOTATION.restoredBy]
+  const view = { name, uid, isDeleting: deletionTimestamp !== undefined }
+  return { ...keyIn(object), view: restoredBy === undefined ? view : { ...view, restoredBy } }
+}

@@ -1,0 +1,149 @@
+import { z } from 'zod'
+import { crdOf, type Schema } from './crd.ts'
+import { redisClusterSpec } from './redis-cluster.ts'
+import { conditionsPart, runtimeParts } from './status-parts.ts'
+
+const source = z
+  .object({
+    backup: z
+      .object({ name: z.string().min(1).max(40) })
+      .optional()
+      .describe('A completed RedisBackup of this namespace.'),
+    stored: z
+      .object({
+        storageName: z.string().min(1).max(40).describe('The RedisBackupStorage of this namespace that holds it.'),
+        manifest: z
+          .string()
+          .max(512)
+          .regex(/^([^/\s]+\/){3}manifest$/)
+          .describe('Name of its manifest in the storage: <namespace>/<backup>/<uid>/manifest.'),
+      })
+      .optional()
+      .describe('A backup that is in a storage, whether or not its RedisBackup is there.'),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      {
+        rule: 'has(self.backup) != has(self.stored)',
+        message: 'spec.source: set exactly one of backup (a RedisBackup) and stored (what a storage holds)',
+      },
+    ],
+  })
+
+const target = z
+  .object({
+    cluster: z
+      .object({ name: z.string().regex(/^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$/) })
+      .describe('The RedisCluster that is created. None of that name, and none of its volumes, may be there.'),
+    shards: z
+      .int()
+      .min(3)
+      .max(200)
+      .optional()
+      .describe('Without template: how many shards it has. Absent: as many as the cluster had.'),
+    template: redisClusterSpec
+      .optional()
+      .describe('Its spec. Absent: the spec of the cluster that was backed up, as it was then.'),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      {
+        rule: '!(has(self.shards) && has(self.template))',
+        message: 'spec.target.shards: with a template set spec.target.template.shards instead',
+      },
+      {
+        rule: '!has(self.template) || !has(self.template.bootstrap)',
+        message: 'spec.target.template.bootstrap: leave it out, the restore sets it',
+      },
+    ],
+  })
+
+/** The spec of a RedisRestore: it never changes. */
+export const redisRestoreSpec = z
+  .object({
+    source,
+    target,
+    deadlineSeconds: z
+      .int()
+      .min(60)
+      .max(604_800)
+      .default(14_400)
+      .describe('After this long, from its creation, it has failed.'),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      { rule: 'self == oldSelf', message: 'spec: a restore never changes; create another RedisRestore' },
+    ],
+  })
+
+/** The spec of a RedisRestore. */
+export type RedisRestoreSpec = z.infer<typeof redisRestoreSpec>
+
+const shard = z.object({
+  shard: z.int(),
+  slots: z.string().max(4096),
+  attempt: z.int(),
+  streamedBytes: z.int().optional(),
+  streamedKeys: z.int().optional(),
+  nodeId: z.string().max(40).optional(),
+  keys: z.int().optional(),
+  size: z.int().optional(),
+})
+
+const redisRestoreStatus = z.object({
+  observedGeneration: z.int().optional(),
+  state: z.string().max(32).optional(),
+  deleted: z.boolean().optional(),
+  storageName: z.string().max(253).optional(),
+  manifest: z.string().max(512).optional(),
+  manifestSha256: z.string().max(64).optional(),
+  engine: z.object({ engine: z.string().max(16), version: z.string().max(32) }).optional(),
+  takenAt: z.string().max(40).optional(),
+  keys: z.int().optional(),
+  bytes: z.int().optional(),
+  size: z.int().optional(),
+  spec: z
+    .record(z.string(), z.unknown())
+    .meta({ 'x-kubernetes-preserve-unknown-fields': true })
+    .optional()
+    .describe('The spec that the cluster is created with.'),
+  clusterUid: z.string().max(64).optional(),
+  formedAt: z.string().max(40).optional(),
+  shards: z
+    .array(shard)
+    .max(200)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['shard'] }),
+  attempt: z.int().optional(),
+  retryAt: z.string().max(40).optional(),
+  loadedKeys: z.int().optional(),
+  expiredKeys: z.int().optional(),
+  beganAt: z.string().max(40).optional(),
+  endedAt: z.string().max(40).optional(),
+  deletingSince: z.string().max(40).optional(),
+  reason: z.string().max(64).optional(),
+  message: z.string().max(1024).optional(),
+  ...runtimeParts,
+  conditions: conditionsPart,
+})
+
+/** The CustomResourceDefinition of RedisRestore. */
+export function redisRestoreCrd(): Schema {
+  return crdOf({
+    kind: 'RedisRestore',
+    plural: 'redisrestores',
+    shortName: 'rdr',
+    columns: [
+      { name: 'Cluster', type: 'string', jsonPath: '.spec.target.cluster.name' },
+      { name: 'State', type: 'string', jsonPath: '.status.state' },
+      { name: 'Keys', type: 'integer', jsonPath: '.status.keys' },
+      { name: 'Taken', type: 'date', jsonPath: '.status.takenAt' },
+      { name: 'Ended', type: 'date', jsonPath: '.status.endedAt' },
+      { name: 'Reason', type: 'string', jsonPath: '.status.reason', priority: 1 },
+      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+    ],
+    name: { most: 40, why: 'Jobs are named after it' },
+    spec: redisRestoreSpec,
+    status: redisRestoreStatus,
+  })
+}

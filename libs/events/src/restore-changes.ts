@@ -1,0 +1,128 @@
+import { boundedData, cutText } from './bounded-data.ts'
+import { deletingState } from './cluster-status.ts'
+import type { RestoreEvent } from './restore-events.ts'
+import type { RestoreStatus } from './restore-status.ts'
+
+/** What one pass knows beside the two statuses. */
+export type RestoreChangeContext = { readonly cluster: string; readonly source: string }
+
+type Step = (before: RestoreStatus, after: RestoreStatus, context: RestoreChangeContext) => readonly RestoreEvent[]
+
+/** The events of a commit: exactly the difference of the status that was read and the one that is written. */
+export function restoreChanges(
+  before: RestoreStatus | null,
+  after: RestoreStatus,
+  context: RestoreChangeContext,
+): readonly RestoreEvent[] {
+  const { cluster, source } = context
+  const message = `${source} is to become the cluster ${cluster}`
+  const events: RestoreEvent[] = before === null ? [{ type: 'Accepted', data: { cluster, source, message } }] : []
+  const so = before ?? { state: '' }
+  const steps: readonly Step[] = [
+    inspected,
+    seeding,
+    seeded,
+    failedAttempt,
+    created,
+    formed,
+    verified,
+    ended,
+    stateChanged,
+    deleted,
+  ]
+  for (const step of steps) events.push(...step(so, after, context))
+  return events.map((event) => ({ type: event.type, data: boundedData(event.data) }) as RestoreEvent)
+}
+
+function inspected(before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] {
+  const { manifest = '', manifestSha256: sha256, engine, takenAt = '', keys = 0, bytes = 0 } = after
+  if (sha256 === undefined || before.manifestSha256 === sha256) return []
+  const version = engine === undefined ? '' : `${engine.engine} ${engine.version}`
+  const message = `${keys} keys of ${version}, complete at ${takenAt}`
+  return [{ type: 'Inspected', data: { manifest, sha256, version, takenAt, keys, bytes, message } }]
+}
+
+function seeding(
+  before: RestoreStatus,
+  { shards }: RestoreStatus,
+  { cluster }: RestoreChangeContext,
+): readonly RestoreEvent[] {
+  if (shards === undefined || before.shards !== undefined) return []
+  const message = `The volumes of ${shards.length} shards of ${cluster} are being filled`
+  return [{ type: 'Seeding', data: { cluster, shards: shards.length, message } }]
+}
+
+function seeded(before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] {
+  return (after.shards ?? []).flatMap(({ shard, slots, nodeId, keys = 0, size = 0 }) => {
+    const earlier = before.shards?.find((one) => one.shard === shard)
+    if (nodeId === undefined || earlier?.nodeId === nodeId) return []
+    const message = `Shard ${shard} is filled: ${keys} keys, ${size} bytes`
+    return [{ type: 'ShardSeeded', data: { shard, slots, keys, size, message } } as const]
+  })
+}
+
+/** One for all shards that failed together: they have one time at which they are tried again. */
+function failedAttempt(before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] {
+  const { retryAt, reason = 'Unexpected', message = '' } = after
+  if (retryAt === undefined || retryAt === before.retryAt) return []
+  const attempt = Math.max(before.attempt ?? 1, ...(before.shards ?? []).map((one) => one.attempt))
+  return [{ type: 'AttemptFailed', data: { attempt, reason, retryAt, message } }]
+}
+
+function created(
+  before: RestoreStatus,
+  { clusterUid: uid }: RestoreStatus,
+  { cluster }: RestoreChangeContext,
+): readonly RestoreEvent[] {
+  if (uid === undefined || before.clusterUid === uid) return []
+  return [{ type: 'ClusterCreated', data: { cluster, uid, message: `The RedisCluster ${cluster} is created` } }]
+}
+
+function formed(
+  before: RestoreStatus,
+  { formedAt }: RestoreStatus,
+  { cluster }: RestoreChangeContext,
+): readonly RestoreEvent[] {
+  if (formedAt === undefined || before.formedAt !== undefined) return []
+  return [{ type: 'SlotsFormed', data: { cluster, message: `${cluster} serves all slots` } }]
+}
+
+function verified(before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] {
+  const { loadedKeys: keys, expiredKeys: expired = 0 } = after
+  if (keys === undefined || before.loadedKeys !== undefined) return []
+  return [{ type: 'Verified', data: { keys, expired, message: `${keys} keys are loaded, ${expired} were expired` } }]
+}
+
+function ended(
+  before: RestoreStatus,
+  after: RestoreStatus,
+  { cluster }: RestoreChangeContext,
+): readonly RestoreEvent[] {
+  const { endedAt, reason = 'Unexpected', message = reason, loadedKeys: keys = 0 } = after
+  if (endedAt === undefined || before.endedAt !== undefined) return []
+  if (after.state !== 'Failed')
+    return [{ type: 'Completed', data: { cluster, keys, endedAt, message: `${cluster} has ${keys} keys` } }]
+  // Before the first volume nothing was touched.
+  return [{ type: after.shards === undefined ? 'Refused' : 'Failed', data: { reason, endedAt, message } }]
+}
+
+function stateChanged(before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] {
+  // The first state is told by Accepted.
+  if (before.state === after.state || before.state === '') return []
+  const because = after.message === undefined ? '' : `: ${cutText(after.message, 200)}`
+  const data = {
+    from: before.state,
+    to: after.state,
+    ...(after.reason === undefined ? {} : { reason: after.reason }),
+    message: `${before.state} became ${after.state}${because}`,
+  }
+  if (after.state !== deletingState) return [{ type: 'StateChanged', data }]
+  return [
+    { type: 'StateChanged', data },
+    { type: 'DeletionStarted', data: { message: 'Deletion started' } },
+  ]
+}
+
+function deleted(before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] {
+  return after.deleted === true && before.deleted !== true ? [{ type: 'Deleted', data: { message: 'Deleted' } }] : []
+}

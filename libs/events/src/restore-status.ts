@@ -1,0 +1,57 @@
+import type { Condition } from './cluster-status.ts'
+
+/** One shard of the new cluster: the slots that its primary is seeded with, and once it is what is in its volume. */
+export type RestoreShardStatus = {
+  readonly shard: number
+  readonly slots: string
+  /** Which attempt at it this is, from 1 on. */
+  readonly attempt: number
+  readonly streamedBytes?: number
+  readonly streamedKeys?: number
+  /** As all below: present once its volume is seeded. */
+  readonly nodeId?: string
+  readonly keys?: number
+  /** Bytes on the volume. */
+  readonly size?: number
+}
+
+/** The part of a restore's status that its controller writes. */
+export type RestoreStatus = {
+  readonly state: string
+  readonly observedGeneration?: number
+  readonly storageName?: string
+  readonly manifest?: string
+  /** Present once the backup was looked at; as all down to `shards`. */
+  readonly manifestSha256?: string
+  readonly engine?: { readonly engine: string; readonly version: string }
+  /** When the backup was complete. */
+  readonly takenAt?: string
+  readonly keys?: number
+  /** As it is stored. */
+  readonly bytes?: number
+  /** As servers read it. */
+  readonly size?: number
+  /** The spec that the cluster is created with. */
+  readonly spec?: Readonly<Record<string, unknown>>
+  readonly shards?: readonly RestoreShardStatus[]
+  /** Present once the cluster is there. */
+  readonly clusterUid?: string
+  /** When the cluster was first ready. */
+  readonly formedAt?: string
+  /** Which attempt at the inspection, or at the verification, this is. */
+  readonly attempt?: number
+  /** No agent is started before. */
+  readonly retryAt?: string
+  /** What the servers have loaded, and what they left out because its time was over. */
+  readonly loadedKeys?: number
+  readonly expiredKeys?: number
+  readonly beganAt?: string
+  readonly endedAt?: string
+  /** Since when it is being deleted, by the clock of who deletes it. */
+  readonly deletingSince?: string
+  /** What it waits for, or why it failed. */
+  readonly reason?: string
+  readonly message?: string
+  readonly deleted?: boolean
+  readonly conditions?: readonly Condition[]
+}

@@ -1,0 +1,7 @@
+export { claimNameOf, isClaimOf, mayDeleteClaims, ownClaims, seededPod } from './claims.ts'
+export { nextRestore, waitsFor } from './next-restore.ts'
+export { planRestore, SEEDED_VOLUME } from './plan-restore.ts'
+export * from './restore-case.ts'
+export type { RestoreCommand } from './restore-command.ts'
+export * from './restore-lifecycle.ts'
+export { type Engine, engineOf, targetSpec } from './target-spec.ts'

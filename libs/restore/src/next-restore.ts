@@ -1,0 +1,237 @@
+import { doneOf, type Failure, failureOf, isForPerson, isPaused, MOST_ATTEMPTS, pauseAfter } from '@slotkeeper/backup'
+import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
+import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
+import { mayDeleteClaims, ownClaims, strangeClaims } from './claims.ts'
+import type { RestoreCase } from './restore-case.ts'
+import { isRestoreState, nextRestoreState, type RestoreFinding } from './restore-lifecycle.ts'
+import { targetSpec } from './target-spec.ts'
+
+type Step = { readonly finding: RestoreFinding; readonly status: RestoreStatus }
+
+/** After this long a deletion goes on without what it could not do: a finalizer must not hang. */
+const PATIENCE_MS = 120_000
+
+/** PURE: what the restore is by now, and what of that decides its state. */
+export function nextRestore(given: RestoreCase): Step {
+  const before = given.status ?? { state: 'Waiting' }
+  if (given.restore.deletionAt !== undefined) return entered(before, 'DeletionRequested', deletion(given, before))
+  switch (isRestoreState(before.state) ? before.state : 'Waiting') {
+    case 'Waiting':
+      return wait(given, before)
+    case 'Inspecting':
+      return inspect(given, before)
+    case 'Seeding':
+      return seed(given, before)
+    case 'Starting':
+      return start(given, before)
+    case 'Verifying':
+      return verify(given, before)
+    default:
+      return { finding: 'Sound', status: before }
+  }
+}
+
+function entered(before: RestoreStatus, finding: RestoreFinding, status: Omit<RestoreStatus, 'state'>): Step {
+  return { finding, status: { ...status, state: nextRestoreState(before.state, finding) } }
+}
+
+function refused({ now }: RestoreCase, before: RestoreStatus, { reason, message }: Failure): Step {
+  const { retryAt: _retryAt, ...rest } = before
+  return entered(before, 'Refused', { ...rest, reason, message, endedAt: new Date(now).toISOString() })
+}
+
+function lateness({ restore, spec, now }: RestoreCase): Failure | null {
+  if (now - restore.createdAt <= spec.deadlineSeconds * 1_000) return null
+  const message = `it was not done ${spec.deadlineSeconds} s after its creation (spec.deadlineSeconds)`
+  return { reason: 'DeadlineExceeded', message }
+}
+
+function wait(given: RestoreCase, before: RestoreStatus): Step {
+  const { spec, now } = given
+  const inTheWay = obstacle(given)
+  if (inTheWay !== null) return refused(given, before, inTheWay)
+  const why = waitsFor(given)
+  const late = lateness(given)
+  if (why !== null && late !== null)
+    return refused(given, before, { ...late, message: `${late.message}; it waited: ${why.message}` })
+  if (why !== null) return entered(before, 'NotReady', { ...before, ...why })
+  const { reason: _reason, message: _message, ...rest } = before
+  const { stored } = spec.source
+  const from = stored ?? { storageName: given.backup?.storageName ?? '', manifest: given.backup?.manifest ?? '' }
+  const beganAt = new Date(now).toISOString()
+  return entered(before, 'BackupUnread', { ...rest, ...from, attempt: 1, beganAt })
+}
+
+/** What stands where the cluster is to be; null when nothing does. To be asked until the first volume is made. */
+function obstacle(given: RestoreCase): Failure | null {
+  const { name } = given.spec.target.cluster
+  if (given.target !== null && given.target.restoredBy !== given.restore.uid)
+    return {
+      reason: 'NameTaken',
+      message: `there is a RedisCluster ${name} already: a restore creates one, name another in spec.target.cluster`,
+    }
+  const [first] = strangeClaims(given)
+  if (first === undefined) return null
+  return {
+    reason: 'VolumeInUse',
+    message: `there is a PersistentVolumeClaim ${first.name} already, perhaps of an earlier cluster ${name}: name another cluster, or delete the claim if nobody needs what is in it`,
+  }
+}
+
+/** What keeps a restore from being begun, or an agent from being started; null when nothing does. */
+export function waitsFor({ spec, status, backup, storage }: RestoreCase): Failure | null {
+  const { source } = spec
+  // Once it has begun it knows the manifest by itself.
+  if (source.backup !== undefined && status?.manifest === undefined) {
+    const { name } = source.backup
+    if (backup === null)
+      return { reason: 'BackupMissing', message: `there is no RedisBackup ${name} in this namespace` }
+    if (backup.isDeleting) return { reason: 'BackupMissing', message: `the RedisBackup ${name} is being deleted` }
+    if (backup.manifest === undefined)
+      return { reason: 'BackupNotCompleted', message: `the RedisBackup ${name} is ${backup.state}` }
+  }
+  const storageName = status?.storageName ?? source.stored?.storageName ?? backup?.storageName ?? ''
+  if (storage === null)
+    return { reason: 'StorageMissing', message: `there is no RedisBackupStorage ${storageName} in this namespace` }
+  if (!storage.usable)
+    return { reason: 'StorageNotReady', message: `the RedisBackupStorage ${storageName}: ${storage.message}` }
+  return null
+}
+
+function inspect(given: RestoreCase, before: RestoreStatus): Step {
+  const inTheWay = obstacle(given) ?? lateness(given)
+  if (inTheWay !== null) return refused(given, before, inTheWay)
+  const { attempt = 1 } = before
+  const run = given.runs.find((one) => one.step === 'inspect' && one.attempt === attempt)
+  const done = doneOf(run, 'InspectBackup')
+  if (done === undefined) return unfinished(given, before, 'BackupUnread', failureOf(run))
+  const wanted = targetSpec(given.spec, done.spec)
+  if ('reason' in wanted) return refused(given, before, wanted)
+  if (done.refusal !== null) return refused(given, before, { reason: 'Incompatible', message: done.refusal })
+  const { retryAt: _retryAt, reason: _reason, message: _message, attempt: _attempt, ...rest } = before
+  const { sha256: manifestSha256, engine, endedAt: takenAt, keys, bytes, size } = done
+  const shards = evenRanges(wanted.spec.shards).map((range, shard): RestoreShardStatus => ({
+    shard,
+    slots: formatRanges([range]),
+    attempt: 1,
+  }))
+  const { spec } = wanted
+  return entered(before, 'VolumesEmpty', { ...rest, manifestSha256, engine, takenAt, keys, bytes, size, spec, shards })
+}
+
+/** An agent failed, or is still at it. */
+function unfinished(given: RestoreCase, before: RestoreStatus, finding: RestoreFinding, failure: Failure | null): Step {
+  const { attempt = 1 } = before
+  if (failure === null) return { finding, status: withoutPause(given, before) }
+  if (isForPerson(failure) || attempt >= MOST_ATTEMPTS) return refused(given, before, failure)
+  return { finding, status: { ...before, attempt: attempt + 1, ...pauseAfter(failure, attempt, given.now) } }
+}
+
+/** A pause and its reason are over once the agent that follows it is there. */
+function withoutPause(given: RestoreCase, before: RestoreStatus): RestoreStatus {
+  const { retryAt: _retryAt, reason: _reason, message: _message, ...rest } = before
+  if (isPaused(before, given.now)) return before
+  const stuck = given.runs.find((one) => one.state === 'running' && one.waitsFor !== undefined)
+  if (stuck?.waitsFor !== undefined)
+    return { ...rest, reason: 'AgentNotRunning', message: `${stuck.job}: ${stuck.waitsFor}` }
+  const why = waitsFor(given)
+  return why === null ? rest : { ...rest, ...why }
+}
+
+function seed(given: RestoreCase, before: RestoreStatus): Step {
+  const inTheWay = obstacle(given) ?? lateness(given)
+  if (inTheWay !== null) return refused(given, before, inTheWay)
+  const shards = (before.shards ?? []).map((one) => absorbed(one, given))
+  const failed = shards.flatMap((one) => {
+    const failure = isSeeded(one) ? null : failureOf(seedRun(given, one))
+    return failure === null ? [] : [{ ...failure, shard: one }]
+  })
+  const [worst] = failed.toSorted((a, b) => Number(isForPerson(b)) - Number(isForPerson(a)))
+  if (worst !== undefined) {
+    if (isForPerson(worst) || worst.shard.attempt >= MOST_ATTEMPTS) return refused(given, { ...before, shards }, worst)
+    const again = shards.map((one) => (failed.some(({ shard }) => shard === one) ? anew(one) : one))
+    const pause = pauseAfter({ reason: worst.reason, message: worst.message }, worst.shard.attempt, given.now)
+    return { finding: 'VolumesEmpty', status: { ...before, shards: again, ...pause } }
+  }
+  const status = { ...withoutPause(given, before), shards }
+  if (!shards.every(isSeeded)) return { finding: 'VolumesEmpty', status }
+  const { keys = 0 } = before
+  const seeded = shards.reduce((sum, one) => sum + (one.keys ?? 0), 0)
+  if (seeded !== keys)
+    return refused(given, status, {
+      reason: 'CountsDiffer',
+      message: `the volumes hold ${seeded} keys, the backup ${keys}`,
+    })
+  return entered(before, 'ClusterNotReady', status)
+}
+
+/** Whether a shard's volume is filled. */
+export const isSeeded = (one: RestoreShardStatus): boolean => one.nodeId !== undefined
+
+const anew = ({ shard, attempt, slots }: RestoreShardStatus): RestoreShardStatus => ({
+  shard,
+  slots,
+  attempt: attempt + 1,
+})
+
+/** The agent of a shard's present attempt. */
+export const seedRun = ({ runs }: RestoreCase, { shard, attempt }: RestoreShardStatus) =>
+  runs.find((one) => one.step === 'seed' && one.part === shard && one.attempt === attempt)
+
+function absorbed(one: RestoreShardStatus, given: RestoreCase): RestoreShardStatus {
+  if (isSeeded(one)) return one
+  const run = seedRun(given, one)
+  const { shard, slots, attempt } = one
+  const done = doneOf(run, 'SeedShard')
+  if (done !== undefined) {
+    const { nodeId, keys, size } = done
+    return { shard, slots, attempt, nodeId, keys, size }
+  }
+  const so = run?.progress?.shards.find((its) => its.shard === shard)
+  return so === undefined ? one : { ...one, streamedBytes: so.bytes, streamedKeys: so.keys }
+}
+
+function start(given: RestoreCase, before: RestoreStatus): Step {
+  const { target, restore, spec } = given
+  const { name } = spec.target.cluster
+  if (target !== null && target.restoredBy !== restore.uid)
+    return refused(given, before, { reason: 'NameTaken', message: `there is another RedisCluster ${name} now` })
+  if (before.clusterUid !== undefined && target?.uid !== before.clusterUid)
+    return refused(given, before, { reason: 'ClusterGone', message: `the RedisCluster ${name} was deleted` })
+  const late = lateness(given)
+  if (late !== null) return refused(given, before, late)
+  if (target === null) return { finding: 'ClusterNotReady', status: before }
+  const status = { ...before, clusterUid: target.uid }
+  if (!target.isReady) {
+    const message = `${name}: ${target.message === '' ? 'its controller has said nothing yet' : target.message}`
+    return { finding: 'ClusterNotReady', status: { ...status, reason: 'ClusterNotReady', message } }
+  }
+  const { reason: _reason, message: _message, ...rest } = status
+  return entered(before, 'Unverified', { ...rest, formedAt: new Date(given.now).toISOString(), attempt: 1 })
+}
+
+function verify(given: RestoreCase, before: RestoreStatus): Step {
+  const { name } = given.spec.target.cluster
+  if (given.target?.uid !== before.clusterUid)
+    return refused(given, before, { reason: 'ClusterGone', message: `the RedisCluster ${name} was deleted` })
+  const late = lateness(given)
+  if (late !== null) return refused(given, before, late)
+  const { attempt = 1 } = before
+  const run = given.runs.find((one) => one.step === 'verify' && one.attempt === attempt)
+  const done = doneOf(run, 'VerifyRestore')
+  if (done === undefined) return unfinished(given, before, 'Unverified', failureOf(run))
+  const { retryAt: _retryAt, reason: _reason, message: _message, attempt: _attempt, ...rest } = before
+  const { keys: loadedKeys, expired: expiredKeys } = done
+  const endedAt = new Date(given.now).toISOString()
+  return entered(before, 'Sound', { ...rest, loadedKeys, expiredKeys, endedAt })
+}
+
+/** How far the deletion of a restore is: its agents end, and what no cluster was created of goes. */
+function deletion(given: RestoreCase, before: RestoreStatus): Omit<RestoreStatus, 'state'> {
+  const { state, retryAt: _retryAt, reason: _reason, message: _message, ...rest } = before
+  if (state !== 'Deleting') return { ...rest, deletingSince: new Date(given.now).toISOString() }
+  const waited = rest.deletingSince === undefined ? 0 : given.now - Date.parse(rest.deletingSince)
+  const isDone =
+    given.runs.every((one) => one.isGone) && (!mayDeleteClaims(given, rest) || ownClaims(given).length === 0)
+  return isDone || waited > PATIENCE_MS ? { ...rest, deleted: true } : rest
+}

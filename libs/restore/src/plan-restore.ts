@@ -1,0 +1,134 @@
+import { CLIENT_PORT } from '@slotkeeper/api'
+import { agentName, type AgentOrder, type AgentTask, BACKUP_USER, isPaused, SERVER_SECRETS } from '@slotkeeper/backup'
+import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
+import { claimNameOf, mayDeleteClaims, ownClaims, seededPod } from './claims.ts'
+import { isSeeded, seedRun, waitsFor } from './next-restore.ts'
+import type { RestoreCase } from './restore-case.ts'
+import type { RestoreCommand } from './restore-command.ts'
+import { engineOf } from './target-spec.ts'
+
+/** Where an agent finds the volume that it fills. */
+export const SEEDED_VOLUME = '/data'
+
+/** Volumes that are filled at the same time: each reads the storage. */
+const MOST_AGENTS = 8
+
+/** The commands for what the status is by now, in order. */
+export function planRestore(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
+  if (status.state === 'Deleting') return [...stops(given, () => true), ...claimDeletions(given, status)]
+  const commands: RestoreCommand[] = []
+  if (!given.restore.hasFinalizer) commands.push({ type: 'EnsureFinalizer' })
+  const paused = isPaused(status, given.now)
+  switch (status.state) {
+    case 'Inspecting':
+      return [...commands, ...(paused ? [] : runOnce(given, inspectOrder(given, status)))]
+    case 'Seeding':
+      return [...commands, ...(paused ? [] : seeding(given, status))]
+    case 'Starting': {
+      const cluster = given.spec.target.cluster.name
+      // The pods of the agents let go of the volumes first: not every volume can be mounted twice.
+      if (given.runs.some((one) => !one.isGone)) return commands
+      if (given.target !== null || status.clusterUid !== undefined) return commands
+      return [...commands, { type: 'CreateCluster', cluster, spec: status.spec ?? {} }]
+    }
+    case 'Verifying':
+      return [...commands, ...(paused ? [] : runOnce(given, verifyOrder(given, status)))]
+    case 'Failed':
+      // The agents of one that failed are kept for whoever reads their logs; they go with it.
+      return [...commands, ...stops(given, (one) => one.state === 'running'), ...claimDeletions(given, status)]
+    case 'Completed':
+      return [...commands, ...stops(given, () => true)]
+    default:
+      return commands
+  }
+}
+
+function stops(given: RestoreCase, which: (one: RestoreCase['runs'][number]) => boolean): readonly RestoreCommand[] {
+  return given.runs
+    .filter((one) => !one.isStopping && which(one))
+    .map(({ job, uid }) => ({ type: 'StopAgent', job, uid }))
+}
+
+/** What was filled and is no cluster's: once nobody writes into it any more. */
+function claimDeletions(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
+  if (!mayDeleteClaims(given, status) || given.runs.some((one) => !one.isGone)) return []
+  return ownClaims(given)
+    .filter((one) => !one.isDeleting)
+    .map(({ name, uid }) => ({ type: 'DeleteClaim', claim: name, uid }))
+}
+
+function runOnce(given: RestoreCase, order: AgentOrder | null): readonly RestoreCommand[] {
+  if (order === null || given.runs.some((one) => one.job === order.job)) return []
+  return [{ type: 'RunAgent', ...order }]
+}
+
+/** From its own start: when the restore itself is late, its agents are stopped. The same at each look, as all of an order. */
+const agentMs = ({ spec }: RestoreCase): number => spec.deadlineSeconds * 1_000
+
+function inspectOrder(given: RestoreCase, { attempt = 1, manifest = '' }: RestoreStatus): AgentOrder | null {
+  if (waitsFor(given) !== null) return null
+  const { template } = given.spec.target
+  // Without a template the cluster becomes what it was, and that is in the manifest.
+  const target = template === undefined ? null : engineOf(template)
+  const task: AgentTask = { type: 'InspectBackup', manifest, target }
+  const job = agentName(given.restore, 'inspect', attempt)
+  return { job, step: 'inspect', attempt, task, deadlineMs: agentMs(given) }
+}
+
+function seeding(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
+  if (waitsFor(given) !== null) return []
+  const cluster = given.spec.target.cluster.name
+  const running = given.runs.filter((one) => one.step === 'seed' && one.state === 'running').length
+  const missing = (status.shards ?? []).filter((one) => !isSeeded(one) && seedRun(given, one) === undefined)
+  return missing.slice(0, Math.max(0, MOST_AGENTS - running)).flatMap((one): readonly RestoreCommand[] => {
+    const claim = claimNameOf(cluster, one.shard, 0)
+    const isThere = ownClaims(given).some((its) => its.name === claim && !its.isDeleting)
+    return [
+      ...(isThere ? [] : [{ type: 'CreateClaim', claim, shard: one.shard } as const]),
+      { type: 'RunAgent', ...seedOrder(given, status, one) },
+    ]
+  })
+}
+
+function seedOrder(
+  given: RestoreCase,
+  { manifest = '', manifestSha256 = '', spec = {}, shards = [] }: RestoreStatus,
+  { shard, slots, attempt }: RestoreShardStatus,
+): AgentOrder {
+  const { maxBytesPerSecond } = given.storage?.spec ?? {}
+  const storage = spec['storage'] as { readonly persistence?: string } | undefined
+  const task: AgentTask = {
+    type: 'SeedShard',
+    manifest,
+    sha256: manifestSha256,
+    volume: SEEDED_VOLUME,
+    restore: given.restore.uid,
+    shard,
+    slots,
+    epoch: shard + 1,
+    currentEpoch: shards.length,
+    persistence: storage?.persistence === 'rdb' ? 'rdb' : 'aof',
+    ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
+  }
+  const job = agentName(given.restore, 'seed', attempt, shard)
+  return { job, step: 'seed', part: shard, attempt, task, deadlineMs: agentMs(given) }
+}
+
+/** Null while the cluster's controller has not said where the servers are. */
+function verifyOrder(given: RestoreCase, { attempt = 1, shards = [] }: RestoreStatus): AgentOrder | null {
+  const cluster = given.spec.target.cluster.name
+  const asked = shards.flatMap(({ shard, slots, nodeId = '', keys = 0 }) => {
+    const pod = seededPod(cluster, shard)
+    const host = given.target?.shards.find((one) => one.shard === shard)?.addresses[pod]
+    return host === undefined ? [] : [{ shard, slots, keys, server: { pod, host, port: CLIENT_PORT, nodeId } }]
+  })
+  if (asked.length < shards.length || asked.length === 0) return null
+  const task: AgentTask = {
+    type: 'VerifyRestore',
+    shards: asked,
+    username: BACKUP_USER.name,
+    credentials: SERVER_SECRETS,
+  }
+  const job = agentName(given.restore, 'verify', attempt)
+  return { job, step: 'verify', attempt, task, deadlineMs: agentMs(given) }
+}

@@ -1,0 +1,65 @@
+import type { RedisRestoreSpec } from '@slotkeeper/api'
+import type { AgentRun, StorageView } from '@slotkeeper/backup'
+import type { RestoreStatus } from '@slotkeeper/events'
+
+/** The RedisBackup that is restored. */
+export type BackupView = {
+  readonly state: string
+  readonly storageName: string
+  /** Present once it is completed. */
+  readonly manifest?: string
+  readonly isDeleting: boolean
+}
+
+/** One shard of the new cluster, as its controller last saw it. */
+export type TargetShard = {
+  readonly shard: number
+  /** Pod name to node id, and to address. */
+  readonly nodes: Readonly<Record<string, string>>
+  readonly addresses: Readonly<Record<string, string>>
+}
+
+/** The RedisCluster of the target's name. */
+export type TargetView = {
+  readonly uid: string
+  /** The uid of the restore that created it. */
+  readonly restoredBy?: string
+  readonly isDeleting: boolean
+  readonly isReady: boolean
+  /** What its controller said of it last, for people. */
+  readonly message: string
+  readonly shards: readonly TargetShard[]
+}
+
+/** A PersistentVolumeClaim of a name that the new cluster's pods will use. */
+export type ClaimView = {
+  readonly name: string
+  readonly uid: string
+  /** The uid of the restore that made it. */
+  readonly restoredBy?: string
+  readonly isDeleting: boolean
+}
+
+/** Everything that a decision about a restore depends on. */
+export type RestoreCase = {
+  readonly restore: {
+    readonly namespace: string
+    readonly name: string
+    readonly uid: string
+    readonly createdAt: number
+    readonly deletionAt?: number
+    readonly hasFinalizer: boolean
+  }
+  readonly spec: RedisRestoreSpec
+  readonly status: RestoreStatus | null
+  /** Of `spec.source.backup`; null where there is none of that name. */
+  readonly backup: BackupView | null
+  readonly storage: StorageView | null
+  readonly target: TargetView | null
+  /** All claims of the names that pods of the target may have. */
+  readonly claims: readonly ClaimView[]
+  readonly runs: readonly AgentRun[]
+  /** What could not be created: failures of the API server, in words; null when there were none. */
+  readonly trouble: string | null
+  readonly now: number
+}

@@ -1,0 +1,10 @@
+import type { AgentOrder } from '@slotkeeper/backup'
+
+/** What may be done for a restore. */
+export type RestoreCommand =
+  | { readonly type: 'EnsureFinalizer' }
+  | ({ readonly type: 'RunAgent' } & AgentOrder)
+  | { readonly type: 'StopAgent'; readonly job: string; readonly uid: string }
+  | { readonly type: 'CreateClaim'; readonly claim: string; readonly shard: number }
+  | { readonly type: 'DeleteClaim'; readonly claim: string; readonly uid: string }
+  | { readonly type: 'CreateCluster'; readonly cluster: string; readonly spec: Readonly<Record<string, unknown>> }

@@ -1,0 +1,204 @@
+import { redisBackupStorageSpec, redisRestoreSpec } from '@slotkeeper/api'
+import type { AgentDone, AgentFault, AgentReport, AgentRun, StorageView } from '@slotkeeper/backup'
+import { restoreChanges, type RestoreEvent, type RestoreStatus } from '@slotkeeper/events'
+import {
+  type BackupView,
+  type ClaimView,
+  nextRestore,
+  planRestore,
+  restoreAllows,
+  type RestoreCase,
+  type RestoreCommand,
+  seededPod,
+  type TargetView,
+} from '../src/index.ts'
+
+/** How an agent ends: well, with a fault, or without a word. */
+export type Ending = 'well' | 'silently' | AgentFault
+type Ordered = AgentRun & { readonly order: Extract<RestoreCommand, { type: 'RunAgent' }> }
+
+const CREATED = Date.UTC(2026, 10, 22, 10)
+const UID = 'restore-1'
+const CLUSTER = 'again'
+/** Keys of the backup in the world's storage. */
+export const KEYS = 3_000
+
+/** What the agent says that has looked at the backup. */
+export const inspected = (change: object = {}): Extract<AgentDone, { task: 'InspectBackup' }> => ({
+  task: 'InspectBackup',
+  sha256: 'b'.repeat(64),
+  backup: { namespace: 'shop', name: 'nightly', uid: 'backup-1' },
+  cluster: { namespace: 'shop', name: 'orders', uid: 'cluster-1' },
+  engine: { engine: 'valkey', version: '9.1.2' },
+  consistency: 'shard',
+  beganAt: '2026-11-21T10:00:00Z',
+  endedAt: '2026-11-21T10:00:41Z',
+  shards: 3,
+  bytes: 700,
+  size: 9_000,
+  keys: KEYS,
+  expiring: 0,
+  refusal: null,
+  spec: { version: 'valkey-9.1', shards: 3, storage: { size: '1Gi' } },
+  ...change,
+})
+
+/** One restore and what is around it: Jobs and a cluster controller that do what they are told, well or badly. */
+export class RestoreWorld {
+  now = CREATED
+  status: RestoreStatus | null = null
+  backup: BackupView | null = {
+    state: 'Completed',
+    storageName: 'archive',
+    manifest: 'shop/nightly/1/manifest',
+    isDeleting: false,
+  }
+  storage: StorageView | null = {
+    usable: true,
+    message: '',
+    spec: redisBackupStorageSpec.parse({ s3: { bucket: 'backups' } }),
+  }
+  target: TargetView | null = null
+  claims: readonly ClaimView[] = []
+  deletionAt: number | null = null
+  isGone = false
+  found = inspected()
+  private hasFinalizer = false
+  readonly events: RestoreEvent[] = []
+  readonly broken: string[] = []
+  /** What is in the volumes, by claim: keys. */
+  readonly volumes = new Map<string, number>()
+  private agents: Ordered[] = []
+  private readonly spec
+
+  constructor(spec: object = {}) {
+    this.spec = redisRestoreSpec.parse({
+      source: { backup: { name: 'nightly' } },
+      target: { cluster: { name: CLUSTER } },
+      ...spec,
+    })
+  }
+
+  get running(): readonly AgentRun[] {
+    return this.agents.filter((one) => one.state === 'running')
+  }
+
+  given(): RestoreCase {
+    const { spec, status, backup, storage, target, claims, now, hasFinalizer } = this
+    const deletion = this.deletionAt === null ? {} : { deletionAt: this.deletionAt }
+    const restore = { namespace: 'shop', name: 'back', uid: UID, createdAt: CREATED, hasFinalizer, ...deletion }
+    return { restore, spec, status, backup, storage, target, claims, now, runs: this.agents, trouble: null }
+  }
+
+  /** One pass: decide, commit, act. */
+  pass(): readonly RestoreCommand[] {
+    const given = this.given()
+    const { status } = nextRestore(given)
+    this.events.push(...restoreChanges(this.status, status, { cluster: CLUSTER, source: 'nightly' }))
+    this.status = status
+    const commands = planRestore(given, status)
+    for (const command of commands) this.obey(command)
+    // The runtime lets go of what has told its last.
+    if (status.deleted === true) this.isGone = true
+    return commands
+  }
+
+  private obey(command: RestoreCommand): void {
+    if (!restoreAllows(this.status?.state ?? '', command.type))
+      this.broken.push(`${command.type} is not allowed in ${this.status?.state}`)
+    switch (command.type) {
+      case 'EnsureFinalizer':
+        this.hasFinalizer = true
+        return
+      case 'CreateClaim':
+        if (this.claims.every((one) => one.name !== command.claim))
+          this.claims = [
+            ...this.claims,
+            { name: command.claim, uid: command.claim, restoredBy: UID, isDeleting: false },
+          ]
+        return
+      case 'DeleteClaim':
+        return this.deleteClaim(command.claim)
+      case 'CreateCluster':
+        return this.createCluster(command)
+      case 'StopAgent':
+        this.agents = this.agents.filter((one) => one.job !== command.job)
+        return
+      case 'RunAgent':
+        return this.start(command)
+    }
+  }
+
+  private start(order: Ordered['order']): void {
+    const { job, step, part, attempt } = order
+    if (this.agents.some((one) => one.job === job)) return
+    const which = part === undefined ? {} : { part }
+    const ends = { report: null, isStopping: false, isGone: false } as const
+    this.agents.push({ job, uid: job, step, ...which, attempt, state: 'running', ...ends, order })
+  }
+
+  private createCluster({ spec }: Extract<RestoreCommand, { type: 'CreateCluster' }>): void {
+    if (this.target !== null) return
+    if (this.running.length > 0) this.broken.push('the cluster is created while agents write')
+    const { shards = 0 } = spec as { readonly shards?: number }
+    for (let shard = 0; shard < shards; shard += 1)
+      if (!this.volumes.has(`data-${CLUSTER}-${shard}-0`)) this.broken.push(`shard ${shard} is started empty`)
+    this.target = { uid: 'cluster-2', restoredBy: UID, isDeleting: false, isReady: false, message: '', shards: [] }
+  }
+
+  private deleteClaim(name: string): void {
+    const claim = this.claims.find((one) => one.name === name)
+    if (claim?.restoredBy !== UID) this.broken.push(`${name} is not of this restore, and is deleted`)
+    if (this.target !== null) this.broken.push(`${name} is deleted while there is a cluster`)
+    if (this.running.length > 0) this.broken.push(`${name} is deleted while agents write`)
+    this.claims = this.claims.filter((one) => one !== claim)
+    this.volumes.delete(name)
+  }
+
+  /** The cluster's controller has all servers up. */
+  form(): void {
+    if (this.target === null) return
+    const shards = (this.status?.shards ?? []).map(({ shard, nodeId = '' }) => {
+      const pod = seededPod(CLUSTER, shard)
+      return { shard, nodes: { [pod]: nodeId }, addresses: { [pod]: `10.0.${shard}.10` } }
+    })
+    this.target = { ...this.target, isReady: true, message: 'all is well', shards }
+  }
+
+  /** Ends the agent that has run for longest. */
+  end(how: Ending): void {
+    const index = this.agents.findIndex((one) => one.state === 'running')
+    const agent = this.agents[index]
+    if (agent === undefined) return
+    this.agents[index] = { ...agent, state: 'ended', isGone: true, report: this.reportOf(agent.order, how) }
+  }
+
+  private reportOf({ task }: Ordered['order'], how: Ending): AgentReport | null {
+    if (how === 'silently') return null
+    if (how !== 'well') return { result: 'Failed', fault: how, message: `it failed: ${how}` }
+    if (task.type === 'InspectBackup') return { result: 'Done', done: this.found }
+    if (task.type === 'VerifyRestore')
+      return { result: 'Done', done: { task: 'VerifyRestore', keys: KEYS - 2, expired: 2 } }
+    if (task.type !== 'SeedShard') throw new Error(`no restore does ${task.type}`)
+    const { shard } = task
+    const shards = this.status?.shards?.length ?? 1
+    const keys = shard === 0 ? KEYS - (shards - 1) * Math.floor(KEYS / shards) : Math.floor(KEYS / shards)
+    this.volumes.set(`data-${CLUSTER}-${shard}-0`, keys)
+    const nodeId = `${shard}`.padStart(40, 'a')
+    return { result: 'Done', done: { task: 'SeedShard', shard, nodeId, keys, expiring: 0, size: 3_000 } }
+  }
+
+  /** Passes, and agents that end well, until nothing changes any more. */
+  settle(most = 200): void {
+    for (let round = 0; round < most && !this.isGone; round += 1) {
+      this.now += 20_000
+      this.pass()
+      while (this.running.length > 0) this.end('well')
+      if (this.status?.state === 'Starting') this.form()
+      if (['Completed', 'Failed'].includes(this.status?.state ?? '') && this.deletionAt === null) {
+        this.pass()
+        return
+      }
+    }
+  }
+}

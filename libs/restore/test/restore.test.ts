@@ -1,0 +1,244 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { engineOf, isClaimOf, targetSpec } from '../src/index.ts'
+import { type Ending, inspected, KEYS, RestoreWorld } from './restore-world.ts'
+
+const types = (world: RestoreWorld): readonly string[] => world.events.map(({ type }) => type)
+
+describe('a restore in which nothing goes wrong', () => {
+  test.each([3, 5, 7])('becomes a cluster of %i shards, and tells each step once', (shards) => {
+    const world = new RestoreWorld({
+      source: { backup: { name: 'nightly' } },
+      target: { cluster: { name: 'again' }, shards },
+    })
+    world.settle()
+    expect(world.broken).toEqual([])
+    expect(world.status).toMatchObject({
+      state: 'Completed',
+      loadedKeys: KEYS - 2,
+      expiredKeys: 2,
+      clusterUid: 'cluster-2',
+    })
+    const told = types(world).filter((one) => one !== 'StateChanged')
+    const seeded = Array.from({ length: shards }, () => 'ShardSeeded')
+    expect(told).toEqual([
+      'Accepted',
+      'Inspected',
+      'Seeding',
+      ...seeded,
+      'ClusterCreated',
+      'SlotsFormed',
+      'Verified',
+      'Completed',
+    ])
+    expect([...world.volumes.values()].reduce((sum, keys) => sum + keys, 0)).toBe(KEYS)
+  })
+
+  test('the manifest of a storage is enough: no RedisBackup is asked for', () => {
+    const manifest = 'shop/nightly/uid/manifest'
+    const world = new RestoreWorld({ source: { stored: { storageName: 'archive', manifest } } })
+    world.backup = null
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Completed', manifest, storageName: 'archive' })
+  })
+
+  test('once it has begun its RedisBackup may go', () => {
+    const world = new RestoreWorld()
+    world.pass()
+    world.backup = null
+    world.settle()
+    expect(world.status?.state).toBe('Completed')
+  })
+})
+
+describe('refused before anything is touched', () => {
+  test.each([
+    [
+      'another cluster has the name',
+      'NameTaken',
+      (world: RestoreWorld) => (world.target = { uid: 'x', isDeleting: false, isReady: true, message: '', shards: [] }),
+    ],
+    [
+      'a claim has the name',
+      'VolumeInUse',
+      (world: RestoreWorld) => (world.claims = [{ name: 'data-again-1-1', uid: 'x', isDeleting: false }]),
+    ],
+    [
+      'servers do not load it',
+      'Incompatible',
+      (world: RestoreWorld) => (world.found = inspected({ refusal: 'Valkey 9.1 does not load REDIS 12' })),
+    ],
+    [
+      'the cluster had no volumes',
+      'NoVolume',
+      (world: RestoreWorld) => (world.found = inspected({ spec: { version: 'valkey-9.1', shards: 3 } })),
+    ],
+    ['what it was is not known', 'TemplateMissing', (world: RestoreWorld) => (world.found = inspected({ spec: null }))],
+    [
+      'what it was is no spec now',
+      'TemplateRefused',
+      (world: RestoreWorld) => (world.found = inspected({ spec: { version: 'valkey-9.1', shards: 1 } })),
+    ],
+  ])('%s: %s', (_, reason, change) => {
+    const world = new RestoreWorld()
+    change(world)
+    const claims = world.claims
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Failed', reason })
+    expect(types(world)).toContain('Refused')
+    expect(types(world)).not.toContain('Seeding')
+    expect(world.claims).toEqual(claims)
+    expect(world.broken).toEqual([])
+  })
+
+  test.each([
+    ['no backup', 'BackupMissing', (world: RestoreWorld) => (world.backup = null)],
+    [
+      'a backup that goes on',
+      'BackupNotCompleted',
+      (world: RestoreWorld) => (world.backup = { state: 'Streaming', storageName: 'archive', isDeleting: false }),
+    ],
+    ['no storage', 'StorageMissing', (world: RestoreWorld) => (world.storage = null)],
+  ])('%s is waited for, and in the end it is late: %s', (_, reason, change) => {
+    const world = new RestoreWorld()
+    change(world)
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Waiting', reason })
+    world.now += 14_401_000
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'DeadlineExceeded' })
+  })
+})
+
+describe('what fails on the way', () => {
+  test.each(['ObjectDamaged', 'KeyWrong', 'VolumeTooSmall'] as const)(
+    'a volume that cannot be filled (%s) ends it, and what was filled goes',
+    (fault) => {
+      const world = new RestoreWorld()
+      while (world.status?.state !== 'Seeding') {
+        world.pass()
+        if (world.status?.state !== 'Seeding') world.end('well')
+      }
+      world.end('well')
+      world.end(fault)
+      world.pass()
+      expect(world.status).toMatchObject({ state: 'Failed', reason: fault })
+      expect(types(world)).toContain('Failed')
+      for (let round = 0; round < 4; round += 1) world.pass()
+      expect(world.claims).toEqual([])
+      expect(world.broken).toEqual([])
+    },
+  )
+
+  test('what passes is tried again, and only that shard', () => {
+    const world = new RestoreWorld()
+    while (world.status?.state !== 'Seeding') {
+      world.pass()
+      if (world.status?.state !== 'Seeding') world.end('well')
+    }
+    world.end('StorageUnreachable')
+    world.settle()
+    expect(world.status?.state).toBe('Completed')
+    expect(world.status?.shards?.map((one) => one.attempt)).toEqual([2, 1, 1])
+    expect(types(world).filter((one) => one === 'AttemptFailed')).toHaveLength(1)
+  })
+
+  test('servers that have loaded something else: it has failed, and the cluster stays', () => {
+    const world = new RestoreWorld()
+    while (world.status?.state !== 'Verifying') {
+      world.now += 20_000
+      world.pass()
+      if (world.status?.state !== 'Verifying') while (world.running.length > 0) world.end('well')
+      if (world.status?.state === 'Starting') world.form()
+    }
+    world.end('CountsDiffer')
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'CountsDiffer' })
+    expect(world.target).not.toBeNull()
+    expect(world.claims).toHaveLength(3)
+    expect(world.broken).toEqual([])
+  })
+})
+
+test('whatever happens it ends, tells what it did, starts no server without its data, and deletes no claim of a cluster', () => {
+  const ending = fc.constantFrom<Ending>(
+    'well',
+    'well',
+    'well',
+    'silently',
+    'StorageUnreachable',
+    'ObjectDamaged',
+    'Interrupted',
+  )
+  const happening = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ what: fc.constant('end' as const), how: ending }) },
+    { weight: 2, arbitrary: fc.record({ what: fc.constant('form' as const) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        what: fc.constantFrom('delete', 'lose-storage', 'find-storage', 'lose-cluster', 'time' as const),
+      }),
+    },
+  )
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 40 }), (plot) => {
+      const world = new RestoreWorld()
+      const storage = world.storage
+      for (const one of plot) {
+        if (one.what === 'end') world.end(one.how)
+        if (one.what === 'form') world.form()
+        if (one.what === 'delete') world.deletionAt ??= world.now
+        if (one.what === 'lose-storage') world.storage = null
+        if (one.what === 'find-storage') world.storage = storage
+        if (one.what === 'lose-cluster' && world.target !== null) world.target = null
+        world.now += one.what === 'time' ? 3_600_000 : 15_000
+        world.pass()
+      }
+      world.storage = storage
+      world.settle()
+      expect(world.broken).toEqual([])
+      if (world.deletionAt !== null) expect(world.isGone).toBe(true)
+      else expect(['Completed', 'Failed']).toContain(world.status?.state)
+      if (world.status?.state === 'Failed' && world.status.clusterUid === undefined) expect(world.claims).toEqual([])
+      // An outcome is told once.
+      const ends = types(world).filter((type) => ['Completed', 'Failed', 'Refused'].includes(type))
+      expect(ends.length).toBeLessThanOrEqual(1)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+describe('what the cluster will be', () => {
+  const target = { cluster: { name: 'again' } }
+  const stored = {
+    version: 'valkey-9.1',
+    shards: 3,
+    storage: { size: '1Gi' },
+    bootstrap: { restore: { name: 'x', uid: 'y' } },
+  }
+
+  test('what it was, with another number of shards, and not as a restore of then', () => {
+    expect(targetSpec({ target: { ...target, shards: 5 } }, stored)).toMatchObject({
+      spec: { shards: 5, version: 'valkey-9.1' },
+    })
+    expect(targetSpec({ target }, stored)).not.toMatchObject({ spec: { bootstrap: expect.anything() } })
+  })
+
+  test.each([
+    [{ version: 'valkey-9.1' } as const, { engine: 'valkey', version: '9.1' }],
+    [{ version: 'redis-7.0' } as const, { engine: 'redis', version: '7.0' }],
+    [{ image: 'registry.example:5000/mirror/valkey:8.1.3-alpine' }, { engine: 'valkey', version: '8.1.3' }],
+    [{ image: 'registry.example/redis/redis-stack:7.4' }, { engine: 'redis', version: '7.4' }],
+    [{ image: 'registry.example/cache:latest' }, null],
+    [{ image: 'registry.example/valkey@sha256:0' }, null],
+  ])('servers by image: %o', (spec, engine) => {
+    expect(engineOf(spec)).toEqual(engine)
+  })
+
+  test('claims are told apart by their whole names', () => {
+    expect(isClaimOf('a', 'data-a-0-0')).toBe(true)
+    expect(isClaimOf('a', 'data-a-b-0-0')).toBe(false)
+    expect(isClaimOf('a-b', 'data-a-b-0-0')).toBe(true)
+    expect(isClaimOf('a', 'data-a-0')).toBe(false)
+  })
+})
