@@ -8,6 +8,7 @@ const PATIENCE_MS = 120_000
 export const SYSTEM = 'slotkeeper-system'
 const DEPLOYMENT = 'deployment/slotkeeper-cluster-controller'
 const COMPONENT = 'app.kubernetes.io/component=cluster-controller'
+const NEEDED = 'app.kubernetes.io/component in (cluster-controller, nats)'
 const LEASE = { namespace: SYSTEM, name: 'slotkeeper-cluster-controller' }
 
 /** A pod of the controller. */
@@ -35,10 +36,10 @@ export class ControllerPods {
     return items.map(podOf)
   }
 
-  /** The nodes that carry anything of Slotkeeper: the controller, NATS. */
+  /** The nodes that carry what clusters depend on: this controller and NATS, not the controller of backups. */
   async nodes(): Promise<readonly string[]> {
     const io = { signal: AbortSignal.timeout(CALL_MS) }
-    const { items } = await this.#objects.list(pods, { namespace: SYSTEM }, io)
+    const { items } = await this.#objects.list(pods, { namespace: SYSTEM, labelSelector: NEEDED }, io)
     return [...new Set(items.map((one) => podOf(one).node))]
   }
 
