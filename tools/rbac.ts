@@ -88,12 +88,26 @@ const CLUSTER_CONTROLLER = 'slotkeeper-cluster-controller'
 const BACKUP_CONTROLLER = 'slotkeeper-backup-controller'
 const RESTORE_CONTROLLER = 'slotkeeper-restore-controller'
 
-/** A role and its binding to a service account; cluster-wide ones by the prefix of their kinds. */
-function granted(account: string, prefix: 'Cluster' | '', suffix: string, rules: readonly Rule[]): readonly object[] {
+type Grant = {
+  readonly account: string
+  /** Where the account is; said only where it is not installed along with the role. */
+  readonly namespace?: string
+  readonly suffix?: string
+}
+
+/**
+ * A role and its binding to a service account; cluster-wide ones by the prefix of their kinds. Of an account that is installed
+ * along with them kustomize writes the namespace, wherever an overlay puts it; one that stood here it would leave as it is.
+ */
+function granted(
+  { account, suffix = '', ...where }: Grant,
+  prefix: 'Cluster' | '',
+  rules: readonly Rule[],
+): readonly object[] {
   const [apiGroup, kind] = ['rbac.authorization.k8s.io', `${prefix}Role`]
   const name = `${account}${suffix}`
   const metadata = { name, labels: labelsOf(account) }
-  const subjects = [{ kind: 'ServiceAccount', name: account, namespace: 'slotkeeper-system' }]
+  const subjects = [{ kind: 'ServiceAccount', name: account, ...where }]
   return [
     { apiVersion: `${apiGroup}/v1`, kind, metadata, rules },
     { apiVersion: `${apiGroup}/v1`, kind: `${kind}Binding`, metadata, roleRef: { apiGroup, kind, name }, subjects },
@@ -113,9 +127,9 @@ const asYaml = (documents: readonly object[]): string =>
 export function clusterControllerRbac(): string {
   return asYaml([
     accountOf(CLUSTER_CONTROLLER),
-    ...granted(CLUSTER_CONTROLLER, 'Cluster', '', CLUSTER_CONTROLLER_RULES),
-    ...granted(CLUSTER_CONTROLLER, 'Cluster', '-nodes', NODES_RULES),
-    ...granted(CLUSTER_CONTROLLER, '', '', OWN_NAMESPACE_RULES),
+    ...granted({ account: CLUSTER_CONTROLLER }, 'Cluster', CLUSTER_CONTROLLER_RULES),
+    ...granted({ account: CLUSTER_CONTROLLER, suffix: '-nodes' }, 'Cluster', NODES_RULES),
+    ...granted({ account: CLUSTER_CONTROLLER }, '', OWN_NAMESPACE_RULES),
   ])
 }
 
@@ -129,16 +143,17 @@ export const restoreControllerRbac = (): string => agentsControllerRbac(RESTORE_
 function agentsControllerRbac(account: string, rules: readonly Rule[]): string {
   return asYaml([
     accountOf(account),
-    ...granted(account, 'Cluster', '', rules),
-    ...granted(account, '', '', [...OWN_NAMESPACE_RULES, ...OWN_POD_RULES]),
+    ...granted({ account }, 'Cluster', rules),
+    ...granted({ account }, '', [...OWN_NAMESPACE_RULES, ...OWN_POD_RULES]),
   ])
 }
 
 /** What the controllers may do in one namespace that they watch, where they may nothing cluster-wide. */
 export function watchedNamespaceRbac(): string {
+  const from = { namespace: 'slotkeeper-system', suffix: '-watched' }
   return asYaml([
-    ...granted(CLUSTER_CONTROLLER, '', '-watched', CLUSTER_CONTROLLER_RULES),
-    ...granted(BACKUP_CONTROLLER, '', '-watched', BACKUP_CONTROLLER_RULES),
-    ...granted(RESTORE_CONTROLLER, '', '-watched', RESTORE_CONTROLLER_RULES),
+    ...granted({ account: CLUSTER_CONTROLLER, ...from }, '', CLUSTER_CONTROLLER_RULES),
+    ...granted({ account: BACKUP_CONTROLLER, ...from }, '', BACKUP_CONTROLLER_RULES),
+    ...granted({ account: RESTORE_CONTROLLER, ...from }, '', RESTORE_CONTROLLER_RULES),
   ])
 }

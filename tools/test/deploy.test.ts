@@ -144,6 +144,20 @@ describe('what is deployed', () => {
     expect(objects.length).toBeGreaterThan(4)
   })
 
+  test.each(['base', 'overlays/default'])(
+    '%s in another namespace: whatever is granted is granted to an account that is there',
+    async (path) => {
+      const objects = await withKustomization({ namespace: 'elsewhere', resources: [folder(path)] }, render)
+      const account = ({ name, namespace }: { name: string; namespace?: string }): string => `${namespace}/${name}`
+      const accounts = of(objects, 'ServiceAccount').map(({ metadata }) => account(metadata))
+      const bindings = of(objects, 'RoleBinding', 'ClusterRoleBinding')
+      const subjects = bindings.flatMap((one) => one['subjects'] as { name: string; namespace: string }[])
+      expect(accounts).toHaveLength(CONTROLLERS.length)
+      expect(new Set(subjects.map(account))).toEqual(new Set(accounts))
+      expect(new Set(subjects.map(({ namespace }) => namespace))).toEqual(new Set(['elsewhere']))
+    },
+  )
+
   test('a field that does not exist would be refused', async () => {
     const [deployment] = of(await render(folder('base')), 'Deployment')
     await expect(dryRun({ ...deployment, spec: { ...specOf<object>(deployment), replica: 1 } })).rejects.toThrow(
