@@ -91,5 +91,14 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
 /** Narrower than the project: in an app only these files may import the package or built-in. */
 export const appFiles: Readonly<Record<string, readonly string[]>> = {
   zod: ['src/config.ts'],
-  'node:*': ['src/main.ts', 'src/config.ts', 'src/credentials.ts', 'src/mounted-secrets.ts', 'src/progress-server.ts'],
+  'node:*': [
+    'src/main.ts',
+    'src/config.ts',
+    'src/credentials.ts',
+    'src/mounted-secrets.ts',
+    'src/progress-server.ts',
+    'src/run-seed-shard.ts',
+    'src/seed-volume.ts',
+    'src/volume-file.ts',
+  ],
 }

@@ -14,6 +14,7 @@ const wireWords: Readonly<Record<string, string>> = {
   'libs/api/src/redis-cluster.ts': 'refuses directives of redis.conf by their old names',
   'deploy/crds/redisclusters.yaml': 'is generated from libs/api',
   'deploy/crds/redisrestores.yaml': 'is generated from libs/api',
+  'apps/agent/src/nodes-conf.ts': 'writes a line of nodes.conf',
   'apps/cluster-controller/src/credentials.ts': 'writes directives of redis.conf',
   'apps/cluster-controller/src/resources/scripts.ts': 'carries the scripts below',
   'apps/cluster-controller/src/resources/scripts/start.sh': 'parses CLUSTER NODES',

@@ -8,8 +8,11 @@ import { startProgressServer } from './progress-server.ts'
 import { readPlan } from './read-plan.ts'
 import { runCheckStorage } from './run-check-storage.ts'
 import { runDeleteBackup } from './run-delete-backup.ts'
+import { runInspectBackup } from './run-inspect-backup.ts'
 import { runSealBackup } from './run-seal-backup.ts'
+import { runSeedShard } from './run-seed-shard.ts'
 import { runStoreShards } from './run-store-shards.ts'
+import { runVerifyRestore } from './run-verify-restore.ts'
 import type { TaskContext } from './task-context.ts'
 
 /** What the process is started with. */
@@ -87,8 +90,10 @@ function run(context: TaskContext): Promise<AgentDone> {
     case 'DeleteBackup':
       return runDeleteBackup(task, context)
     case 'InspectBackup':
+      return runInspectBackup(task, context)
     case 'SeedShard':
+      return runSeedShard(task, context)
     case 'VerifyRestore':
-      throw new AgentError('PlanRefused', `this agent does not know ${task.type}`)
+      return runVerifyRestore(task, context)
   }
 }

@@ -8,18 +8,16 @@ import {
   parseManifest,
   shardRecord,
 } from '@slotkeeper/backup'
-import { digested, type Limits, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
+import { type Limits, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
 import { AgentError } from './agent-error.ts'
+import { checkObject } from './check-object.ts'
 import { deleteBelow } from './delete-below.ts'
 import { faultOf } from './fault-of.ts'
+import { readManifest, type StoredManifest } from './read-manifest.ts'
+import { readText } from './read-text.ts'
 import { limitsOf, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
 
 type Seal = TaskOf<'SealBackup'>
-/** A manifest as it lies in the storage. */
-type Sealed = { readonly manifest: BackupManifest; readonly sha256: string }
-
-/** A record or a manifest is small: what is larger is none. */
-const MOST_BYTES = 64 * 1024 * 1024
 
 /**
  * Makes a backup of what attempts have stored: checks each shard's record and object, writes the manifest, and deletes what
@@ -52,17 +50,16 @@ function objectsOf({ backup, records }: Seal): readonly string[] {
   })
 }
 
-async function readSealed(store: ObjectStore, { backup }: Seal, limits: Limits): Promise<Sealed | null> {
+async function readSealed(store: ObjectStore, { backup }: Seal, limits: Limits): Promise<StoredManifest | null> {
   try {
-    const { text, sha256 } = await readText(store, objectOf.manifest(backup), limits)
-    return { manifest: parseManifest(text), sha256 }
+    return await readManifest(store, objectOf.manifest(backup), limits)
   } catch (error) {
-    if (error instanceof StorageError && error.fault === 'NotFound') return null
+    if (error instanceof AgentError && error.fault === 'ObjectMissing') return null
     throw error
   }
 }
 
-async function seal(store: ObjectStore, task: Seal, limits: Limits): Promise<Sealed> {
+async function seal(store: ObjectStore, task: Seal, limits: Limits): Promise<StoredManifest> {
   const shards: BackupShard[] = []
   for (const record of task.records.toSorted((one, other) => one.shard - other.shard))
     shards.push(await readRecord(store, task, record, limits))
@@ -117,26 +114,8 @@ async function readRecord(
   const isOurs =
     data.backup.uid === backup.uid && shard.shard === number && shard.object === objectOfRecord(backup, key)
   if (!isOurs) throw new AgentError('ObjectDamaged', `${key} is the record of another shard or backup`)
-  const { bytes } = await store.head(shard.object, limits)
-  if (bytes !== shard.bytes)
-    throw new AgentError('ObjectDamaged', `${shard.object} has ${bytes} bytes, ${shard.bytes} were stored`)
+  await checkObject(store, shard, limits)
   return shard
-}
-
-async function readText(
-  store: ObjectStore,
-  key: string,
-  limits: Limits,
-): Promise<{ readonly text: string; readonly sha256: string }> {
-  const read = digested(store.get(key, limits))
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of read.chunks) {
-    bytes += chunk.length
-    if (bytes > MOST_BYTES) throw new AgentError('ObjectDamaged', `${key} is larger than it can be`)
-    chunks.push(chunk)
-  }
-  return { text: Buffer.concat(chunks).toString('utf8'), sha256: read.digest().sha256 }
 }
 
 /** What attempts have left. The backup is whole without it: where it fails, what is left goes when the backup goes. */
@@ -149,7 +128,7 @@ async function clearUp(store: ObjectStore, { backup }: Seal, keep: ReadonlySet<s
   }
 }
 
-function doneOf({ backup }: Seal, { manifest, sha256 }: Sealed): AgentDone {
+function doneOf({ backup }: Seal, { manifest, sha256 }: StoredManifest): AgentDone {
   const sum = (of: (shard: BackupShard) => number): number =>
     manifest.shards.reduce((total, shard) => total + of(shard), 0)
   return {

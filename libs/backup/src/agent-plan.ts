@@ -89,8 +89,8 @@ const task = z.discriminatedUnion('type', [
     sha256: hex(64),
     /** Where the volume is mounted. */
     volume: mounted,
-    /** The uid of the restore, which the volume is marked with. */
-    restore: name,
+    /** The uid of the restore, which the volume is marked with: a word of a line. */
+    restore: z.string().regex(/^\S+$/, 'must be one word'),
     shard: count,
     slots,
     /** The epoch of this primary, which no other one has; `currentEpoch` is the highest of all. */

@@ -80,3 +80,10 @@ test.each(['redis 5.0', 'valkey 7.0', 'redis 8', 'redis latest', 'redis 8.0-rc']
 test('files that are not read here are not said to be loadable', () => {
   expect(canLoad({ format: 'redis', version: 8, modules: [] }, engine('redis 8.0'))).toMatchObject({ loads: false })
 })
+
+test.each(['redis 5.0', 'valkey 7.0'])('%s, of which nothing is known, is not said to load a file', (name) => {
+  expect(canLoad({ format: 'redis', version: 9, modules: [] }, engine(name))).toMatchObject({
+    loads: false,
+    reason: expect.stringContaining('nothing is known of'),
+  })
+})

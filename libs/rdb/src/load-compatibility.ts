@@ -69,11 +69,12 @@ const RELEASES: Readonly<Record<RdbEngine['engine'], readonly Release[]>> = {
  * as long as servers read what their predecessors wrote.
  *
  * @param content what is in the file: the tally of it, or the manifest of its backup
- * @throws Error if nothing is known of a server that old, or its version is no version
+ * @throws Error if its version is no version
  */
 export function canLoad(content: Pick<RdbContent, 'format' | 'version' | 'modules'>, target: RdbTarget): Compatibility {
-  const known = releaseOf(target)
+  const known = knownRelease(target)
   const name = `${nameOf(target.engine)} ${target.version}`
+  if (known === undefined) return { loads: false, reason: `nothing is known of ${name}` }
   const file = `${content.format === 'valkey' ? 'VALKEY' : 'REDIS'} ${content.version}`
   const refusal = versionRefusal(content, target.engine, known)
   if (refusal !== null) return { loads: false, reason: `${name} does not load ${file}: ${refusal}` }
@@ -121,13 +122,17 @@ export function formatWrittenBy(
   return how === 'stream' && writes.format === 'valkey' ? { format: 'redis', version: readsRedis } : writes
 }
 
-function releaseOf({ engine, version }: RdbEngine): Release {
+function releaseOf(server: RdbEngine): Release {
+  const known = knownRelease(server)
+  if (known === undefined) throw new Error(`nothing is known of ${nameOf(server.engine)} ${server.version}`)
+  return known
+}
+
+function knownRelease({ engine, version }: RdbEngine): Release | undefined {
   const match = /^(\d+)\.(\d+)(?:\.|$)/.exec(version)
   if (match === null) throw new Error(`${version} is not the version of a server`)
   const [major, minor] = [Number(match[1]), Number(match[2])]
-  const known = RELEASES[engine].findLast(({ since }) => since[0] < major || (since[0] === major && since[1] <= minor))
-  if (known === undefined) throw new Error(`nothing is known of ${nameOf(engine)} ${version}`)
-  return known
+  return RELEASES[engine].findLast(({ since }) => since[0] < major || (since[0] === major && since[1] <= minor))
 }
 
 const nameOf = (engine: RdbEngine['engine']): string => (engine === 'redis' ? 'Redis' : 'Valkey')

@@ -1,9 +1,8 @@
 import { SLOT_COUNT } from './key-slot.ts'
-import { RdbError } from './rdb-error.ts'
 import type { RdbEnd, RdbHeader, RdbListener, RdbSection } from './rdb-listener.ts'
+import { isKept, RdbPart, slotOf } from './rdb-part.ts'
 import type { RdbRecord } from './rdb-record.ts'
-import { RdbTally } from './rdb-tally.ts'
-import { RdbWriter } from './rdb-writer.ts'
+import type { RdbTally } from './rdb-tally.ts'
 
 /** How a file is split. One part and a null for most slots makes a filter of it. */
 export type RdbSplitterOptions = {
@@ -19,17 +18,8 @@ export type RdbSplitterOptions = {
   readonly write: (part: number, bytes: Buffer) => void
 }
 
-/**
- * What is said at the top of a file and holds for its parts as well. All else is left out: the sizes are other ones, and
- * with the replication id and offset a server would take itself for a replica that has all the data.
- */
-const KEPT_AUX = new Set(['redis-ver', 'valkey-ver', 'redis-bits', 'ctime'])
-
-const SELECT_DATABASE_0 = Buffer.from([254, 0])
 const TO_ALL = -1
 const TO_NONE = -2
-
-type Part = { readonly writer: RdbWriter; readonly tally: RdbTally; isSelected: boolean }
 
 /**
  * Listens to one file and writes several, each with the keys of some slots: whole records, byte for byte, under a header of
@@ -47,18 +37,14 @@ type Part = { readonly writer: RdbWriter; readonly tally: RdbTally; isSelected: 
  * ```
  */
 export class RdbSplitter implements RdbListener {
-  readonly #parts: readonly Part[]
+  readonly #parts: readonly RdbPart[]
   readonly #partOfSlot = new Int32Array(SLOT_COUNT)
   #to = TO_ALL
   #leftOut = 0
 
   /** @throws RangeError if `partOf` names a part that there is not */
   constructor({ parts, partOf, write }: RdbSplitterOptions) {
-    this.#parts = Array.from({ length: parts }, (_, part) => ({
-      writer: new RdbWriter((bytes) => write(part, bytes)),
-      tally: new RdbTally(),
-      isSelected: false,
-    }))
+    this.#parts = Array.from({ length: parts }, (_, part) => new RdbPart((bytes) => write(part, bytes)))
     for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
       const part = partOf(slot) ?? TO_NONE
       if (part !== TO_NONE && this.#parts[part] === undefined)
@@ -79,61 +65,29 @@ export class RdbSplitter implements RdbListener {
 
   header(header: RdbHeader): void {
     this.#to = TO_ALL
-    for (const { tally } of this.#parts) tally.header(header)
+    for (const part of this.#parts) part.header(header)
   }
 
   section(section: RdbSection, offset: number): void {
-    refuseOpenSlots(section, offset)
-    const isKept =
-      section.kind === 'function' ||
-      section.kind === 'moduleAux' ||
-      (section.kind === 'aux' && KEPT_AUX.has(section.name))
-    this.#to = isKept ? TO_ALL : TO_NONE
-    if (isKept) for (const { tally } of this.#parts) tally.section(section)
+    const isForAll = isKept(section, offset)
+    this.#to = isForAll ? TO_ALL : TO_NONE
+    if (isForAll) for (const part of this.#parts) part.section(section)
   }
 
   record(record: RdbRecord): void {
-    if (record.db !== 0)
-      throw new RdbError('database', `a key is in database ${record.db}; only 0 has slots`, record.offset)
-    this.#to = this.#partOfSlot[record.slot] ?? TO_NONE
+    this.#to = this.#partOfSlot[slotOf(record)] ?? TO_NONE
     const part = this.#parts[this.#to]
-    if (part === undefined) {
-      this.#leftOut += 1
-      return
-    }
-    if (!part.isSelected) {
-      part.isSelected = true
-      part.writer.bytes(SELECT_DATABASE_0, 0, SELECT_DATABASE_0.length)
-    }
-    part.tally.record(record)
+    if (part === undefined) this.#leftOut += 1
+    else part.record(record)
   }
 
   bytes(source: Buffer, start: number, end: number): void {
     if (this.#to === TO_NONE) return
-    if (this.#to !== TO_ALL) {
-      const part = this.#parts[this.#to] as Part
-      part.writer.bytes(source, start, end)
-      part.tally.bytes(source, start, end)
-      return
-    }
-    for (const { writer, tally } of this.#parts) {
-      writer.bytes(source, start, end)
-      tally.bytes(source, start, end)
-    }
+    if (this.#to === TO_ALL) for (const part of this.#parts) part.bytes(source, start, end)
+    else this.#parts[this.#to]?.bytes(source, start, end)
   }
 
   end(_end: RdbEnd): void {
-    for (const { writer, tally } of this.#parts) tally.end(writer.end())
+    for (const part of this.#parts) part.end()
   }
-}
-
-/**
- * Keys of slots that are just being moved in are in the file of the server that takes them (`clusterRDBSaveSlotImports` of
- * Valkey 9, `cluster-asm-task` of Redis 8.4), and in that of the one that gives them: restored, they would be there twice.
- */
-function refuseOpenSlots(section: RdbSection, offset: number): void {
-  const isOpen =
-    section.kind === 'slotImport' ||
-    (section.kind === 'aux' && section.name === 'cluster-asm-task' && section.value.length > 0)
-  if (isOpen) throw new RdbError('slots', 'the file was written while slots were being moved in', offset)
 }

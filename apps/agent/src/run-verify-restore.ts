@@ -1,0 +1,59 @@
+import type { AgentDone } from '@slotkeeper/backup'
+import { RedisError } from '@slotkeeper/redis-client'
+import { formatRanges, parseClusterNodes, parseInfo, parseRanges } from '@slotkeeper/redis-topology'
+import { AgentError } from './agent-error.ts'
+import { askServer, of, type ServerAccess } from './server-access.ts'
+import type { TaskContext, TaskOf } from './task-context.ts'
+
+type Verify = TaskOf<'VerifyRestore'>
+type Planned = Verify['shards'][number]
+/** What a server has loaded, and left out since its time was over. */
+type Loaded = { readonly keys: number; readonly expired: number; readonly differences: readonly string[] }
+
+/**
+ * Asks servers that were started from seeded volumes what they have loaded, and whether they are who they were to be.
+ *
+ * @throws AgentError `CountsDiffer` that names each shard, what was expected and what was found; RedisError of a server that
+ *   does not answer, or still loads
+ */
+export async function runVerifyRestore(
+  task: Verify,
+  { secrets, signal, log }: Pick<TaskContext, 'secrets' | 'signal' | 'log'>,
+): Promise<AgentDone> {
+  const loaded = await Promise.all(task.shards.map((planned) => look(planned, { task, secrets, signal })))
+  const differences = loaded.flatMap((one) => one.differences)
+  if (differences.length > 0) throw new AgentError('CountsDiffer', differences.join('; '))
+  const sum = (of: (one: Loaded) => number): number => loaded.reduce((total, one) => total + of(one), 0)
+  const [keys, expired] = [sum((one) => one.keys), sum((one) => one.expired)]
+  log.info({ shards: task.shards.length, keys, expired }, 'every shard has loaded what it was to')
+  return { task: 'VerifyRestore', keys, expired }
+}
+
+async function look({ shard, server, slots, keys: planned }: Planned, access: ServerAccess): Promise<Loaded> {
+  const [info = '', rows = ''] = await askServer(server, access, [
+    ['INFO', 'persistence', 'replication'],
+    ['CLUSTER', 'NODES'],
+  ])
+  const { loading, role } = parseInfo(info)
+  if (loading) throw of(server, new RedisError('Loading', 'the server is loading its data'))
+  const self = parseClusterNodes(rows).find(({ myself }) => myself)
+  const [keys, expired] = [countOf(info, 'loaded'), countOf(info, 'expired')]
+  const differing = (what: string, expected: string | number, found: string | number): readonly string[] =>
+    expected === found ? [] : [`shard ${shard} (${server.pod}): ${what}: ${expected} expected, ${found} found`]
+  return {
+    keys,
+    expired,
+    differences: [
+      ...differing('node id', server.nodeId, self?.nodeId ?? 'none'),
+      ...differing('role', 'primary', self?.role === 'primary' ? role : 'replica'),
+      ...differing('slots', slotsText(parseRanges(slots)), slotsText(self?.slots ?? [])),
+      ...differing('keys loaded', planned, keys + expired),
+    ],
+  }
+}
+
+const slotsText = (ranges: Parameters<typeof formatRanges>[0]): string => formatRanges(ranges) || 'none'
+
+/** A server that does not say has loaded nothing. */
+const countOf = (info: string, what: 'loaded' | 'expired'): number =>
+  Number(new RegExp(`^rdb_last_load_keys_${what}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)
