@@ -1,9 +1,11 @@
 import type { AgentReport } from '@slotkeeper/backup'
+import { run } from '@slotkeeper/controller-host'
 import { redisBackups, redisBackupSchedules, redisBackupStorages, redisClusters } from '@slotkeeper/k8s'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
-import { until } from '@slotkeeper/testing'
+import { PlayedCluster, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { PlayedCluster } from './played-cluster.ts'
+import { backupApp } from '../src/backup-app.ts'
+import { readConfig } from '../src/config.ts'
 
 const NODE = '0123456789abcdef0123456789abcdef01234567'
 let cluster: PlayedCluster
@@ -65,7 +67,9 @@ const ready = (status: 'True' | 'False') => ({
 })
 
 beforeAll(async () => {
-  cluster = await PlayedCluster.start()
+  cluster = await PlayedCluster.start('slotkeeper-backup-controller', (env, lent) =>
+    run(backupApp, { ...lent, config: readConfig(env) }),
+  )
   const encryption = { secretName: 'keys', currentKey: 'first' }
   const s3 = { bucket: 'backups', credentials: { secretName: 'credentials' } }
   await cluster.create(redisBackupStorages, 'archive', { s3, encryption })

@@ -27,6 +27,7 @@ export { type AgedNats, startAgedNats } from './aged-nats.ts'
 export { type NatsCluster, startNatsCluster } from './nats-cluster.ts'
 export { type NatsServer, type NatsServerOptions, startNatsServer } from './nats-server.ts'
 export { type ObjectStorage, type ObjectStorageOptions, startObjectStorage } from './object-storage.ts'
+export { PlayedCluster, type PlayedController } from './played-cluster.ts'
 export { type RedisConfig, type RedisServer, startRedisServer } from './redis-server.ts'
 export {
   readToolchain,

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { run } from '@slotkeeper/controller-host'
 import {
   connectKube,
   jobs,
@@ -13,17 +12,11 @@ import {
 } from '@slotkeeper/k8s'
 import { type AgentPlan, agentPlan, type AgentReport } from '@slotkeeper/backup'
 import { connectNats, createEventStore } from '@slotkeeper/nats'
-import { createLogger, createMetrics } from '@slotkeeper/observability'
-import {
-  kubectl,
-  type KubeApiServer,
-  type NatsServer,
-  startKubeApiServer,
-  startNatsServer,
-  until,
-} from '@slotkeeper/testing'
-import { backupApp } from '../src/backup-app.ts'
-import { readConfig } from '../src/config.ts'
+import { createLogger, createMetrics, type Logger, type Metrics } from '@slotkeeper/observability'
+import { type KubeApiServer, startKubeApiServer } from './kube-apiserver.ts'
+import { kubectl } from './limited-user.ts'
+import { type NatsServer, startNatsServer } from './nats-server.ts'
+import { until } from './until.ts'
 
 const PATIENCE_MS = 60_000
 const NAMESPACE = 'shop'
@@ -37,6 +30,17 @@ type Job = {
 }
 type PodSpec = { readonly containers: readonly { readonly env: readonly { readonly value: string }[] }[] }
 
+/** Runs a controller until its signal fires, with this environment. */
+export type PlayedController = (
+  env: Readonly<Record<string, string>>,
+  lent: {
+    readonly log: Logger
+    readonly metrics: Metrics
+    readonly holder: string
+    readonly signal: AbortSignal
+  },
+) => Promise<unknown>
+
 type Servers = { readonly api: KubeApiServer; readonly nats: NatsServer }
 
 /** A real API server and event store, with the controller running; what Kubernetes would do with Jobs is done by hand. */
@@ -49,16 +53,20 @@ export class PlayedCluster {
   readonly #objects: Objects
   readonly #stop = new AbortController()
   readonly #io = { signal: this.#stop.signal }
+  readonly #controller: PlayedController
   #stopController: () => Promise<void> = () => Promise.resolve()
 
-  private constructor(servers: Servers) {
+  private constructor(servers: Servers, controller: PlayedController) {
     this.#servers = servers
+    this.#controller = controller
     this.#kube = connectKube({ kubeconfigPath: servers.api.kubeconfig })
     this.#objects = objectsOf(this.#kube)
   }
 
-  static async start(): Promise<PlayedCluster> {
-    const cluster = new PlayedCluster({ api: await startKubeApiServer(), nats: await startNatsServer() })
+  /** Starts all; the Lease of that name is free. */
+  static async start(lease: string, controller: PlayedController): Promise<PlayedCluster> {
+    const servers = { api: await startKubeApiServer(), nats: await startNatsServer() }
+    const cluster = new PlayedCluster(servers, controller)
     const { api } = cluster.#servers
     await kubectl(api, 'apply', '-k', CRDS)
     await kubectl(api, 'wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s')
@@ -67,9 +75,9 @@ export class PlayedCluster {
     await kubectl(api, '-n', NAMESPACE, 'create', 'serviceaccount', 'default')
     // Given back by whoever led before: nobody is waited for.
     const spec = { holderIdentity: '', leaseDurationSeconds: 15 }
-    const metadata = { namespace: 'default', name: 'slotkeeper-backup-controller' }
-    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec }
-    await cluster.#objects.create(leases, lease, cluster.#io)
+    const metadata = { namespace: 'default', name: lease }
+    const free = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec }
+    await cluster.#objects.create(leases, free, cluster.#io)
     cluster.#run()
     return cluster
   }
@@ -82,8 +90,7 @@ export class PlayedCluster {
       SLOTKEEPER_IMAGE: 'slotkeeper:test',
       KUBECONFIG: this.#servers.api.kubeconfig,
     }
-    const running = run(backupApp, {
-      config: readConfig(env),
+    const running = this.#controller(env, {
       log: createLogger({ level: 'debug', name: 'test', write: (line) => this.lines.push(line) }),
       metrics: this.metrics,
       holder: `holder-${Math.random()}`,
@@ -108,13 +115,16 @@ export class PlayedCluster {
     await Promise.all([this.#servers.nats.stop(), this.#servers.api.stop()])
   }
 
+  /** An object; null where there is none. */
   find(resource: ResourceDescriptor, name: string): Promise<KubeObject | null> {
     return this.#objects.get(resource, { namespace: NAMESPACE, name }, this.#io)
   }
 
+  /** Creates an object. */
   create(resource: ResourceDescriptor, name: string, spec: object): Promise<KubeObject> {
     const { group, version, kind } = resource
-    const object = { apiVersion: `${group}/${version}`, kind, metadata: { name, namespace: NAMESPACE }, spec }
+    const apiVersion = group === '' ? version : `${group}/${version}`
+    const object = { apiVersion, kind, metadata: { name, namespace: NAMESPACE }, spec }
     return this.#objects.create(resource, object, this.#io)
   }
 
@@ -142,11 +152,13 @@ export class PlayedCluster {
     })
   }
 
-  /** Waits for a Job by the end of its name. */
-  jobNamed(part: string): Promise<Job> {
-    return until(`the Job ${part}`, PATIENCE_MS, async () => {
+  /** Waits for a Job by the end of its name, and by the beginning. */
+  jobNamed(part: string, of = ''): Promise<Job> {
+    return until(`the Job ${of}...${part}`, PATIENCE_MS, async () => {
       const { items } = await this.#objects.list(jobs, { namespace: NAMESPACE }, this.#io)
-      return items.find((one) => one.metadata.name.endsWith(part)) as unknown as Job | undefined
+      return items.find(({ metadata: { name } }) => name.startsWith(of) && name.endsWith(part)) as unknown as
+        | Job
+        | undefined
     })
   }
 

@@ -1,0 +1,164 @@
+import type { AgentReport } from '@slotkeeper/backup'
+import { run } from '@slotkeeper/controller-host'
+import {
+  persistentVolumeClaims,
+  redisBackups,
+  redisBackupStorages,
+  redisClusters,
+  redisRestores,
+} from '@slotkeeper/k8s'
+import { PlayedCluster, until } from '@slotkeeper/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../src/config.ts'
+import { restoreApp } from '../src/restore-app.ts'
+
+const manifest = 'shop/nightly/uid/manifest'
+const since = '2026-11-22T10:00:00Z'
+const template = { version: 'valkey-9.1', shards: 3, storage: { size: '1Gi' }, pod: { nodeSelector: { disk: 'fast' } } }
+let cluster: PlayedCluster
+
+const done = (report: object): AgentReport => ({ result: 'Done', done: report as never })
+const inspected = done({
+  task: 'InspectBackup',
+  sha256: 'b'.repeat(64),
+  backup: { namespace: 'shop', name: 'nightly', uid: 'uid' },
+  cluster: { namespace: 'shop', name: 'orders', uid: 'old' },
+  engine: { engine: 'valkey', version: '9.1.2' },
+  consistency: 'shard',
+  beganAt: since,
+  endedAt: since,
+  shards: 3,
+  bytes: 300,
+  size: 900,
+  keys: 30,
+  expiring: 0,
+  refusal: null,
+  spec: { version: 'valkey-9.1', shards: 3, storage: { size: '1Gi' } },
+})
+const nodeOf = (shard: number): string => `${shard}`.padStart(40, 'a')
+const seeded = (shard: number): AgentReport =>
+  done({ task: 'SeedShard', shard, nodeId: nodeOf(shard), keys: 10, expiring: 0, size: 300 })
+const ready = { type: 'Ready', status: 'True', reason: 'Healthy', message: 'all is well', lastTransitionTime: since }
+
+beforeAll(async () => {
+  cluster = await PlayedCluster.start('slotkeeper-restore-controller', (env, lent) =>
+    run(restoreApp, { ...lent, config: readConfig(env) }),
+  )
+  const encryption = { secretName: 'keys', currentKey: 'first' }
+  await cluster.create(redisBackupStorages, 'archive', { s3: { bucket: 'backups' }, encryption })
+  const checked = { checkedGeneration: 1, conditions: [{ ...ready, reason: 'Usable' }] }
+  await cluster.tell(redisBackupStorages, 'archive', { state: 'Usable', ...checked })
+  await cluster.create(redisBackups, 'nightly', { cluster: { name: 'orders' }, storageName: 'archive' })
+  await cluster.tell(redisBackups, 'nightly', { state: 'Completed', endedAt: since, manifest })
+}, 120_000)
+
+afterAll(() => cluster?.stop())
+
+const restore = (name: string, target: object): Promise<unknown> =>
+  cluster.create(redisRestores, name, { source: { backup: { name: 'nightly' } }, target })
+
+/** Waits until there is, or is no longer, a claim of that name; gives the uid of the restore that made it. */
+const claimOf = (name: string, isThere: boolean): Promise<string> =>
+  until(`the claim ${name}`, 60_000, async () => {
+    const found = await cluster.find(persistentVolumeClaims, name)
+    // What protects a claim that is in use is not played.
+    if (found === null || found.metadata.deletionTimestamp !== undefined) return isThere ? undefined : ''
+    return isThere ? (found.metadata.annotations?.['slotkeeper.dev/restored-by'] ?? 'nobody') : undefined
+  })
+
+test('a restore: volumes are filled as the pods will have them, then the cluster is made, then its servers are asked', async () => {
+  await restore('back', { cluster: { name: 'again' }, template })
+  const uid = (await cluster.find(redisRestores, 'back'))?.metadata.uid
+  const inspection = await cluster.jobNamed('-inspect-1')
+  expect(cluster.planOf(inspection)).toMatchObject({
+    encryption: { keys: '/etc/slotkeeper/keys' },
+    task: { type: 'InspectBackup', manifest, target: { engine: 'valkey', version: '9.1' } },
+  })
+  await cluster.end(inspection, inspected)
+  for (const shard of [0, 1, 2]) {
+    const job = await cluster.jobNamed(`-seed-${shard}-1`)
+    expect(await claimOf(`data-again-${shard}-0`, true)).toBe(uid)
+    const { task } = cluster.planOf(job)
+    const facts = { restore: uid, sha256: 'b'.repeat(64), epoch: shard + 1, currentEpoch: 3, persistence: 'aof' }
+    expect(task).toMatchObject({ type: 'SeedShard', volume: '/data', shard, ...facts })
+    // Who writes is who will read, and where.
+    expect(job.spec.template.spec).toMatchObject({
+      securityContext: { runAsUser: 999, fsGroup: 999 },
+      nodeSelector: { disk: 'fast' },
+      volumes: expect.arrayContaining([
+        { name: 'seeded', persistentVolumeClaim: { claimName: `data-again-${shard}-0` } },
+      ]),
+    })
+    expect(await cluster.find(redisClusters, 'again')).toBeNull()
+    if (shard === 1) await cluster.restart()
+    await cluster.end(job, seeded(shard))
+  }
+  const made = await until('the cluster', 60_000, async () => (await cluster.find(redisClusters, 'again')) ?? undefined)
+  expect(made['spec']).toMatchObject({ ...template, bootstrap: { restore: { name: 'back', uid } } })
+  await cluster.sees(redisRestores, 'back', 'Starting')
+  const topology = [0, 1, 2].map((shard) => {
+    const pod = `again-${shard}-0`
+    return { shard, slots: '', primary: pod, nodes: { [pod]: nodeOf(shard) }, addresses: { [pod]: `10.0.${shard}.1` } }
+  })
+  await cluster.tell(redisClusters, 'again', { topology, conditions: [{ ...ready, observedGeneration: 1 }] })
+  const verification = await cluster.jobNamed('-verify-1')
+  expect(cluster.planOf(verification).task).toMatchObject({
+    type: 'VerifyRestore',
+    username: 'slotkeeper-backup',
+    shards: [0, 1, 2].map((shard) => ({
+      shard,
+      keys: 10,
+      server: { pod: `again-${shard}-0`, host: `10.0.${shard}.1`, nodeId: nodeOf(shard) },
+    })),
+  })
+  await cluster.end(verification, done({ task: 'VerifyRestore', keys: 29, expired: 1 }))
+  expect(await cluster.sees(redisRestores, 'back', 'Completed')).toMatchObject({ loadedKeys: 29, expiredKeys: 1 })
+  const told = (await cluster.told('restore', 'back')).filter((type) => type !== 'StateChanged')
+  const shards = ['ShardSeeded', 'ShardSeeded', 'ShardSeeded']
+  const after = ['ClusterCreated', 'SlotsFormed', 'Verified', 'Completed']
+  expect(told).toEqual(['Accepted', 'Inspected', 'Seeding', ...shards, ...after])
+  // The cluster is nobody's but its own from now on.
+  await cluster.remove(redisRestores, 'back')
+  await until('the end of the restore', 60_000, async () =>
+    (await cluster.find(redisRestores, 'back')) === null ? true : undefined,
+  )
+  expect((await cluster.find(redisClusters, 'again'))?.metadata.ownerReferences).toBeUndefined()
+  expect(await claimOf('data-again-0-0', true)).toBe(uid)
+})
+
+describe('what is in the way', () => {
+  test('a claim of somebody else: refused, and left alone', async () => {
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
+    await cluster.create(persistentVolumeClaims, 'data-taken-2-1', spec)
+    await restore('onto', { cluster: { name: 'taken' }, template })
+    expect(await cluster.sees(redisRestores, 'onto', 'Failed')).toMatchObject({ reason: 'VolumeInUse' })
+    expect(await claimOf('data-taken-2-1', true)).toBe('nobody')
+    expect(await cluster.told('restore', 'onto')).toContain('Refused')
+  })
+
+  test('what fails deletes the claims that it made, and only while there is no cluster', async () => {
+    await restore('broken', { cluster: { name: 'broken' }, template })
+    await cluster.end(await cluster.jobNamed('-inspect-1', 'broken-'), inspected)
+    await claimOf('data-broken-0-0', true)
+    const failed: AgentReport = { result: 'Failed', fault: 'ObjectDamaged', message: 'it is not what was stored' }
+    for (const shard of [0, 1, 2]) await cluster.end(await cluster.jobNamed(`-seed-${shard}-1`, 'broken-'), failed)
+    expect(await cluster.sees(redisRestores, 'broken', 'Failed')).toMatchObject({ reason: 'ObjectDamaged' })
+    for (const shard of [0, 1, 2]) await claimOf(`data-broken-${shard}-0`, false)
+    expect(await cluster.find(redisClusters, 'broken')).toBeNull()
+  })
+})
+
+test.each([
+  ['two sources', { backup: { name: 'x' }, stored: { storageName: 'y', manifest } }, {}, /exactly one of backup/],
+  ['no manifest', { stored: { storageName: 'y', manifest: 'shop/nightly' } }, {}, /spec\.source\.stored\.manifest/],
+  ['a shard count twice', { backup: { name: 'x' } }, { shards: 5, template }, /spec\.target\.shards: with a template/],
+  [
+    'a bootstrap of its own',
+    { backup: { name: 'x' } },
+    { template: { ...template, bootstrap: { restore: { name: 'a', uid: 'b' } } } },
+    /spec\.target\.template\.bootstrap: leave it out/,
+  ],
+])('%s: refused with the field', async (_what, source, target, message) => {
+  const spec = { source, target: { cluster: { name: 'x' }, ...target } }
+  await expect(cluster.create(redisRestores, 'wrong', spec)).rejects.toThrow(message)
+})
