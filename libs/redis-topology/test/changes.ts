@@ -56,12 +56,9 @@ export const CHANGES: Readonly<Record<string, Change>> = {
     endContainer(place, 137)
   }),
   /** A new container in the same pod: the same node, with the data it had. */
-  restart: each((place, world) => {
-    die(place, world)
-    endContainer(place, 137)
-    startContainer(place)
-    comeBack(place, world)
-  }),
+  restart: each(restart),
+  /** The pod is started for the first time, on its volume: with what a restore has put there, else empty. */
+  boot: each(restart),
   /** A new pod at another address over the same volume: the same node, with the data it had. */
   move: (world, places) => {
     for (const place of places) {
@@ -172,6 +169,10 @@ export function change(world: World, line: string): void {
     world.desired = { ...world.desired, releasePodsAfterMs: 300_000 }
     return
   }
+  if (line === 'shards may start empty') {
+    world.desired = { ...world.desired, mayStartEmpty: Array.from({ length: world.desired.shards }, (_, one) => one) }
+    return
+  }
   const givenUp = /^give up shard (\d+)$/.exec(line)?.[1]
   if (givenUp !== undefined) {
     const shard = Number(givenUp)
@@ -219,6 +220,13 @@ function wait(world: World, seconds: number): void {
   world.now += seconds * 1_000
   for (const place of world.places)
     if (!place.linkUp && place.linkDownSeconds < NEVER_UP) place.linkDownSeconds += seconds
+}
+
+function restart(place: Place, world: World): void {
+  die(place, world)
+  endContainer(place, 137)
+  startContainer(place)
+  comeBack(place, world)
 }
 
 function die(place: Place, world: World): void {

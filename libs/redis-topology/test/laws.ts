@@ -2,7 +2,8 @@ import { knows, ownRow, ownsSlots, type ShardPicture } from '../src/assess.ts'
 import type { ClusterCommand, CommandType } from '../src/command.ts'
 import { provenDead } from '../src/failover.ts'
 import { allows } from '../src/lifecycle.ts'
-import { common, evenRanges, formatRanges } from '../src/slots.ts'
+import { isRestoring } from '../src/restoring.ts'
+import { common, evenRanges, formatRanges, normalise, slotCount } from '../src/slots.ts'
 import { isUp } from '../src/snapshot.ts'
 import { brokenByRepair } from './half-moved-laws.ts'
 import type { Pass } from './pass.ts'
@@ -29,7 +30,7 @@ export function brokenLaws(now: Pass): readonly string[] {
 function brokenBy(command: ClusterCommand, now: Pass): readonly string[] {
   switch (command.type) {
     case 'MeetNodes':
-      return (command.forming ?? []).length === 0 ? [] : firstTimeOnly(command.type, now)
+      return [...((command.forming ?? []).length === 0 ? [] : firstTimeOnly(command.type, now)), ...joined(now)]
     case 'AssignSlots':
       return [...firstTimeOnly(command.type, now), ...assigned(command, now)]
     case 'AttachReplicas':
@@ -55,9 +56,24 @@ function brokenBy(command: ClusterCommand, now: Pass): readonly string[] {
   }
 }
 
+/** Of two servers with the same slots that are introduced to each other, one deletes the keys of these slots. */
+function joined({ given }: Pass): readonly string[] {
+  if (!isRestoring(given)) return []
+  const owners = given.picture.up.filter(ownsSlots)
+  const all = owners.flatMap((one) => ownRow(one)?.slots ?? [])
+  const strangers = owners.every((one) => owners.every((other) => one === other || !knows(one, other)))
+  return [
+    ...(given.snapshot.members.every(isUp) ? [] : ['MeetNodes of a restore although not every server answers']),
+    ...(strangers && slotCount(all) > slotCount(normalise(all))
+      ? ['MeetNodes of servers that own the same slots']
+      : []),
+  ]
+}
+
 /** What only a cluster of empty servers bears. */
 function firstTimeOnly(what: string, { formed, given }: Pass): readonly string[] {
   return [
+    ...(given.desired.restored ? [`${what} would form a cluster of a restore`] : []),
     ...(formed ? [`${what} would form a cluster a second time`] : []),
     ...(given.picture.up.some((one) => one.contact.view.keys > 0) ? [`${what} although a server holds keys`] : []),
     ...(given.snapshot.members.every(isUp) ? [] : [`${what} although not every server answers`]),
@@ -161,6 +177,9 @@ function startedEmpty(command: ClusterCommand & { type: 'StartEmpty' }, { given,
   const members = given.snapshot.members.filter((one) => one.shard === command.shard)
   const served = given.picture.up.flatMap((one) => ownRow(one)?.slots ?? [])
   return [
+    ...(isRestoring(given) && !given.desired.consented.includes(command.shard)
+      ? ['StartEmpty of what was to be restored, that no person consented to']
+      : []),
     // A cluster that never was formed has lost nothing.
     ...(!formed || given.desired.mayStartEmpty.includes(command.shard) ? [] : ['StartEmpty that nobody consented to']),
     ...(members.every((one) => isUp(one) && one.contact.view.keys === 0)

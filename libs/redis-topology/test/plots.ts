@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import type { Pass } from './pass.ts'
 import { look, newStage, perform, type Stage } from './stage.ts'
-import { formedWorld, newWorld, type Place } from './world.ts'
+import { formedWorld, newWorld, type Place, seededWorld } from './world.ts'
 
 /** What is to happen to a cluster of some shape, one thing after the other. */
 export type Plot = {
   readonly shape: readonly [shards: number, members: number]
-  readonly formed: boolean
+  /** `seeded`: its pods are there; `started`: with their servers. */
+  readonly from: 'new' | 'formed' | 'seeded' | 'seeded and started'
   readonly events: readonly {
     /** What was ordered last is carried out first. */
     readonly obeyed: boolean
@@ -57,6 +58,7 @@ const TO_ALL = [
   'machine worker-1 out of service',
   'machine worker-2 lost',
   'pods have no volumes',
+  'shards may start empty',
   'look',
   'wait 3 s',
   'wait 20 s',
@@ -69,7 +71,7 @@ const TO_ALL = [
 /** Plots of up to twenty events. */
 export const plots: fc.Arbitrary<Plot> = fc.record({
   shape: fc.constantFrom<Plot['shape']>([3, 2], [3, 3], [5, 2]),
-  formed: fc.boolean(),
+  from: fc.constantFrom<Plot['from'][]>('new', 'formed', 'seeded', 'seeded and started'),
   events: fc.array(
     fc.record({
       obeyed: fc.boolean(),
@@ -89,7 +91,7 @@ export const plots: fc.Arbitrary<Plot> = fc.record({
 /** Plots in which slots are moved most of all, between the first servers of shards. */
 export const movePlots: fc.Arbitrary<Plot> = fc.record({
   shape: fc.constant<Plot['shape']>([3, 2]),
-  formed: fc.constant(true),
+  from: fc.constant<Plot['from']>('formed'),
   events: fc.array(
     fc.record({
       obeyed: fc.boolean(),
@@ -107,12 +109,44 @@ export const movePlots: fc.Arbitrary<Plot> = fc.record({
   ),
 })
 
+const BEGINNINGS = {
+  new: [newWorld, 'start all'],
+  formed: [formedWorld, 'look'],
+  seeded: [seededWorld, 'create all'],
+  'seeded and started': [seededWorld, 'boot all'],
+} as const
+
+/** Plots of a cluster of a restore, most of all before it was whole once. */
+export const restoredPlots: fc.Arbitrary<Plot> = fc.record({
+  shape: fc.constant<Plot['shape']>([3, 2]),
+  from: fc.constantFrom<Plot['from'][]>('seeded', 'seeded and started'),
+  events: fc.array(
+    fc.record({
+      obeyed: fc.boolean(),
+      place: fc.nat(5),
+      what: fc.oneof(
+        { weight: 3, arbitrary: fc.constantFrom('boot $', 'load $', 'kill $', 'remove $', 'sync $', 'promote $') },
+        {
+          weight: 3,
+          arbitrary: fc.constantFrom('boot all', 'answer all', 'wait 20 s', 'erase status', 'erase record'),
+        },
+        {
+          weight: 3,
+          arbitrary: fc.constantFrom('start orders-1-0', 'start all', 'shards may start empty', 'give up shard 1'),
+        },
+      ),
+    }),
+    { maxLength: 15 },
+  ),
+})
+
 /** Plays a plot. After each line that happened there is a look; `seen` is told of the line, the look and the stage. */
 export function play(plot: Plot, seen: (line: string, now: Pass, stage: Stage) => void): Stage {
   const [shards, members] = plot.shape
-  const stage = newStage(plot.formed ? formedWorld(shards, members) : newWorld(shards, members))
-  if (!plot.formed) perform(stage, 'start all')
-  seen(`${plot.formed ? 'formed' : 'new'} cluster`, look(stage), stage)
+  const [world, beginning] = BEGINNINGS[plot.from]
+  const stage = newStage(world(shards, members))
+  perform(stage, beginning)
+  seen(`${plot.from} cluster`, look(stage), stage)
   for (const { obeyed, place, what } of plot.events) {
     const chosen = stage.world.places[place % stage.world.places.length]
     const happen = (line: string): void => {
@@ -121,7 +155,7 @@ export function play(plot: Plot, seen: (line: string, now: Pass, stage: Stage) =
     }
     if (obeyed && (stage.last?.commands.length ?? 0) > 0) happen('obey')
     // Nobody moves slots of a cluster that is being formed.
-    const early = !plot.formed && TO_SLOTS.includes(what)
+    const early = plot.from !== 'formed' && TO_SLOTS.includes(what)
     if (chosen !== undefined && !early && isPossible(what, chosen)) happen(what.replace('$', chosen.pod))
   }
   return stage

@@ -114,6 +114,23 @@ export function formedWorld(shards: number, membersPerShard: number): World {
   return world
 }
 
+/**
+ * A cluster of which nothing exists but the wish for it, and the volumes that a restore has filled: those of the first
+ * member of each shard.
+ */
+export function seededWorld(shards: number, membersPerShard: number): World {
+  const world = newWorld(shards, membersPerShard)
+  world.desired = { ...world.desired, restored: true }
+  const ranges = evenRanges(shards)
+  for (const place of world.places.filter((one) => one.index === 0)) {
+    Object.assign(place.node, { epoch: place.shard + 1, slots: ranges.slice(place.shard, place.shard + 1) })
+    place.keys = 100
+    place.settings = { 'cluster-node-timeout': String(NODE_TIMEOUT_MS), 'cluster-replica-no-failover': 'no' }
+    world.nodes.set(place.node.id, place.node)
+  }
+  return world
+}
+
 function newPlace(shard: number, index: number): Place {
   const pod = `orders-${shard}-${index}`
   return {
