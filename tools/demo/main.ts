@@ -4,10 +4,22 @@ import { formatEvent } from '@slotkeeper/events'
 import type { Delivery } from '@slotkeeper/nats'
 import type { RecordingWriter } from '@slotkeeper/testing'
 import { startPlatform, type Platform } from '../local/src/index.ts'
+import { backUp, loseEverything, restore } from './lose-and-restore.ts'
 import { paintLine } from './paint-line.ts'
-import { type ClusterView, follow, healthy, install, podsOf, readCluster, storyFaults, until, writeTo } from './tour.ts'
+import {
+  type ClusterView,
+  follow,
+  healthy,
+  install,
+  lifecycles,
+  podsOf,
+  readCluster,
+  storyFaults,
+  until,
+  writeTo,
+} from './tour.ts'
 
-/** The demo: a real cluster created, broken and healed. Exit code 0 only if every promise held. */
+/** The demo: a real cluster created, broken, healed, lost and restored. Exit code 0 only if every promise held. */
 const began = performance.now()
 const seconds = (): string => `${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s`
 const line = (text: string): void => console.log(`${styleText('dim', seconds())}  ${text}`)
@@ -79,12 +91,20 @@ async function tour(on: Platform): Promise<void> {
   const record = await writer.finish()
   const missing = await writer.missing()
   writer.close()
+  const absent = new Set(missing.acknowledged)
+  const kept = [...record.acknowledged].filter((key) => !absent.has(key))
   ok(`${record.acknowledged.size} writes acknowledged`)
   demand(missing.confirmed.length === 0, `all ${record.confirmed.size} writes that a replica confirmed are there`)
   demand(
     missing.acknowledged.length <= 150,
     `${missing.acknowledged.length} of the unconfirmed were lost (bound: what was under way at the three faults)`,
   )
+
+  const theatre = { on, namespace, say, ok }
+  await backUp(theatre)
+  await loseEverything(theatre)
+  const lost = await restore(theatre, kept)
+  demand(lost === 0, `all ${kept.length} keys of the backup are in the new cluster`)
 
   const told = await allTold(on)
   say('Replaying the whole story from the stream')
@@ -149,11 +169,13 @@ async function goOn(writer: RecordingWriter): Promise<void> {
   ok(`the client writes; its longest pause so far: ${Math.round(longestGapMs)} ms, calls refused so far: ${failed}`)
 }
 
-/** Waits until everything that was committed has been printed; gives how many events that are. */
+/** Waits until everything that was committed of what is there has been printed; gives how many events that are. */
 async function allTold(on: Platform): Promise<number> {
   return until('an empty outbox', 30_000, async () => {
-    const { status } = await readCluster(on, namespace, name)
-    return story.length === status?.lifecycle?.seq ? story.length : undefined
+    const behind = (await lifecycles(on, namespace)).filter(
+      ({ uid, seq }) => story.filter(({ event }) => event.uid === uid).length !== seq,
+    )
+    return behind.length === 0 ? story.length : undefined
   })
 }
 

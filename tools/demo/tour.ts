@@ -1,5 +1,15 @@
 import { join } from 'node:path'
-import { connectKube, type KubeObject, type Objects, objectsOf, pods, redisClusters } from '@slotkeeper/k8s'
+import {
+  connectKube,
+  type KubeObject,
+  type Objects,
+  objectsOf,
+  pods,
+  redisBackups,
+  redisBackupStorages,
+  redisClusters,
+  redisRestores,
+} from '@slotkeeper/k8s'
 import { connectNats, subscribe, type Delivery } from '@slotkeeper/nats'
 import { type RecordingWriter, startWriter, until } from '@slotkeeper/testing'
 import type { Platform } from '../local/src/index.ts'
@@ -64,6 +74,22 @@ export async function readCluster(platform: Platform, namespace: string, name: s
   const found = await objectsIn(platform).get(redisClusters, { namespace, name }, io)
   if (found === null) throw new Error(`there is no RedisCluster ${namespace}/${name}`)
   return found as unknown as ClusterView
+}
+
+/** How many events were committed of each of our objects in a namespace. */
+export async function lifecycles(
+  platform: Platform,
+  namespace: string,
+): Promise<readonly { readonly uid: string; readonly seq: number }[]> {
+  const kinds = [redisClusters, redisBackups, redisBackupStorages, redisRestores]
+  const io = { signal: AbortSignal.timeout(10_000) }
+  const lists = await Promise.all(kinds.map((kind) => objectsIn(platform).list(kind, { namespace }, io)))
+  return lists.flatMap(({ items }) =>
+    items.map(({ metadata, ...object }) => {
+      const status = object['status'] as { readonly lifecycle?: { readonly seq: number } } | undefined
+      return { uid: metadata.uid ?? '', seq: status?.lifecycle?.seq ?? 0 }
+    }),
+  )
 }
 
 /** Whether a condition of a cluster is True. */

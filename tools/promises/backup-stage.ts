@@ -1,7 +1,7 @@
 import { redisBackups, redisBackupStorages, redisRestores, type ResourceDescriptor } from '@slotkeeper/k8s'
 import type { Delivery } from '@slotkeeper/nats'
 import { until } from '@slotkeeper/testing'
-import { type S3Server, startS3 } from './s3-server.ts'
+import { type S3Server, startS3 } from '../demo/s3-server.ts'
 import type { Stage } from './stage.ts'
 
 const PATIENCE_MS = 120_000

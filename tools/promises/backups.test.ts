@@ -5,7 +5,7 @@ import { until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { follow } from '../demo/tour.ts'
 import { BackupStage, type OneStatus, storyOf } from './backup-stage.ts'
-import type { S3Server } from './s3-server.ts'
+import type { S3Server } from '../demo/s3-server.ts'
 import { Stage } from './stage.ts'
 
 const PATIENCE_MS = 120_000

@@ -1,13 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { openS3 } from '@slotkeeper/object-storage'
-import { s3Image } from '../local/src/index.ts'
-import type { Stage } from './stage.ts'
+import { type Platform, s3Image } from '../local/src/index.ts'
 
 /** The name of its pod and Service. */
 const NAME = 's3'
 const LIST_MS = 20_000
 
-/** An S3 server in the namespace of a test. */
+/** The namespace that it is started in. */
+export type S3Place = {
+  readonly platform: Platform
+  readonly namespace: string
+  kubectl(...args: readonly string[]): Promise<string>
+  apply(object: object): Promise<void>
+}
+
+/** An S3 server in a namespace. */
 export type S3Server = {
   /** As pods reach it. */
   readonly endpoint: string
@@ -17,10 +24,10 @@ export type S3Server = {
 }
 
 /** Starts a real S3 server as a pod, with the bucket `backups`; it goes with the namespace. */
-export async function startS3(stage: Stage): Promise<S3Server> {
+export async function startS3(place: S3Place): Promise<S3Server> {
   const credentials = { accessKeyId: 'admin', secretAccessKey: randomBytes(16).toString('hex') }
   const labels = { app: NAME }
-  await stage.apply({
+  await place.apply({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: NAME, labels },
@@ -39,15 +46,15 @@ export async function startS3(stage: Stage): Promise<S3Server> {
       ],
     },
   })
-  await stage.apply({
+  await place.apply({
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: NAME },
     spec: { selector: labels, ports: [{ port: 7070 }] },
   })
-  await stage.kubectl('wait', '--for=condition=Ready', `pod/${NAME}`, '--timeout=60s')
+  await place.kubectl('wait', '--for=condition=Ready', `pod/${NAME}`, '--timeout=60s')
   const keys = async (): Promise<readonly string[]> => {
-    const forwarded = await stage.platform.forward({ namespace: stage.namespace, service: NAME, port: 7070 })
+    const forwarded = await place.platform.forward({ namespace: place.namespace, service: NAME, port: 7070 })
     const endpoint = `http://127.0.0.1:${forwarded.port}`
     const store = openS3({ endpoint, region: 'us-east-1', bucket: 'backups', prefix: '', pathStyle: true, credentials })
     try {
@@ -60,5 +67,5 @@ export async function startS3(stage: Stage): Promise<S3Server> {
       await forwarded.close()
     }
   }
-  return { endpoint: `http://${NAME}.${stage.namespace}:7070`, credentials, keys }
+  return { endpoint: `http://${NAME}.${place.namespace}:7070`, credentials, keys }
 }
