@@ -114,8 +114,14 @@ export async function lastWords(plan: AgentPlan): Promise<AgentReport> {
 }
 
 /** Runs an agent that must succeed; gives what it says of a task of that type. */
-export async function doneBy<T extends AgentPlan['task']['type']>(type: T, plan: AgentPlan) {
-  const report = await lastWords(plan)
+export const doneBy = async <T extends AgentPlan['task']['type']>(type: T, plan: AgentPlan) =>
+  asDone(type, await lastWords(plan))
+
+/** As `doneBy`, in this process. */
+export const doneHere = async <T extends AgentPlan['task']['type']>(type: T, plan: AgentPlan) =>
+  asDone(type, await wordsHere(plan))
+
+function asDone<T extends AgentPlan['task']['type']>(type: T, report: AgentReport) {
   if (report.result !== 'Done' || report.done.task !== type) throw new Error(`${type}: ${JSON.stringify(report)}`)
   return report.done as Extract<typeof report.done, { readonly task: T }>
 }

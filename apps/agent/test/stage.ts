@@ -28,16 +28,14 @@ export const TAGS = ['{t2}', '{t1}', '{t0}'] as const
 const PASSWORD = keepSecret(randomBytes(12).toString('hex'))
 export const CLUSTER = { namespace: 'shop', name: 'orders', uid: 'of-the-cluster' }
 
+/** The user of backups, as a line of redis.conf. */
+export const USER = { user: `${BACKUP_USER.name} on >${PASSWORD} ${BACKUP_USER.permissions}` }
+
 /** A cluster of three shards with a replica each, whose servers know the user of backups. */
 export const startCluster = (
   engine: string,
   config: Readonly<Record<string, string>> = {},
-): Promise<readonly Place[]> =>
-  formCluster(engine, {
-    'repl-diskless-sync': 'yes',
-    user: `${BACKUP_USER.name} on >${PASSWORD} ${BACKUP_USER.permissions}`,
-    ...config,
-  })
+): Promise<readonly Place[]> => formCluster(engine, { 'repl-diskless-sync': 'yes', ...USER, ...config })
 
 /** Ends the servers of clusters. */
 export async function removeAll(places: readonly Place[]): Promise<void> {
@@ -125,10 +123,16 @@ export class Stage {
     }
   }
 
-  /** A directory of its own. */
-  async directory(): Promise<StoragePlace> {
+  /** An empty folder. */
+  async folder(): Promise<string> {
     const path = await mkdtemp(join(tmpdir(), 'slotkeeper-backups-'))
     this.#folders.push(path)
+    return path
+  }
+
+  /** A directory of its own. */
+  async directory(): Promise<StoragePlace> {
+    const path = await this.folder()
     return { storage: { type: 'directory', path }, store: openDirectory({ directory: path }) }
   }
 
@@ -163,7 +167,7 @@ export function storing(
     shards: places.slice(0, SHARDS).map((primary, shard) => ({
       shard,
       primary: podOf(primary, `orders-${shard}-0`),
-      replicas: [podOf(places[shard + SHARDS] as Place, `orders-${shard}-1`)],
+      replicas: places.slice(shard + SHARDS, shard + SHARDS + 1).map((replica) => podOf(replica, `orders-${shard}-1`)),
     })),
     username: BACKUP_USER.name,
     pauseMs: 2_000,

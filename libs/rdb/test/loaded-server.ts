@@ -1,8 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { connectServer, type RedisConfig, type RedisServer, startRedisServer, until } from '@slotkeeper/testing'
-import type { Ask } from './fill-server.ts'
+import {
+  type Ask,
+  connectServer,
+  type RedisConfig,
+  type RedisServer,
+  startRedisServer,
+  until,
+} from '@slotkeeper/testing'
 
 const PATIENCE_MS = 40_000
 

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ENGINES, until } from '@slotkeeper/testing'
+import { ENGINES, fillServer, librariesOf, until, valueOf } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   canLoad,
@@ -14,7 +14,6 @@ import {
   RdbTally,
   sumOfContents,
 } from '../src/index.ts'
-import { type Ask, fillServer } from './fill-server.ts'
 import { type Asked, startAsked, tryToLoad } from './loaded-server.ts'
 import { read } from './rdb-file.ts'
 import { openReplicaStream } from './replica-stream.ts'
@@ -86,36 +85,6 @@ async function splitInto(dir: string, file: Buffer): Promise<readonly RdbCounts[
   )
   return splitter.tallies.map((tally) => tally.counts())
 }
-
-/** What a key holds and when it ends. Tables come in an order of their own; all else is compared as it is dumped. */
-async function valueOf(ask: Ask, key: Buffer): Promise<unknown> {
-  const end = Number(await ask(['PEXPIRETIME', key]))
-  const type = String(await ask(['TYPE', key]))
-  if (type === 'vectorset') return { end, vectors: await vectorsOf(ask, key) }
-  if (String(await ask(['OBJECT', 'ENCODING', key])) !== 'hashtable')
-    return { end, dump: ((await ask(['DUMP', key])) as Buffer | null)?.toString('hex') }
-  const hex = (words: unknown): string[] => (words as Buffer[]).map((word) => word.toString('hex'))
-  if (type === 'set') return { end, members: hex(await ask(['SMEMBERS', key])).toSorted() }
-  const words = (await ask(['HGETALL', key])) as Buffer[]
-  const fields = words.filter((_, index) => index % 2 === 0)
-  const ends = await ask(['HPEXPIRETIME', key, 'FIELDS', fields.length, ...fields]).catch(() => [])
-  const rows = fields.map((field, index) =>
-    [...hex([field, words[2 * index + 1]]), String((ends as unknown[])[index])].join(' '),
-  )
-  return { end, fields: rows.toSorted() }
-}
-
-const vectorsOf = async (ask: Ask, key: Buffer): Promise<readonly string[]> =>
-  Promise.all(
-    ((await ask(['VRANDMEMBER', key, 100])) as Buffer[]).map(async (member) =>
-      [member, await ask(['VEMB', key, member]), await ask(['VGETATTR', key, member])].map(String).join(' '),
-    ),
-  ).then((rows) => rows.toSorted())
-
-const librariesOf = async (ask: Ask): Promise<readonly string[]> =>
-  ((await ask(['FUNCTION', 'LIST', 'WITHCODE'])) as unknown[])
-    .map((library) => JSON.stringify((library as unknown[]).map(String)))
-    .toSorted()
 
 /** Reads a snapshot in the way of a replica, up to the mark behind it or to the end of the connection. */
 async function readStream({ server }: Asked, parser: RdbParser, signal: AbortSignal): Promise<void> {

@@ -21,6 +21,7 @@ export {
   type ReadBack,
   startLedgerWriter,
 } from './ledger-writer.ts'
+export { type Ask, fillServer } from './fill-server.ts'
 export * from './form-cluster.ts'
 export { grant, kubectl, makeLimitedUser } from './limited-user.ts'
 export { type AgedNats, startAgedNats } from './aged-nats.ts'
@@ -47,5 +48,6 @@ export {
 export type { S3User } from './signed-request.ts'
 export { onSmallDisk } from './small-disk.ts'
 export { spawnBound } from './spawn-bound.ts'
+export { librariesOf, valueOf } from './server-content.ts'
 export { takesConnections } from './takes-connections.ts'
 export { until } from './until.ts'
