@@ -100,6 +100,7 @@ export class SeedVolume {
    */
   async seal(persistence: Persistence, nodes: string): Promise<void> {
     const { folder } = this.#claim
+    await this.#checkOurs()
     if (persistence === 'aof') {
       const within = join(folder, AOF_FOLDER)
       await writeNew(join(within, AOF.next), '')

@@ -1,34 +1,45 @@
 import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import type { AgentPlan } from '@slotkeeper/backup'
 import { ENGINES, kept, type Place, until } from '@slotkeeper/testing'
 import { expect, onTestFinished, test } from 'vitest'
-import { startAgent } from './agent-process.ts'
-import { PATIENCE_MS, removeAll, Stage, startCluster, storing, TAGS } from './stage.ts'
+import { doneHere, startAgent } from './agent-process.ts'
+import { seeding } from './seed-stage.ts'
+import { PATIENCE_MS, removeAll, sealing, Stage, startCluster, storing, TAGS } from './stage.ts'
 
 const MIB = 1024 * 1024
 const PIECE = 8 * MIB
 /** The largest value that a server takes. */
 const PIECES = 64
 const KEY = `${TAGS[0]}:large`
+const NEWEST = ENGINES.at(-1) as string
+const DEADLINE = { deadlineMs: 600_000 }
 
 test(
-  'a value of 512 MiB takes no more memory than a small one',
+  'a value of 512 MiB takes no more memory than a small one: to be stored, to be restored',
   async () => {
     const stage = await Stage.make()
-    const places = await startCluster(ENGINES.at(-1) as string, { rdbcompression: 'no' })
+    const places = await startCluster(NEWEST, { rdbcompression: 'no' })
     onTestFinished(async () => {
       await removeAll(places)
       await stage.close()
     })
     const [{ server }] = places as readonly [Place]
-    const mostMiB = async (): Promise<number> => {
+    const run = async (plan: AgentPlan) => {
+      const { report, log } = await (await startAgent(plan)).ended
+      if (report?.result !== 'Done') throw new Error(JSON.stringify(report))
+      return { done: report.done, mostMiB: Number(log.find((line) => 'mostMemoryMiB' in line)?.['mostMemoryMiB']) }
+    }
+    const mostMiB = async () => {
       const { storage } = await stage.directory()
-      const { shards, ...task } = storing(places, { target: 'primary', credentials: stage.credentials })
-      const agent = await startAgent(
-        stage.plan(storage, { ...task, shards: shards.slice(0, 1) }, { deadlineMs: 600_000 }),
-      )
-      const { report, log } = await agent.ended
-      expect(report).toMatchObject({ result: 'Done' })
-      return Number(log.find((line) => 'mostMemoryMiB' in line)?.['mostMemoryMiB'])
+      const task = storing(places, { target: 'primary', credentials: stage.credentials })
+      const stored = await run(stage.plan(storage, task, DEADLINE))
+      const shards = stored.done.task === 'StoreShards' ? stored.done.shards : []
+      const sealed = await doneHere('SealBackup', stage.plan(storage, sealing(task, NEWEST, shards)))
+      const volume = await stage.folder()
+      const seeded = await run(stage.plan(storage, seeding({ storage, ...sealed }, volume), DEADLINE))
+      await rm(volume, { recursive: true })
+      return { storing: stored.mostMiB, restoring: seeded.mostMiB }
     }
     const write = (count: number, bytes: Buffer) =>
       until('it is written', PATIENCE_MS, () =>
@@ -42,8 +53,9 @@ test(
     const [length] = (await kept(server).binary([['STRLEN', KEY]], PATIENCE_MS)) as [number]
     expect(length).toBe(PIECES * PIECE)
     const after = await mostMiB()
-    expect(before).toBeGreaterThan(0)
-    expect(after - before).toBeLessThan(160)
+    expect(Math.min(before.storing, before.restoring)).toBeGreaterThan(0)
+    expect(after.storing - before.storing).toBeLessThan(160)
+    expect(after.restoring - before.restoring).toBeLessThan(160)
   },
   5 * PATIENCE_MS,
 )

@@ -71,12 +71,16 @@ export async function wordsHere(plan: AgentPlan): Promise<AgentReport> {
   return report
 }
 
+/** A command line, made of that of an agent: for where and how it is to run. */
+export type Around = (command: readonly string[]) => readonly string[]
+
 /** Starts an agent. */
-export async function startAgent(plan: AgentPlan): Promise<Agent> {
+export async function startAgent(plan: AgentPlan, around: Around = (command) => command): Promise<Agent> {
   const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-agent-'))
   const file = join(folder, 'report')
   const env = { PATH: process.env['PATH'], SLOTKEEPER_PLAN: formatPlan(plan), SLOTKEEPER_REPORT_FILE: file }
-  const child = spawnBound(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [command = '', ...args] = around([process.execPath, program])
+  const child = spawnBound(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += String(chunk)))
   const linesOf = () =>
@@ -107,8 +111,8 @@ export async function startAgent(plan: AgentPlan): Promise<Agent> {
 }
 
 /** Runs an agent to its end; gives its last words. */
-export async function lastWords(plan: AgentPlan): Promise<AgentReport> {
-  const { report, log } = await (await startAgent(plan)).ended
+export async function lastWords(plan: AgentPlan, around?: Around): Promise<AgentReport> {
+  const { report, log } = await (await startAgent(plan, around)).ended
   if (report === null) throw new Error(`it left no words: ${JSON.stringify(log)}`)
   return report
 }
