@@ -18,7 +18,7 @@ type Seen = {
 export function changeContext(seen: Seen): ChangeContext {
   const { object, observed, given, findings, formedBefore, now } = seen
   const finding = findings[0]
-  const created = Date.parse(object.status?.topology === undefined ? '' : (object.status.operation?.since ?? ''))
+  const created = Date.parse(begunAt(object))
   return {
     now,
     ...(object.status === null && formedBefore ? { adopted: 'StatusMissing' as const } : {}),
@@ -39,6 +39,13 @@ export function changeContext(seen: Seen): ChangeContext {
     ...(observed.movedKeys === undefined ? {} : { movedKeys: observed.movedKeys }),
     retain: object.spec.storage?.retain ?? true,
   }
+}
+
+/** When forming began, RFC 3339; of a cluster of a restore, which nobody forms, when it was created. Empty while unknown. */
+function begunAt({ metadata, spec, status }: ClusterObject): string {
+  if (status?.topology === undefined) return ''
+  const restored = spec.bootstrap?.restore !== undefined
+  return status.operation?.since ?? (restored ? (metadata.creationTimestamp ?? '') : '')
 }
 
 function evidenceOf({ history, snapshot, picture }: Case): Readonly<Record<string, readonly string[]>> {

@@ -120,11 +120,11 @@ export class PlayedCluster {
     return this.#objects.get(resource, { namespace: NAMESPACE, name }, this.#io)
   }
 
-  /** Creates an object. */
-  create(resource: ResourceDescriptor, name: string, spec: object): Promise<KubeObject> {
+  /** Creates an object; `marks` are its labels and annotations. */
+  create(resource: ResourceDescriptor, name: string, spec: object, marks: object = {}): Promise<KubeObject> {
     const { group, version, kind } = resource
     const apiVersion = group === '' ? version : `${group}/${version}`
-    const object = { apiVersion, kind, metadata: { name, namespace: NAMESPACE }, spec }
+    const object = { apiVersion, kind, metadata: { ...marks, name, namespace: NAMESPACE }, spec }
     return this.#objects.create(resource, object, this.#io)
   }
 
