@@ -34,8 +34,13 @@ export function planRestore(given: RestoreCase, status: RestoreStatus): readonly
     case 'Verifying':
       return [...commands, ...(paused ? [] : runOnce(given, verifyOrder(given, status)))]
     case 'Failed':
-      // The agents of one that failed are kept for whoever reads their logs; they go with it.
-      return [...commands, ...stops(given, (one) => one.state === 'running'), ...claimDeletions(given, status)]
+      // The agents of one that failed are kept for whoever reads their logs; but a claim stays for as long as any pod is
+      // there that has mounted it, though it has ended.
+      return [
+        ...commands,
+        ...stops(given, (one) => one.state === 'running' || one.step === 'seed'),
+        ...claimDeletions(given, status),
+      ]
     case 'Completed':
       return [...commands, ...stops(given, () => true)]
     default:

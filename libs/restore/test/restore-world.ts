@@ -123,6 +123,7 @@ export class RestoreWorld {
         return this.createCluster(command)
       case 'StopAgent':
         this.agents = this.agents.filter((one) => one.job !== command.job)
+        this.claims = this.claims.filter((one) => !one.isDeleting || this.isMounted(one.name))
         return
       case 'RunAgent':
         return this.start(command)
@@ -151,8 +152,15 @@ export class RestoreWorld {
     if (claim?.restoredBy !== UID) this.broken.push(`${name} is not of this restore, and is deleted`)
     if (this.target !== null) this.broken.push(`${name} is deleted while there is a cluster`)
     if (this.running.length > 0) this.broken.push(`${name} is deleted while agents write`)
-    this.claims = this.claims.filter((one) => one !== claim)
+    // What a pod has mounted stays, though the pod has ended (Kubernetes, storage object in use protection).
+    if (this.isMounted(name))
+      this.claims = this.claims.map((one) => (one === claim ? { ...one, isDeleting: true } : one))
+    else this.claims = this.claims.filter((one) => one !== claim)
     this.volumes.delete(name)
+  }
+
+  private isMounted(name: string): boolean {
+    return this.agents.some((one) => one.step === 'seed' && name === `data-${CLUSTER}-${one.part}-0`)
   }
 
   /** The cluster's controller has all servers up. */
