@@ -1,3 +1,4 @@
+import { until } from '@slotkeeper/testing'
 import type { Scenario } from '../scenario.ts'
 import type { Trial } from '../trial.ts'
 
@@ -8,6 +9,19 @@ async function crash(trial: Trial, shards: readonly number[], pods: readonly str
 }
 
 const ALL = [0, 1, 2] as const
+const PATIENCE_MS = 60_000
+
+/**
+ * Waits until the append-only file of each of these primaries was seen to be whole, which is so from some 3 s after the cluster
+ * was formed: a shard of which all members are killed before that waits for a person (docs/limits.md).
+ */
+async function seenWhole(trial: Trial, primaries: readonly string[]): Promise<void> {
+  if (trial.persistence !== 'aof') return
+  await until(`append-only files of ${primaries.join(', ')} that were seen to be whole`, PATIENCE_MS, async () => {
+    for (const pod of primaries) await trial.stage.kubectl('exec', pod, '--', 'test', '-e', '/data/slotkeeper.whole')
+    return true
+  })
+}
 
 /** Processes that end, one or many. */
 export const deaths: readonly Scenario[] = [
@@ -91,6 +105,7 @@ export const deaths: readonly Scenario[] = [
     persistence: ['aof'],
     run: async (trial) => {
       const { shard, primary, replicas } = await trial.anyShard()
+      await seenWhole(trial, [primary])
       await crash(trial, [shard], [primary, ...replicas])
     },
   },
@@ -125,6 +140,8 @@ export const deaths: readonly Scenario[] = [
     persistence: ['none', 'aof'],
     run: async (trial) => {
       if (trial.persistence === 'none') trial.allowance = { unconfirmed: true, emptied: ALL }
+      const primaries = (await trial.shards()).map(({ primary }) => primary)
+      await seenWhole(trial, primaries)
       await crash(trial, ALL, trial.podNames())
     },
   },
