@@ -157,6 +157,16 @@ describe('a backup', () => {
     expect(shown).toContain('keep 2')
   })
 
+  test('whose status is lost is found whole in its storage', async () => {
+    const { keys, bytes } = await backups.inState(redisBackups, 'killed', 'Completed')
+    const objects = await s3.keys()
+    const erase = ['--subresource=status', '--type=json', '-p', '[{"op":"remove","path":"/status"}]']
+    await stage.kubectl('patch', 'rdb', 'killed', ...erase)
+    expect(await backups.inState(redisBackups, 'killed', 'Completed')).toMatchObject({ keys, bytes })
+    await storyOf(story, 'backup', 'killed', (one) => one.type === 'Adopted')
+    expect(await s3.keys()).toEqual(objects)
+  })
+
   test('goes with its objects when it is deleted', async () => {
     expect((await s3.keys()).length).toBeGreaterThan(0)
     await stage.kubectl('delete', 'rdb', 'killed', 'by-cluster', '--timeout=100s')

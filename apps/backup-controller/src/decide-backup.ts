@@ -12,7 +12,15 @@ export type ObservedBackup = Pick<BackupCase, 'source' | 'storage' | 'runs' | 's
 
 /** Above what a deletion may take at most: after this it goes though what is told could not be spilled. */
 const DELETION_PATIENCE_MS = 1_200_000
-const LOOK_MS = { Waiting: 10_000, Streaming: 2_000, Sealing: 2_000, Completed: 60_000, Failed: 60_000, Deleting: 500 }
+const LOOK_MS = {
+  Waiting: 10_000,
+  Adopting: 5_000,
+  Streaming: 2_000,
+  Sealing: 2_000,
+  Completed: 60_000,
+  Failed: 60_000,
+  Deleting: 500,
+}
 
 /** PURE: what became of the agents -> state -> next status -> events -> commands. */
 export function decideBackup(

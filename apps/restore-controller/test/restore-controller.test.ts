@@ -79,7 +79,7 @@ test('a restore: volumes are filled as the pods will have them, then the cluster
     const job = await cluster.jobNamed(`-seed-${shard}-1`)
     expect(await claimOf(`data-again-${shard}-0`, true)).toBe(uid)
     const { task } = cluster.planOf(job)
-    const facts = { restore: uid, sha256: 'b'.repeat(64), epoch: shard + 1, currentEpoch: 3, persistence: 'aof' }
+    const facts = { restore: uid, sha256: 'b'.repeat(64), epoch: shard + 4, currentEpoch: 6, persistence: 'aof' }
     expect(task).toMatchObject({ type: 'SeedShard', volume: '/data', shard, ...facts })
     // Who writes is who will read, and where.
     expect(job.spec.template.spec).toMatchObject({

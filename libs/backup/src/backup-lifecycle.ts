@@ -4,6 +4,7 @@ import { setup, transition } from 'xstate'
 export const BACKUP_FINDINGS = [
   'DeletionRequested',
   'Refused',
+  'StatusLost',
   'NotReady',
   'ShardsMissing',
   'ManifestMissing',
@@ -22,6 +23,10 @@ const METAS = {
   Waiting: {
     sentence: 'It waits for its cluster or its storage: the condition says for what.',
     allows: ['EnsureFinalizer'],
+  },
+  Adopting: {
+    sentence: 'Its status was lost: what its storage holds of it is looked at.',
+    allows: ['EnsureFinalizer', 'RunAgent', 'StopAgent'],
   },
   Streaming: {
     sentence: 'Agents read the shards into the storage, and read back what they stored.',
@@ -60,8 +65,9 @@ export const backupLifecycle = setup({
   states: {
     Waiting: {
       meta: METAS.Waiting,
-      on: { Refused: 'Failed', ShardsMissing: 'Streaming' },
+      on: { Refused: 'Failed', StatusLost: 'Adopting', ShardsMissing: 'Streaming' },
     },
+    Adopting: { meta: METAS.Adopting, on: { NotReady: 'Waiting', Sound: 'Completed' } },
     Streaming: {
       meta: METAS.Streaming,
       on: { Refused: 'Failed', ManifestMissing: 'Sealing' },

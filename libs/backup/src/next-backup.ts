@@ -5,9 +5,11 @@ import { doneOf, type Failure, failureOf, isForPerson, isPaused, MOST_ATTEMPTS, 
 import { MOST_SHARDS_AT_ONCE } from './agent-report.ts'
 import type { AgentRun, BackupCase } from './backup-case.ts'
 import { type BackupFinding, isBackupState, nextBackupState } from './backup-lifecycle.ts'
+import { adopt } from './adopt-backup.ts'
 import { nextDeletion } from './next-deletion.ts'
 import { objectOf } from './object-names.ts'
 import { expiryOf } from './retention.ts'
+import { storageWaitsFor } from './storage-waits-for.ts'
 
 type Step = { readonly finding: BackupFinding; readonly status: BackupStatus }
 
@@ -15,7 +17,15 @@ type Step = { readonly finding: BackupFinding; readonly status: BackupStatus }
 export function nextBackup(given: BackupCase): Step {
   const before = given.status ?? { state: 'Waiting' }
   if (given.backup.deletionAt !== undefined) return entered(before, 'DeletionRequested', nextDeletion(given))
+  // It was looked after before: it may be completed.
+  if (given.status === null && given.backup.hasFinalizer) return entered(before, 'StatusLost', { attempt: 1 })
   switch (isBackupState(before.state) ? before.state : 'Waiting') {
+    case 'Adopting': {
+      const { finding, status } = adopt(given, before)
+      return finding === 'StatusLost'
+        ? { finding, status: { ...status, state: before.state } }
+        : entered(before, finding, status)
+    }
     case 'Waiting':
       return wait(given, before)
     case 'Streaming':
@@ -57,12 +67,11 @@ function wait(given: BackupCase, before: BackupStatus): Step {
 }
 
 /** What keeps a backup from being begun, or an agent from being started; null when nothing does. */
-export function waitsFor({ source, storage, spec }: BackupCase): Failure | null {
-  const { cluster, storageName } = spec
-  if (storage === null)
-    return { reason: 'StorageMissing', message: `there is no RedisBackupStorage ${storageName} in this namespace` }
-  if (!storage.usable)
-    return { reason: 'StorageNotReady', message: `the RedisBackupStorage ${storageName}: ${storage.message}` }
+export function waitsFor(given: BackupCase): Failure | null {
+  const { source, spec } = given
+  const { cluster } = spec
+  const why = storageWaitsFor(spec.storageName, given.storage)
+  if (why !== null) return why
   if (source === null)
     return { reason: 'SourceMissing', message: `there is no RedisCluster ${cluster.name} in this namespace` }
   if (source.busy !== null) return { reason: 'SourceNotReady', message: source.busy }

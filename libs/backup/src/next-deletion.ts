@@ -16,7 +16,7 @@ export function nextDeletion(given: BackupCase): Omit<BackupStatus, 'state'> {
   if (state !== 'Deleting') {
     const begun = { ...before, attempt: 1, deletingSince: new Date(given.now).toISOString() }
     // What is not known to have begun nothing may have objects: its status may have been erased.
-    const mayHaveObjects = given.status === null || before.beganAt !== undefined
+    const mayHaveObjects = given.status === null || state === 'Adopting' || before.beganAt !== undefined
     return mayHaveObjects ? begun : { ...begun, objectsDeleted: 0 }
   }
   // Deleted is told by itself, after what became of the objects was.

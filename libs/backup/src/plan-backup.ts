@@ -6,6 +6,7 @@ import type { AgentServer, AgentTask } from './agent-plan.ts'
 import { BACKUP_USER } from './backup-user.ts'
 import type { BackupCase, SourceShard } from './backup-case.ts'
 import type { AgentOrder, BackupCommand } from './backup-command.ts'
+import { objectOf } from './object-names.ts'
 import { isStored, runOf, waitsFor } from './next-backup.ts'
 import { isOver, mayDeleteObjects, writing } from './next-deletion.ts'
 
@@ -13,6 +14,7 @@ import { isOver, mayDeleteObjects, writing } from './next-deletion.ts'
 export const SERVER_SECRETS = '/etc/slotkeeper/server'
 
 const DELETE_MS = 300_000
+const INSPECT_MS = 300_000
 /** Agents of one backup that run at the same time: each has its server fork, and takes memory and network. */
 const MOST_AGENTS = 8
 
@@ -22,16 +24,15 @@ export function planBackup(given: BackupCase, status: BackupStatus): readonly Ba
   if (status.state === 'Deleting') return planDeletion(given, status)
   if (!given.backup.hasFinalizer) commands.push({ type: 'EnsureFinalizer' })
   const paused = isPaused(status, given.now)
+  if (status.state === 'Adopting')
+    commands.push(...onlyAgent(given, inspectOrder(given, status), !paused && given.storage?.usable === true))
   if (status.state === 'Streaming') {
     if (!paused) commands.push(...storeOrders(given, status).map(run))
     commands.push(...stops(given, (one) => !(status.shards ?? []).some((shard) => runOf(given, shard) === one)))
   }
   if (status.state === 'Sealing') {
-    const order = sealOrder(given, status)
-    const isThere = given.runs.some((one) => one.job === order.job)
     const isSame = given.source?.uid === status.cluster?.uid
-    if (!paused && !isThere && isSame) commands.push(run(order))
-    commands.push(...stops(given, (one) => one.job !== order.job))
+    commands.push(...onlyAgent(given, sealOrder(given, status), !paused && isSame))
   }
   // The agents of one that failed are kept for whoever reads their logs; they go with it.
   if (status.state === 'Failed') commands.push(...stops(given, (one) => one.state === 'running'))
@@ -43,6 +44,12 @@ export function planBackup(given: BackupCase, status: BackupStatus): readonly Ba
 }
 
 const run = (order: AgentOrder): BackupCommand => ({ type: 'RunAgent', ...order })
+
+/** One agent, started where it may be and is not there yet, and no other one beside it. */
+function onlyAgent(given: BackupCase, order: AgentOrder, mayStart: boolean): readonly BackupCommand[] {
+  const isThere = given.runs.some((one) => one.job === order.job)
+  return [...(mayStart && !isThere ? [run(order)] : []), ...stops(given, (one) => one.job !== order.job)]
+}
 
 function stops(given: BackupCase, which: (one: BackupCase['runs'][number]) => boolean): readonly BackupCommand[] {
   return given.runs
@@ -115,6 +122,11 @@ function sealOrder(given: BackupCase, { attempt = 1, shards = [], beganAt = '', 
     records: shards.map(({ shard, record = '' }) => ({ shard, record })),
   }
   return { job: agentName(backup, 'seal', attempt), step: 'seal', attempt, task, deadlineMs: agentMs(given) }
+}
+
+function inspectOrder(given: BackupCase, { attempt = 1 }: BackupStatus): AgentOrder {
+  const task: AgentTask = { type: 'InspectBackup', manifest: objectOf.manifest(refOf(given)), target: null }
+  return { job: agentName(given.backup, 'inspect', attempt), step: 'inspect', attempt, task, deadlineMs: INSPECT_MS }
 }
 
 const refOf = ({ backup: { namespace, name, uid } }: BackupCase) => ({ namespace, name, uid })

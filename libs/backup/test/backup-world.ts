@@ -171,6 +171,8 @@ export class BackupWorld {
   ): AgentReport | null {
     if (how === 'silently') return null
     if (how !== 'well') return { result: 'Failed', fault: how, message: `it failed: ${how}` }
+    if (task.type === 'InspectBackup' && !this.objects.has(task.manifest))
+      return { result: 'Failed', fault: 'ObjectMissing', message: `there is no ${task.manifest}` }
     return { result: 'Done', done: this.carryOut(task, job) }
   }
 
@@ -203,6 +205,15 @@ export class BackupWorld {
         const objects = this.objects.size
         this.objects.clear()
         return { task: 'DeleteBackup', objects }
+      }
+      case 'InspectBackup': {
+        const ref = { namespace: 'shop', name: 'nightly', uid: 'backup-1' }
+        const cluster = { namespace: 'shop', name: 'orders', uid: 'cluster-1' }
+        const at = { beganAt: new Date(CREATED).toISOString(), endedAt: new Date(CREATED + 60_000).toISOString() }
+        const engine = { engine: 'valkey' as const, version: '9.1.2' }
+        const facts = { engine, consistency: 'shard' as const, refusal: null, spec: null, expiring: 0 }
+        const counts = { shards: SHARDS, bytes: 30, size: 90, keys: 15 }
+        return { task: 'InspectBackup', sha256: 'b'.repeat(64), backup: ref, cluster, ...at, ...facts, ...counts }
       }
       default:
         throw new Error(`no backup does ${task.type}`)

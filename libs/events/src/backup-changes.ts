@@ -20,6 +20,8 @@ export function backupChanges(
 ): readonly BackupEvent[] {
   const events: BackupEvent[] = before === null ? [accepted(context)] : []
   const so = before ?? { state: '' }
+  // What it was once was told before its status was lost.
+  if (so.state === 'Adopting' && after.state === 'Completed') return [...adopted(after), ...stateChanged(so, after)]
   const steps: readonly Step[] = [started, streamed, failedAttempts, verified, ended, expired, stateChanged, deletion]
   for (const step of steps) events.push(...step(so, after))
   return events.map((event) => ({ type: event.type, data: boundedData(event.data) }) as BackupEvent)
@@ -28,6 +30,10 @@ export function backupChanges(
 function accepted({ cluster, storage, consistency }: BackupChangeContext): BackupEvent {
   const message = `A backup of ${cluster} into ${storage} is wanted`
   return { type: 'Accepted', data: { cluster, storage, consistency, message } }
+}
+
+function adopted({ manifest = '', keys = 0 }: BackupStatus): readonly BackupEvent[] {
+  return [{ type: 'Adopted', data: { manifest, keys, message: `Its storage has it whole: ${keys} keys` } }]
 }
 
 function started(before: BackupStatus, after: BackupStatus): readonly BackupEvent[] {

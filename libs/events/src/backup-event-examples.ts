@@ -11,6 +11,7 @@ export const backupEventExamples: { readonly [T in BackupEventType]: BackupEvent
     consistency: 'shard',
     message: 'A backup of orders into archive is wanted',
   },
+  Adopted: { manifest: `${folder}/manifest`, keys: 3_000_000, message: 'Its storage has it whole: 3000000 keys' },
   StateChanged: { from: 'Streaming', to: 'Sealing', message: 'Streaming became Sealing' },
   Started: {
     shards: 3,

@@ -14,6 +14,11 @@ export const backupEventData = {
     consistency: z.enum(['shard', 'cluster']),
     message,
   }),
+  Adopted: z.object({
+    manifest: z.string().describe('Name of the object that says what the backup is made of.'),
+    keys: count,
+    message,
+  }),
   StateChanged: z.object({ from: z.string(), to: z.string(), reason: z.string().optional(), message }),
   Started: z.object({
     shards: count.describe('Shards that are backed up.'),
@@ -55,6 +60,7 @@ export const backupEventData = {
 /** When each event of a RedisBackup is told. */
 export const backupEventSentences: Readonly<Record<BackupEventType, string>> = {
   Accepted: 'A RedisBackup was seen for the first time.',
+  Adopted: 'Its status was lost, and its storage has it whole: it counts as completed.',
   StateChanged: 'The backup went from one state to another.',
   Started: 'Its agents are being started.',
   ShardStreamed: 'A shard is stored, was read back and agrees with what the server sent.',

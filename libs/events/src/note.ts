@@ -44,6 +44,7 @@ const clusterGrades: Readonly<Record<ClusterEventType, Grade>> = {
 
 const backupGrades: Readonly<Record<BackupEventType, Grade>> = {
   Accepted: 'Normal',
+  Adopted: 'Normal',
   StateChanged: null,
   Started: 'Normal',
   ShardStreamed: 'Normal',

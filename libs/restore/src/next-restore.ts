@@ -1,4 +1,13 @@
-import { doneOf, type Failure, failureOf, isForPerson, isPaused, MOST_ATTEMPTS, pauseAfter } from '@slotkeeper/backup'
+import {
+  doneOf,
+  type Failure,
+  failureOf,
+  isForPerson,
+  isPaused,
+  MOST_ATTEMPTS,
+  pauseAfter,
+  storageWaitsFor,
+} from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
 import { mayDeleteClaims, ownClaims, strangeClaims } from './claims.ts'
@@ -48,7 +57,7 @@ function lateness({ restore, spec, now }: RestoreCase): Failure | null {
 
 function wait(given: RestoreCase, before: RestoreStatus): Step {
   const { spec, now } = given
-  const inTheWay = obstacle(given)
+  const inTheWay = obstacle(given) ?? outlivedBy(given)
   if (inTheWay !== null) return refused(given, before, inTheWay)
   const why = waitsFor(given)
   const late = lateness(given)
@@ -78,6 +87,14 @@ function obstacle(given: RestoreCase): Failure | null {
   }
 }
 
+/** Its own cluster is there before it has begun: its status was lost. What the cluster has is not seeded once more. */
+function outlivedBy({ target, spec }: RestoreCase): Failure | null {
+  if (target === null) return null
+  const { name } = spec.target.cluster
+  const message = `the RedisCluster ${name} was created by this restore already, and its status was lost since: whether all keys were loaded is not known any more`
+  return { reason: 'StatusLost', message }
+}
+
 /** What keeps a restore from being begun, or an agent from being started; null when nothing does. */
 export function waitsFor({ spec, status, backup, storage }: RestoreCase): Failure | null {
   const { source } = spec
@@ -91,11 +108,7 @@ export function waitsFor({ spec, status, backup, storage }: RestoreCase): Failur
       return { reason: 'BackupNotCompleted', message: `the RedisBackup ${name} is ${backup.state}` }
   }
   const storageName = status?.storageName ?? source.stored?.storageName ?? backup?.storageName ?? ''
-  if (storage === null)
-    return { reason: 'StorageMissing', message: `there is no RedisBackupStorage ${storageName} in this namespace` }
-  if (!storage.usable)
-    return { reason: 'StorageNotReady', message: `the RedisBackupStorage ${storageName}: ${storage.message}` }
-  return null
+  return storageWaitsFor(storageName, storage)
 }
 
 function inspect(given: RestoreCase, before: RestoreStatus): Step {

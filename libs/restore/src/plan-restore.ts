@@ -1,4 +1,4 @@
-import { CLIENT_PORT } from '@slotkeeper/api'
+import { CLIENT_PORT, type RedisClusterSpec } from '@slotkeeper/api'
 import { agentName, type AgentOrder, type AgentTask, BACKUP_USER, isPaused, SERVER_SECRETS } from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { claimNameOf, mayDeleteClaims, ownClaims, seededPod } from './claims.ts'
@@ -101,7 +101,9 @@ function seedOrder(
   { shard, slots, attempt }: RestoreShardStatus,
 ): AgentOrder {
   const { maxBytesPerSecond } = given.storage?.spec ?? {}
-  const storage = spec['storage'] as { readonly persistence?: string } | undefined
+  const { storage, replicasPerShard = 1 } = spec as Partial<RedisClusterSpec>
+  // Below are the epochs that servers without slots may settle among themselves, as when a cluster is formed.
+  const below = replicasPerShard * shards.length
   const task: AgentTask = {
     type: 'SeedShard',
     manifest,
@@ -110,8 +112,8 @@ function seedOrder(
     restore: given.restore.uid,
     shard,
     slots,
-    epoch: shard + 1,
-    currentEpoch: shards.length,
+    epoch: below + shard + 1,
+    currentEpoch: below + shards.length,
     persistence: storage?.persistence === 'rdb' ? 'rdb' : 'aof',
     ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
   }

@@ -110,6 +110,18 @@ describe('refused before anything is touched', () => {
   })
 })
 
+test('with a status that somebody erased after its cluster was made, it says so, and touches nothing', () => {
+  const world = new RestoreWorld()
+  world.settle()
+  const [claims, target] = [world.claims, world.target]
+  world.status = null
+  world.settle()
+  expect(world.status).toMatchObject({ state: 'Failed', reason: 'StatusLost' })
+  expect(world.claims).toEqual(claims)
+  expect(world.target).toBe(target)
+  expect(world.broken).toEqual([])
+})
+
 describe('what fails on the way', () => {
   test.each(['ObjectDamaged', 'KeyWrong', 'VolumeTooSmall'] as const)(
     'a volume that cannot be filled (%s) ends it, and what was filled goes',

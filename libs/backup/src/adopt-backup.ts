@@ -1,0 +1,33 @@
+import type { BackupStatus } from '@slotkeeper/events'
+import { doneOf, failureOf, isPaused, MOST_ATTEMPTS, pauseAfter } from './agent-outcome.ts'
+import type { BackupCase } from './backup-case.ts'
+import type { BackupFinding } from './backup-lifecycle.ts'
+import { objectOf } from './object-names.ts'
+import { storageWaitsFor } from './storage-waits-for.ts'
+
+type Step = { readonly finding: BackupFinding; readonly status: Omit<BackupStatus, 'state'> }
+
+/**
+ * What became of a backup whose status was lost: completed where its storage has its manifest, else to be begun anew. It is
+ * never given up for what the storage does not say: what may be completed is not called failed.
+ */
+export function adopt(given: BackupCase, { state: _state, ...before }: BackupStatus): Step {
+  const { attempt = 1 } = before
+  const { backup, spec, storage, now } = given
+  const run = given.runs.find((one) => one.step === 'inspect' && one.attempt === attempt)
+  const done = doneOf(run, 'InspectBackup')
+  if (done !== undefined) {
+    const { cluster, engine, beganAt, endedAt, sha256: manifestSha256, bytes, keys } = done
+    const { name, uid } = cluster
+    const facts = { manifest: objectOf.manifest(backup), manifestSha256, bytes, keys }
+    return { finding: 'Sound', status: { cluster: { name, uid }, engine, beganAt, endedAt, ...facts } }
+  }
+  const failure = failureOf(run)
+  if (failure?.reason === 'ObjectMissing') return { finding: 'NotReady', status: {} }
+  if (failure !== null) {
+    const pause = pauseAfter(failure, Math.min(attempt, MOST_ATTEMPTS), now)
+    return { finding: 'StatusLost', status: { attempt: attempt + 1, ...pause } }
+  }
+  if (isPaused(before, now)) return { finding: 'StatusLost', status: before }
+  return { finding: 'StatusLost', status: { attempt, ...storageWaitsFor(spec.storageName, storage) } }
+}
