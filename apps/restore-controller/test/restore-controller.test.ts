@@ -126,6 +126,18 @@ test('a restore: volumes are filled as the pods will have them, then the cluster
   expect(await claimOf('data-again-0-0', true)).toBe(uid)
 })
 
+test('of a volume it is read as who has written it, and written for the group of the servers', async () => {
+  await cluster.create(redisBackupStorages, 'disk', { filesystem: { claimName: 'nfs' } })
+  const checked = { checkedGeneration: 1, conditions: [{ ...ready, reason: 'Usable' }] }
+  await cluster.tell(redisBackupStorages, 'disk', { state: 'Usable', ...checked })
+  const source = { stored: { storageName: 'disk', manifest } }
+  await cluster.create(redisRestores, 'disk', { source, target: { cluster: { name: 'of-disk' }, template } })
+  await cluster.end(await cluster.jobNamed('-inspect-1', 'disk-'), inspected)
+  const { spec } = (await cluster.jobNamed('-seed-0-1', 'disk-')).spec.template
+  expect(spec).toMatchObject({ securityContext: { runAsUser: 65532, runAsGroup: 65532, fsGroup: 999 } })
+  await cluster.remove(redisRestores, 'disk')
+})
+
 describe('what is in the way', () => {
   test('a claim of somebody else: refused, and left alone', async () => {
     const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }

@@ -70,13 +70,7 @@ export function agentJob(request: JobRequest): KubeObject {
     ...(nodeSelector === undefined ? {} : { nodeSelector }),
     ...(tolerations === undefined ? {} : { tolerations }),
     ...request.volume?.placement,
-    securityContext: request.volume?.securityContext ?? {
-      runAsNonRoot: true,
-      runAsUser: AGENT_UID,
-      runAsGroup: AGENT_UID,
-      fsGroup: AGENT_UID,
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    securityContext: identityOf(request),
     containers: [
       {
         name: 'agent',
@@ -112,6 +106,16 @@ export function agentJob(request: JobRequest): KubeObject {
       template: { metadata: { labels: { ...request.volume?.labels, ...labels } }, spec: pod },
     },
   }
+}
+
+/**
+ * As whom the agent runs. What it writes to a volume of servers is theirs, as whom it therefore runs; but a volume that holds
+ * backups is read by who wrote it alone, and then the servers' group is what they have in common.
+ */
+function identityOf({ storage, volume }: JobRequest): object {
+  const own = { runAsUser: AGENT_UID, runAsGroup: AGENT_UID }
+  if (volume !== undefined) return { ...volume.securityContext, ...(storage.filesystem === undefined ? {} : own) }
+  return { runAsNonRoot: true, ...own, fsGroup: AGENT_UID, seccompProfile: { type: 'RuntimeDefault' } }
 }
 
 function planOf({ storage, order }: JobRequest): AgentPlan {
