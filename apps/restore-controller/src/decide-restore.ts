@@ -19,7 +19,7 @@ const LOOK_MS: Readonly<Record<RestoreState, number>> = {
   Starting: 2_000,
   Verifying: 2_000,
   Completed: 60_000,
-  Failed: 5_000,
+  Failed: 30_000,
   Deleting: 500,
 }
 
