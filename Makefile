@@ -76,7 +76,7 @@ faults: toolchain bundle ## everything that may break, broken under a writer; SI
 sample: toolchain bundle ## the part of `make faults` that belongs to `make test`
 	@SIZE=sample $(RUN) node tools/faults/main.ts
 
-bench: toolchain bundle ## figures into docs/benchmarks.md; ONLY=formation RUNS=5 for a part, printed only
+bench: toolchain bundle ## figures into docs/benchmarks.md; ONLY=formation RUNS=5 for a part, printed only; ADD=1 SIZE=sample
 	@$(RUN) node tools/bench/main.ts
 
 test: check core adapters promises sample demo ## everything that must hold, the demo included

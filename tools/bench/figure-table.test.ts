@@ -43,3 +43,10 @@ test('there is no ratio to a reference of nothing', () => {
   const none: Figure = { what: 'failed', unit: 'calls', ours: [0], reference: { name: 'without', samples: [0] } }
   expect(figureTable([none]).split('\n').at(-1)).toBe('| failed | 1 | **0 calls** | without **0 calls** |')
 })
+
+test('of a rate the least is to be reached', () => {
+  const rate = (...ours: readonly number[]): string =>
+    figureTable([{ what: 'loaded', unit: 'M keys/s', ours, target: { least: 0.6, of: 'ours' } }])
+  expect(rate(0.611)).toContain('| loaded | 1 | **0.61 M keys/s** | at least 0.6 M keys/s | yes |')
+  expect(rate(0.1, 0.59, 0.9)).toContain('| at least 0.6 M keys/s | no |')
+})

@@ -43,16 +43,15 @@ function told(summary: Summary, { unit, at = 'median' }: Figure): string {
 
 function targetText({ target, unit, reference }: Figure): string {
   if (target === undefined) return ''
-  return target.of === 'ratio'
-    ? `at most ${ratioText(target.most)} of ${reference?.name}`
-    : `at most ${target.most} ${unit}`
+  const [bound, value] = 'most' in target ? (['at most', target.most] as const) : (['at least', target.least] as const)
+  return target.of === 'ratio' ? `${bound} ${ratioText(value)} of ${reference?.name}` : `${bound} ${value} ${unit}`
 }
 
 function reachedText(figure: Figure, ours: Summary, reference: Summary | undefined): string {
   const { target, at = 'median' } = figure
   if (target === undefined) return ''
   const value = target.of === 'ours' || reference === undefined ? ours[at] : ratioOf(figure, ours, reference)
-  return value <= target.most ? 'yes' : 'no'
+  return ('most' in target ? value <= target.most : value >= target.least) ? 'yes' : 'no'
 }
 
 function ratioOf({ at = 'median' }: Figure, ours: Summary, reference: Summary): number {
@@ -64,7 +63,7 @@ function ratioText(ratio: number): string {
 }
 
 function numberText(value: number, unit: Unit): string {
-  if (unit === 's') return value.toFixed(2)
+  if (unit === 's' || unit === 'M keys/s') return value.toFixed(2)
   if (unit === 'ms' && value < 10) return value.toFixed(1)
   return value.toFixed(0)
 }

@@ -8,8 +8,8 @@ export function renderPage({ date, machine, versions, busy }: Facts, results: re
   return [
     '# Benchmarks',
     '',
-    `Written by \`make bench\` on ${date}; do not edit. Everything is measured in one run on one machine, so the ratios are`,
-    'what to carry elsewhere. "To reach" is what the project asks of itself; nothing fails when it is missed, and nothing',
+    `Written by \`make bench\` on ${date}; do not edit. All of a section is measured in one run on one machine, so the ratios`,
+    'are what to carry elsewhere. "To reach" is what the project asks of itself; nothing fails when it is missed, and nothing',
     'is left out.',
     '',
     ...(busy ? [BUSY, ''] : []),
@@ -18,17 +18,29 @@ export function renderPage({ date, machine, versions, busy }: Facts, results: re
     ...rows,
     '',
     'Bold is the median, or the statistic that is named before it; the range of the samples is in brackets.',
-    ...results.flatMap(({ title, method, figures }) => [
-      '',
-      `## ${title}`,
-      '',
-      wrapped(method),
-      '',
-      figureTable(figures),
-    ]),
+    ...results.flatMap((result) => ['', section(result)]),
     '',
   ].join('\n')
 }
+
+/**
+ * A page with the sections of some scenarios measured anew, or added at its end.
+ *
+ * @param when on which day, at which load; it is told in each of these sections
+ */
+export function pageWith(page: string, results: readonly Result[], when: string): string {
+  const [head = '', ...sections] = page.trimEnd().split(/\n+(?=## )/)
+  for (const result of results) {
+    const text = section(result, wrapped(`**Measured apart from the rest: ${when}.**`))
+    const index = sections.findIndex((one) => one.startsWith(`## ${result.title}\n`))
+    if (index < 0) sections.push(text)
+    else sections[index] = text
+  }
+  return `${[head, ...sections].join('\n\n')}\n`
+}
+
+const section = ({ title, method, figures }: Result, ...notes: readonly string[]): string =>
+  [`## ${title}`, wrapped(method), ...notes, figureTable(figures)].join('\n\n')
 
 const BUSY = '**Other work was under way on the machine: all but the ratios is slower than it would be.**'
 const WIDTH = 125

@@ -1,13 +1,13 @@
 import type { Stage } from './stage.ts'
 
 /** What samples are counted in. */
-export type Unit = 's' | 'ms' | 'MiB' | 'requests' | 'events' | 'calls' | 'writes' | 'commands'
+export type Unit = 's' | 'ms' | 'MiB' | 'MB' | 'M keys/s' | 'requests' | 'events' | 'calls' | 'writes' | 'commands'
 
 /** What stands for all samples of a figure. */
 export type Statistic = 'median' | 'p99' | 'max'
 
-/** A number to reach (DESIGN 12): the most that our own samples may show, or the ratio of ours to the reference. */
-export type Target = { readonly most: number; readonly of: 'ours' | 'ratio' }
+/** A number to reach (DESIGN 12), of our own samples or of the ratio of ours to the reference: the most, or the least. */
+export type Target = { readonly of: 'ours' | 'ratio' } & ({ readonly most: number } | { readonly least: number })
 
 /** One line of a table: our samples, and those of what we are compared with, taken in the same run. */
 export type Figure = {
@@ -24,6 +24,8 @@ export type Figure = {
 export type Context = {
   /** How often to repeat. */
   readonly runs: number
+  /** How much data: a sample is for trying a scenario out, and its figures say nothing. */
+  readonly size: 'whole' | 'sample'
   /** Aborted when the bench is interrupted; what a scenario started, it stops itself. */
   readonly signal: AbortSignal
   /** Tells of progress, one line. */

@@ -1,4 +1,5 @@
 import type { Scenario } from './scenario.ts'
+import { backup } from './scenarios/backup.ts'
 import { creation } from './scenarios/creation.ts'
 import { eventLatency } from './scenarios/event-latency.ts'
 import { formation } from './scenarios/formation.ts'
@@ -9,11 +10,14 @@ import { nodeCut } from './scenarios/node-cut.ts'
 import { podsDeleted } from './scenarios/pods-deleted.ts'
 import { primaryLost } from './scenarios/primary-lost.ts'
 import { repair } from './scenarios/repair.ts'
+import { restore } from './scenarios/restore.ts'
 
 /** All scenarios, in the order in which they run. */
 export const scenarios: readonly Scenario[] = [
   formation,
   repair,
+  backup,
+  restore,
   idle,
   leadChange,
   creation,
