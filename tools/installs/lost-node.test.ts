@@ -11,7 +11,7 @@ const PATIENCE_MS = 170_000
 const TEST_MS = 3 * PATIENCE_MS
 const stop = new AbortController()
 let platform: Platform
-/** The machine to lose: neither the controller nor NATS is on it. */
+/** The machine to lose: neither the controller of clusters nor NATS is on it. */
 let lost = ''
 
 const podsIn = async (namespace: string): Promise<readonly KubeObject[]> =>
@@ -63,7 +63,10 @@ beforeAll(async () => {
   await Promise.all(['cache', 'kept'].map((name) => healthy(platform, 'default', name)))
   const members = await podsIn('default')
   for (const name of ['cache', 'kept']) expect([name, hostsOfPrimaries(name, members).size]).toEqual([name, 3])
-  const busy = new Set((await podsIn(SYSTEM)).map(hostOf))
+  const needed = (await podsIn(SYSTEM)).filter(({ metadata: { name } }) =>
+    /^slotkeeper-(cluster-controller|nats)-/.test(name),
+  )
+  const busy = new Set(needed.map(hostOf))
   const machines = (await objectsIn(platform).list(nodes, {}, { signal: AbortSignal.timeout(10_000) })).items
   lost = machines.find((one) => !busy.has(one.metadata.name))?.metadata.name ?? ''
 })

@@ -31,7 +31,7 @@ export async function runVerifyRestore(
 
 async function look({ shard, server, slots, keys: planned }: Planned, access: ServerAccess): Promise<Loaded> {
   const [info = '', rows = ''] = await askServer(server, access, [
-    ['INFO', 'persistence', 'replication'],
+    ['INFO', 'persistence', 'replication', 'stats'],
     ['CLUSTER', 'NODES'],
   ])
   const { loading, role } = parseInfo(info)
@@ -48,11 +48,15 @@ async function look({ shard, server, slots, keys: planned }: Planned, access: Se
       ...differing('role', 'primary', self?.role === 'primary' ? role : 'replica'),
       ...differing('slots', slotsText(parseRanges(slots)), slotsText(self?.slots ?? [])),
       ...differing('keys loaded', planned, keys + expired),
+      // What does not fit into maxMemory goes after it was loaded.
+      ...differing('keys evicted for want of memory (maxMemory)', 0, evictedBy(info)),
     ],
   }
 }
 
 const slotsText = (ranges: Parameters<typeof formatRanges>[0]): string => formatRanges(ranges) || 'none'
+
+const evictedBy = (info: string): number => Number(/^evicted_keys:(\d+)/m.exec(info)?.[1] ?? 0)
 
 /** A server that does not say has loaded nothing. */
 const countOf = (info: string, what: 'loaded' | 'expired'): number =>

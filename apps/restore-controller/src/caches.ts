@@ -1,5 +1,5 @@
 import { agentOf, type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from '@slotkeeper/agents'
-import { ANNOTATION, LABEL, type RedisRestoreSpec } from '@slotkeeper/api'
+import { ANNOTATION, defined, LABEL, type RedisRestoreSpec } from '@slotkeeper/api'
 import type { Key } from '@slotkeeper/controller'
 import type { BackupStatus } from '@slotkeeper/events'
 import {
@@ -94,10 +94,13 @@ function projectRestore(object: KubeObject): CachedRestore {
 
 function projectBackup(object: KubeObject): CachedBackup {
   const { storageName } = object['spec'] as { readonly storageName: string }
-  const { state = 'not begun', manifest, endedAt } = (object['status'] ?? {}) as Partial<BackupStatus>
+  const { state = 'not begun', manifest, manifestSha256, endedAt } = (object['status'] ?? {}) as Partial<BackupStatus>
   const isCompleted = state === 'Completed' && endedAt !== undefined && manifest !== undefined
   const isDeleting = object.metadata.deletionTimestamp !== undefined
-  return { ...keyIn(object), view: { state, storageName, isDeleting, ...(isCompleted ? { manifest } : {}) } }
+  return {
+    ...keyIn(object),
+    view: { state, storageName, isDeleting, ...(isCompleted ? defined({ manifest, sha256: manifestSha256 }) : {}) },
+  }
 }
 
 const projectStorage = (object: KubeObject): CachedStorage => ({ ...keyIn(object), object })

@@ -48,8 +48,11 @@ export type JobRequest = {
   readonly order: AgentOrder
 }
 
-/** Mounts that the agent writes to. */
-const WRITTEN = ['storage', 'seeded']
+/** What only reads a storage: its volume then stays as it is, its group as well. */
+const READERS: readonly string[] = ['inspect', 'seed', 'verify']
+
+const isWritten = (mount: string, { order }: JobRequest): boolean =>
+  mount === 'seeded' || (mount === 'storage' && !READERS.includes(order.step))
 
 type Mount = { readonly name: string; readonly path: string; readonly source: object }
 
@@ -85,7 +88,7 @@ export function agentJob(request: JobRequest): KubeObject {
           readOnlyRootFilesystem: true,
           capabilities: { drop: ['ALL'] },
         },
-        volumeMounts: mounts.map(({ name, path }) => ({ name, mountPath: path, readOnly: !WRITTEN.includes(name) })),
+        volumeMounts: mounts.map(({ name, path }) => ({ name, mountPath: path, readOnly: !isWritten(name, request) })),
       },
     ],
     volumes: mounts.map(({ name, source }) => ({ name, ...source })),
@@ -110,12 +113,18 @@ export function agentJob(request: JobRequest): KubeObject {
 
 /**
  * As whom the agent runs. What it writes to a volume of servers is theirs, as whom it therefore runs; but a volume that holds
- * backups is read by who wrote it alone, and then the servers' group is what they have in common.
+ * backups is read by who wrote it alone, and then the servers' group is what they have in common: files belong to it.
  */
 function identityOf({ storage, volume }: JobRequest): object {
-  const own = { runAsUser: AGENT_UID, runAsGroup: AGENT_UID }
+  const own = { runAsUser: AGENT_UID }
   if (volume !== undefined) return { ...volume.securityContext, ...(storage.filesystem === undefined ? {} : own) }
-  return { runAsNonRoot: true, ...own, fsGroup: AGENT_UID, seccompProfile: { type: 'RuntimeDefault' } }
+  return {
+    runAsNonRoot: true,
+    ...own,
+    runAsGroup: AGENT_UID,
+    fsGroup: AGENT_UID,
+    seccompProfile: { type: 'RuntimeDefault' },
+  }
 }
 
 function planOf({ storage, order }: JobRequest): AgentPlan {
@@ -145,7 +154,9 @@ function placeOf({ s3, filesystem }: RedisBackupStorageSpec): AgentStorage {
 }
 
 /** Secrets are optional here: the agent tells of one that is missing, where the pod would only wait. */
-function mountsOf({ storage: { s3, filesystem, encryption }, cluster, volume }: JobRequest): readonly Mount[] {
+function mountsOf(request: JobRequest): readonly Mount[] {
+  const { storage, cluster, volume } = request
+  const { s3, filesystem, encryption } = storage
   const secret = (secretName: string, only?: string): object => ({
     secret: {
       secretName,
@@ -164,7 +175,8 @@ function mountsOf({ storage: { s3, filesystem, encryption }, cluster, volume }: 
     mounts.push({ name: 'server', path: SERVER_SECRETS, source })
   }
   if (filesystem !== undefined) {
-    const source = { persistentVolumeClaim: { claimName: filesystem.claimName } }
+    const readOnly = !isWritten('storage', request)
+    const source = { persistentVolumeClaim: { claimName: filesystem.claimName, ...(readOnly ? { readOnly } : {}) } }
     mounts.push({ name: 'storage', path: VOLUME, source })
   }
   if (volume !== undefined)

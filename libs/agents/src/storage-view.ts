@@ -12,6 +12,7 @@ export function storageView(object: KubeObject | undefined): StorageView | null 
   const ready = conditions.find((one) => one.type === 'Ready')
   const isTried = checkedGeneration === object.metadata.generation
   return {
+    isTried,
     usable: isTried && ready?.status === 'True',
     message: isTried ? (ready?.message ?? '') : 'it is being tried',
     spec: spec.data,

@@ -96,6 +96,7 @@ const redisRestoreStatus = z.object({
   deleted: z.boolean().optional(),
   storageName: z.string().max(253).optional(),
   manifest: z.string().max(512).optional(),
+  sealedSha256: z.string().max(64).optional(),
   manifestSha256: z.string().max(64).optional(),
   engine: z.object({ engine: z.string().max(16), version: z.string().max(32) }).optional(),
   takenAt: z.string().max(40).optional(),
@@ -108,6 +109,15 @@ const redisRestoreStatus = z.object({
     .optional()
     .describe('The spec that the cluster is created with.'),
   clusterUid: z.string().max(64).optional(),
+  claimsStay: z.boolean().optional(),
+  operation: z
+    .object({
+      id: z.string().max(128),
+      type: z.string().max(64),
+      target: z.string().max(253),
+      since: z.string().max(40),
+    })
+    .optional(),
   formedAt: z.string().max(40).optional(),
   shards: z
     .array(shard)

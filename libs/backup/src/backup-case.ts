@@ -51,6 +51,8 @@ export type Source = {
 /** The storage, with what its own controller said of it. */
 export type StorageView = {
   readonly usable: boolean
+  /** Whether its present spec was tried, whatever came of it. */
+  readonly isTried: boolean
   readonly message: string
   readonly spec: RedisBackupStorageSpec
 }

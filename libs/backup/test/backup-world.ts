@@ -43,6 +43,7 @@ export const sourceOf = (change: Partial<Source> = {}, count = SHARDS): Source =
 
 const usable = (): StorageView => ({
   usable: true,
+  isTried: true,
   message: '',
   spec: redisBackupStorageSpec.parse({ s3: { bucket: 'backups' } }),
 })

@@ -21,6 +21,8 @@ export type RestoreStatus = {
   readonly observedGeneration?: number
   readonly storageName?: string
   readonly manifest?: string
+  /** Of the manifest, as the RedisBackup says it was sealed; absent where there was none. */
+  readonly sealedSha256?: string
   /** Present once the backup was looked at; as all down to `shards`. */
   readonly manifestSha256?: string
   readonly engine?: { readonly engine: string; readonly version: string }
@@ -36,6 +38,13 @@ export type RestoreStatus = {
   readonly shards?: readonly RestoreShardStatus[]
   /** Present once the cluster is there. */
   readonly clusterUid?: string
+  /**
+   * Set, and never taken back, once a cluster may have begun to use the volumes: from then on they are its data, and no
+   * longer a copy of what the storage holds.
+   */
+  readonly claimsStay?: boolean
+  /** The intent to create the cluster. */
+  readonly operation?: { readonly id: string; readonly type: string; readonly target: string; readonly since: string }
   /** When the cluster was first ready. */
   readonly formedAt?: string
   /** Which attempt at the inspection, or at the verification, this is. */

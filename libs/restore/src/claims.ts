@@ -24,10 +24,20 @@ export function strangeClaims({ claims, restore }: RestoreCase): readonly ClaimV
   return claims.filter((one) => one.restoredBy !== restore.uid)
 }
 
+/** A shard whose claim was deleted, or is about to be; undefined while all are there. */
+export function unclaimed(given: RestoreCase, { shards = [] }: Pick<RestoreStatus, 'shards'>) {
+  const { name } = given.spec.target.cluster
+  const there = new Set(ownClaims(given).flatMap((one) => (one.isDeleting ? [] : one.name)))
+  return shards.find(({ shard }) => !there.has(claimNameOf(name, shard, 0)))
+}
+
 /**
- * Whether what was filled may be deleted: no cluster was created of it. What a cluster has is data; before, it is a copy of
- * what the storage holds.
+ * Whether what was filled may be deleted: no cluster ever stood over it. What a cluster has is data; before, it is a copy of
+ * what the storage holds. That a cluster is not there now says nothing: it may have been deleted, with its volumes kept.
  */
-export function mayDeleteClaims({ target }: RestoreCase, { clusterUid }: Omit<RestoreStatus, 'state'>): boolean {
-  return clusterUid === undefined && target === null
+export function mayDeleteClaims(
+  { target }: Pick<RestoreCase, 'target'>,
+  { clusterUid, claimsStay }: Omit<RestoreStatus, 'state'>,
+): boolean {
+  return claimsStay !== true && clusterUid === undefined && target === null
 }

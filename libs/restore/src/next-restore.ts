@@ -1,3 +1,4 @@
+import { defined } from '@slotkeeper/api'
 import {
   doneOf,
   type Failure,
@@ -10,7 +11,7 @@ import {
 } from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
-import { mayDeleteClaims, ownClaims, strangeClaims } from './claims.ts'
+import { mayDeleteClaims, ownClaims, strangeClaims, unclaimed } from './claims.ts'
 import type { RestoreCase } from './restore-case.ts'
 import { isRestoreState, nextRestoreState, type RestoreFinding } from './restore-lifecycle.ts'
 import { targetSpec } from './target-spec.ts'
@@ -22,6 +23,23 @@ const PATIENCE_MS = 120_000
 
 /** PURE: what the restore is by now, and what of that decides its state. */
 export function nextRestore(given: RestoreCase): Step {
+  const { finding, status } = step(given)
+  return { finding, status: mayHaveServed(given, status) ? { ...status, claimsStay: true } : status }
+}
+
+/** The states from which on there may be a cluster. */
+const WITH_CLUSTER = ['Starting', 'Verifying', 'Completed']
+
+/**
+ * Whether a cluster may stand, or have stood, over the claims: one was seen, or is about to be made, or what became of them
+ * is not known any more because the status was lost.
+ */
+function mayHaveServed(given: RestoreCase, { state }: RestoreStatus): boolean {
+  const isForgotten = (given.status?.state ?? 'Waiting') === 'Waiting' && ownClaims(given).length > 0
+  return given.target !== null || isForgotten || WITH_CLUSTER.includes(state)
+}
+
+function step(given: RestoreCase): Step {
   const before = given.status ?? { state: 'Waiting' }
   if (given.restore.deletionAt !== undefined) return entered(before, 'DeletionRequested', deletion(given, before))
   switch (isRestoreState(before.state) ? before.state : 'Waiting') {
@@ -49,10 +67,13 @@ function refused({ now }: RestoreCase, before: RestoreStatus, { reason, message 
   return entered(before, 'Refused', { ...rest, reason, message, endedAt: new Date(now).toISOString() })
 }
 
-function lateness({ restore, spec, now }: RestoreCase): Failure | null {
+function lateness(
+  { restore, spec, status, trouble, now }: RestoreCase,
+  why = status?.message ?? trouble,
+): Failure | null {
   if (now - restore.createdAt <= spec.deadlineSeconds * 1_000) return null
   const message = `it was not done ${spec.deadlineSeconds} s after its creation (spec.deadlineSeconds)`
-  return { reason: 'DeadlineExceeded', message }
+  return { reason: 'DeadlineExceeded', message: why === null ? message : `${message}; last: ${why}` }
 }
 
 function wait(given: RestoreCase, before: RestoreStatus): Step {
@@ -60,15 +81,16 @@ function wait(given: RestoreCase, before: RestoreStatus): Step {
   const inTheWay = obstacle(given) ?? outlivedBy(given)
   if (inTheWay !== null) return refused(given, before, inTheWay)
   const why = waitsFor(given)
-  const late = lateness(given)
-  if (why !== null && late !== null)
-    return refused(given, before, { ...late, message: `${late.message}; it waited: ${why.message}` })
+  const late = lateness(given, why?.message ?? null)
+  if (why !== null && late !== null) return refused(given, before, late)
   if (why !== null) return entered(before, 'NotReady', { ...before, ...why })
   const { reason: _reason, message: _message, ...rest } = before
   const { stored } = spec.source
   const from = stored ?? { storageName: given.backup?.storageName ?? '', manifest: given.backup?.manifest ?? '' }
+  const { sha256: sealedSha256 } = given.backup ?? {}
+  const sealed = stored === undefined ? defined({ sealedSha256 }) : {}
   const beganAt = new Date(now).toISOString()
-  return entered(before, 'BackupUnread', { ...rest, ...from, attempt: 1, beganAt })
+  return entered(before, 'BackupUnread', { ...rest, ...from, ...sealed, attempt: 1, beganAt })
 }
 
 /** What stands where the cluster is to be; null when nothing does. To be asked until the first volume is made. */
@@ -108,7 +130,8 @@ export function waitsFor({ spec, status, backup, storage }: RestoreCase): Failur
       return { reason: 'BackupNotCompleted', message: `the RedisBackup ${name} is ${backup.state}` }
   }
   const storageName = status?.storageName ?? source.stored?.storageName ?? backup?.storageName ?? ''
-  return storageWaitsFor(storageName, storage)
+  // Restoring only reads: a storage that takes nothing more, or nothing from this user, may do. Its agents tell what it says.
+  return storageWaitsFor(storageName, storage === null || !storage.isTried ? storage : { ...storage, usable: true })
 }
 
 function inspect(given: RestoreCase, before: RestoreStatus): Step {
@@ -118,6 +141,10 @@ function inspect(given: RestoreCase, before: RestoreStatus): Step {
   const run = given.runs.find((one) => one.step === 'inspect' && one.attempt === attempt)
   const done = doneOf(run, 'InspectBackup')
   if (done === undefined) return unfinished(given, before, 'BackupUnread', failureOf(run))
+  if (before.sealedSha256 !== undefined && done.sha256 !== before.sealedSha256) {
+    const message = `${before.manifest} is not the manifest that the backup was sealed with: its SHA-256 is ${done.sha256}, not ${before.sealedSha256}`
+    return refused(given, before, { reason: 'ObjectDamaged', message })
+  }
   const wanted = targetSpec(given.spec, done.spec)
   if ('reason' in wanted) return refused(given, before, wanted)
   if (done.refusal !== null) return refused(given, before, { reason: 'Incompatible', message: done.refusal })
@@ -175,7 +202,11 @@ function seed(given: RestoreCase, before: RestoreStatus): Step {
       reason: 'CountsDiffer',
       message: `the volumes hold ${seeded} keys, the backup ${keys}`,
     })
-  return entered(before, 'ClusterNotReady', status)
+  const { name } = given.spec.target.cluster
+  const since = new Date(given.now).toISOString()
+  // Committed before the cluster is made: from then on the volumes are never deleted.
+  const operation = { id: `${given.restore.uid}:create`, type: 'CreateCluster', target: name, since }
+  return entered(before, 'ClusterNotReady', { ...status, operation })
 }
 
 /** Whether a shard's volume is filled. */
@@ -211,10 +242,19 @@ function start(given: RestoreCase, before: RestoreStatus): Step {
     return refused(given, before, { reason: 'NameTaken', message: `there is another RedisCluster ${name} now` })
   if (before.clusterUid !== undefined && target?.uid !== before.clusterUid)
     return refused(given, before, { reason: 'ClusterGone', message: `the RedisCluster ${name} was deleted` })
+  const seen = target === null ? before : { ...before, clusterUid: target.uid }
   const late = lateness(given)
-  if (late !== null) return refused(given, before, late)
-  if (target === null) return { finding: 'ClusterNotReady', status: before }
-  const status = { ...before, clusterUid: target.uid }
+  if (late !== null) return refused(given, seen, late)
+  if (target === null) {
+    const gone = unclaimed(given, before)
+    if (gone !== undefined) {
+      const message = `the claim of shard ${gone.shard} was deleted before the cluster was created`
+      return refused(given, before, { reason: 'VolumeGone', message })
+    }
+    const why = given.trouble === null ? {} : { reason: 'ClusterRefused', message: given.trouble }
+    return { finding: 'ClusterNotReady', status: { ...before, ...why } }
+  }
+  const { operation: _operation, ...status } = seen
   if (!target.isReady) {
     const message = `${name}: ${target.message === '' ? 'its controller has said nothing yet' : target.message}`
     return { finding: 'ClusterNotReady', status: { ...status, reason: 'ClusterNotReady', message } }

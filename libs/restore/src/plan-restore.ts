@@ -1,7 +1,7 @@
 import { CLIENT_PORT, type RedisClusterSpec } from '@slotkeeper/api'
 import { agentName, type AgentOrder, type AgentTask, BACKUP_USER, isPaused, SERVER_SECRETS } from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
-import { claimNameOf, mayDeleteClaims, ownClaims, seededPod } from './claims.ts'
+import { claimNameOf, mayDeleteClaims, ownClaims, seededPod, unclaimed } from './claims.ts'
 import { isSeeded, seedRun, waitsFor } from './next-restore.ts'
 import type { RestoreCase } from './restore-case.ts'
 import type { RestoreCommand } from './restore-command.ts'
@@ -24,13 +24,8 @@ export function planRestore(given: RestoreCase, status: RestoreStatus): readonly
       return [...commands, ...(paused ? [] : runOnce(given, inspectOrder(given, status)))]
     case 'Seeding':
       return [...commands, ...(paused ? [] : seeding(given, status))]
-    case 'Starting': {
-      const cluster = given.spec.target.cluster.name
-      // The pods of the agents let go of the volumes first: not every volume can be mounted twice.
-      if (given.runs.some((one) => !one.isGone)) return commands
-      if (given.target !== null || status.clusterUid !== undefined) return commands
-      return [...commands, { type: 'CreateCluster', cluster, spec: status.spec ?? {} }]
-    }
+    case 'Starting':
+      return [...commands, ...creation(given, status)]
     case 'Verifying':
       return [...commands, ...(paused ? [] : runOnce(given, verifyOrder(given, status)))]
     case 'Failed':
@@ -48,15 +43,29 @@ export function planRestore(given: RestoreCase, status: RestoreStatus): readonly
   }
 }
 
+/** The cluster, once: over volumes that are all there, and that nobody has mounted any more. */
+function creation(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
+  const { operation, clusterUid, spec = {} } = status
+  // The pods of the agents let go of the volumes first: not every volume can be mounted twice.
+  if (given.runs.some((one) => !one.isGone) || unclaimed(given, status) !== undefined) return []
+  if (given.target !== null || clusterUid !== undefined || operation === undefined) return []
+  return [{ type: 'CreateCluster', opId: operation.id, cluster: given.spec.target.cluster.name, spec }]
+}
+
 function stops(given: RestoreCase, which: (one: RestoreCase['runs'][number]) => boolean): readonly RestoreCommand[] {
   return given.runs
     .filter((one) => !one.isStopping && which(one))
     .map(({ job, uid }) => ({ type: 'StopAgent', job, uid }))
 }
 
+/** For so long an agent is waited for that does not end; a claim that it has mounted stays until it has. */
+const PATIENCE_MS = 60_000
+
 /** What was filled and is no cluster's: once nobody writes into it any more. */
 function claimDeletions(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
-  if (!mayDeleteClaims(given, status) || given.runs.some((one) => !one.isGone)) return []
+  const since = status.deletingSince ?? status.endedAt
+  const isLate = since !== undefined && given.now - Date.parse(since) > PATIENCE_MS
+  if (!mayDeleteClaims(given, status) || (given.runs.some((one) => !one.isGone) && !isLate)) return []
   return ownClaims(given)
     .filter((one) => !one.isDeleting)
     .map(({ name, uid }) => ({ type: 'DeleteClaim', claim: name, uid }))

@@ -8,6 +8,8 @@ export type BackupView = {
   readonly storageName: string
   /** Present once it is completed. */
   readonly manifest?: string
+  /** Of the manifest as it was sealed. */
+  readonly sha256?: string
   readonly isDeleting: boolean
 }
 

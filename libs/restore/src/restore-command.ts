@@ -7,4 +7,9 @@ export type RestoreCommand =
   | { readonly type: 'StopAgent'; readonly job: string; readonly uid: string }
   | { readonly type: 'CreateClaim'; readonly claim: string; readonly shard: number }
   | { readonly type: 'DeleteClaim'; readonly claim: string; readonly uid: string }
-  | { readonly type: 'CreateCluster'; readonly cluster: string; readonly spec: Readonly<Record<string, unknown>> }
+  | {
+      readonly type: 'CreateCluster'
+      readonly opId: string
+      readonly cluster: string
+      readonly spec: Readonly<Record<string, unknown>>
+    }

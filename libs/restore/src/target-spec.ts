@@ -1,6 +1,9 @@
 import { CATALOGUE, redisClusterSpec, type RedisClusterSpec, type RedisRestoreSpec } from '@slotkeeper/api'
 import type { Failure } from '@slotkeeper/backup'
 
+/** As the rule of RedisCluster has it, which the API server checks only when the cluster is made. */
+const MOST_PODS = 200
+
 /** What servers are, as `valkey` and `9.1`. */
 export type Engine = { readonly engine: 'redis' | 'valkey'; readonly version: string }
 
@@ -19,9 +22,15 @@ export function targetSpec(
   if (target.template === undefined && stored === null)
     return {
       reason: 'TemplateMissing',
-      message: 'the backup does not tell what its cluster was: set spec.target.template',
+      message:
+        'the spec of the cluster is not in the backup, or too large to be handed over: copy it from the manifest into spec.target.template',
     }
-  const { bootstrap: _bootstrap, ...wanted }: Readonly<Record<string, unknown>> = {
+  // Nobody waits for a cluster that stands still: whoever wants that says so when it is there.
+  const {
+    bootstrap: _bootstrap,
+    paused: _paused,
+    ...wanted
+  }: Readonly<Record<string, unknown>> = {
     ...(target.template ?? stored),
     ...(target.shards === undefined ? {} : { shards: target.shards }),
   }
@@ -31,6 +40,12 @@ export function targetSpec(
     const message = `the spec of the cluster: ${first?.path.map(String).join('.')}: ${first?.message}: set spec.target.template`
     return { reason: 'TemplateRefused', message }
   }
+  const pods = spec.shards * (spec.replicasPerShard + 1)
+  if (pods > MOST_PODS)
+    return {
+      reason: 'TemplateRefused',
+      message: `${spec.shards} shards with ${spec.replicasPerShard} replicas each are ${pods} pods, and a cluster has ${MOST_PODS} at most: take fewer shards, or set spec.target.template`,
+    }
   if (spec.storage === undefined || spec.storage.persistence === 'none')
     return {
       reason: 'NoVolume',

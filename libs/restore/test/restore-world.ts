@@ -55,6 +55,7 @@ export class RestoreWorld {
   }
   storage: StorageView | null = {
     usable: true,
+    isTried: true,
     message: '',
     spec: redisBackupStorageSpec.parse({ s3: { bucket: 'backups' } }),
   }
@@ -66,6 +67,8 @@ export class RestoreWorld {
   private hasFinalizer = false
   readonly events: RestoreEvent[] = []
   readonly broken: string[] = []
+  /** Claims that a cluster has stood over: what is in them is its data. */
+  private readonly served = new Set<string>()
   /** What is in the volumes, by claim: keys. */
   readonly volumes = new Map<string, number>()
   private agents: Ordered[] = []
@@ -144,13 +147,20 @@ export class RestoreWorld {
     const { shards = 0 } = spec as { readonly shards?: number }
     for (let shard = 0; shard < shards; shard += 1)
       if (!this.volumes.has(`data-${CLUSTER}-${shard}-0`)) this.broken.push(`shard ${shard} is started empty`)
-    this.target = { uid: 'cluster-2', restoredBy: UID, isDeleting: false, isReady: false, message: '', shards: [] }
+    this.stand({ uid: 'cluster-2', restoredBy: UID })
+  }
+
+  /** A cluster of that name is there, and uses the claims. */
+  stand(which: Pick<TargetView, 'uid' | 'restoredBy'>): void {
+    this.target = { ...which, isDeleting: false, isReady: false, message: '', shards: [] }
+    for (const { name } of this.claims) this.served.add(name)
   }
 
   private deleteClaim(name: string): void {
     const claim = this.claims.find((one) => one.name === name)
     if (claim?.restoredBy !== UID) this.broken.push(`${name} is not of this restore, and is deleted`)
     if (this.target !== null) this.broken.push(`${name} is deleted while there is a cluster`)
+    if (this.served.has(name)) this.broken.push(`${name} holds what a cluster had, and is deleted`)
     if (this.running.length > 0) this.broken.push(`${name} is deleted while agents write`)
     // What a pod has mounted stays, though the pod has ended (Kubernetes, storage object in use protection).
     if (this.isMounted(name))

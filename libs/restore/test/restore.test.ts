@@ -172,6 +172,139 @@ describe('what fails on the way', () => {
   })
 })
 
+/** Passes, and agents that end well, until it is in that state. */
+function bring(world: RestoreWorld, state: string): void {
+  for (let round = 0; round < 50 && world.status?.state !== state; round += 1) {
+    world.pass()
+    if (world.status?.state !== state) while (world.running.length > 0) world.end('well')
+  }
+  expect(world.status?.state).toBe(state)
+}
+
+describe('claims that a cluster has stood over stay, though it is deleted later', () => {
+  test.each<[string, (world: RestoreWorld) => void]>([
+    [
+      'it was made, and then it was too late',
+      (world) => {
+        bring(world, 'Starting')
+        world.pass()
+        world.form()
+        world.now += 15_000_000
+        world.pass()
+      },
+    ],
+    [
+      'it was made and deleted while nobody looked, and then it was too late',
+      (world) => {
+        bring(world, 'Starting')
+        world.pass()
+        world.target = null
+        world.now += 15_000_000
+      },
+    ],
+    [
+      'the status was lost while it was there',
+      (world) => {
+        world.settle()
+        world.status = null
+        world.pass()
+      },
+    ],
+    [
+      'the status was lost when it was gone',
+      (world) => {
+        world.settle()
+        world.status = null
+        world.target = null
+        world.claims = [...world.claims, { name: 'data-again-0-1', uid: 'replica', isDeleting: false }]
+      },
+    ],
+    [
+      'somebody else made it, over claims that were not filled yet',
+      (world) => {
+        bring(world, 'Seeding')
+        world.stand({ uid: 'somebody' })
+        world.pass()
+      },
+    ],
+  ])('%s', (_, happens) => {
+    const world = new RestoreWorld()
+    happens(world)
+    const { claims } = world
+    expect(claims.length).toBeGreaterThan(0)
+    world.target = null
+    for (let round = 0; round < 8; round += 1) {
+      world.now += 20_000
+      world.pass()
+      while (world.running.length > 0) world.end('ObjectMissing')
+    }
+    expect(world.status?.state).toBe('Failed')
+    expect(world.claims).toEqual(claims)
+    expect(world.broken).toEqual([])
+  })
+
+  test('also when the restore is deleted', () => {
+    const world = new RestoreWorld()
+    world.settle()
+    const { claims } = world
+    world.target = null
+    world.deletionAt = world.now
+    world.settle()
+    expect(world.isGone).toBe(true)
+    expect(world.claims).toEqual(claims)
+  })
+})
+
+test('no cluster is made over a claim that somebody deleted', () => {
+  const world = new RestoreWorld()
+  bring(world, 'Seeding')
+  world.pass()
+  while (world.running.length > 0) world.end('well')
+  world.claims = world.claims.slice(1)
+  for (let round = 0; round < 3; round += 1) world.pass()
+  expect(world.status).toMatchObject({ state: 'Failed', reason: 'VolumeGone' })
+  expect(world.target).toBeNull()
+})
+
+test('a manifest that is not the one that was sealed is not restored', () => {
+  const world = new RestoreWorld()
+  if (world.backup !== null) world.backup = { ...world.backup, sha256: 'c'.repeat(64) }
+  world.settle()
+  expect(world.status).toMatchObject({ state: 'Failed', reason: 'ObjectDamaged' })
+  expect(types(world)).toContain('Refused')
+})
+
+type Happening =
+  | { readonly what: 'end'; readonly how: Ending }
+  | {
+      readonly what:
+        | 'form'
+        | 'delete'
+        | 'lose-storage'
+        | 'find-storage'
+        | 'lose-cluster'
+        | 'stranger'
+        | 'erase'
+        | 'time'
+    }
+
+function happen(world: RestoreWorld, one: Happening, storage: RestoreWorld['storage']): void {
+  const others: Readonly<Record<Exclude<Happening['what'], 'end'>, () => void>> = {
+    form: () => world.form(),
+    delete: () => void (world.deletionAt ??= world.now),
+    'lose-storage': () => void (world.storage = null),
+    'find-storage': () => void (world.storage = storage),
+    'lose-cluster': () => void (world.target = null),
+    stranger: () => {
+      if (world.target === null) world.stand({ uid: 'somebody' })
+    },
+    erase: () => void (world.status = null),
+    time: () => undefined,
+  }
+  if (one.what === 'end') world.end(one.how)
+  else others[one.what]()
+}
+
 test('whatever happens it ends, tells what it did, starts no server without its data, and deletes no claim of a cluster', () => {
   const ending = fc.constantFrom<Ending>(
     'well',
@@ -188,7 +321,15 @@ test('whatever happens it ends, tells what it did, starts no server without its 
     {
       weight: 1,
       arbitrary: fc.record({
-        what: fc.constantFrom('delete', 'lose-storage', 'find-storage', 'lose-cluster', 'time' as const),
+        what: fc.constantFrom(
+          'delete',
+          'lose-storage',
+          'find-storage',
+          'lose-cluster',
+          'stranger',
+          'erase',
+          'time' as const,
+        ),
       }),
     },
   )
@@ -197,12 +338,7 @@ test('whatever happens it ends, tells what it did, starts no server without its 
       const world = new RestoreWorld()
       const storage = world.storage
       for (const one of plot) {
-        if (one.what === 'end') world.end(one.how)
-        if (one.what === 'form') world.form()
-        if (one.what === 'delete') world.deletionAt ??= world.now
-        if (one.what === 'lose-storage') world.storage = null
-        if (one.what === 'find-storage') world.storage = storage
-        if (one.what === 'lose-cluster' && world.target !== null) world.target = null
+        happen(world, one, storage)
         world.now += one.what === 'time' ? 3_600_000 : 15_000
         world.pass()
       }
@@ -211,10 +347,11 @@ test('whatever happens it ends, tells what it did, starts no server without its 
       expect(world.broken).toEqual([])
       if (world.deletionAt !== null) expect(world.isGone).toBe(true)
       else expect(['Completed', 'Failed']).toContain(world.status?.state)
-      if (world.status?.state === 'Failed' && world.status.clusterUid === undefined) expect(world.claims).toEqual([])
+      const isOfNobody = world.status?.clusterUid === undefined && world.status?.claimsStay !== true
+      if (world.status?.state === 'Failed' && isOfNobody) expect(world.claims).toEqual([])
       // An outcome is told once.
       const ends = types(world).filter((type) => ['Completed', 'Failed', 'Refused'].includes(type))
-      expect(ends.length).toBeLessThanOrEqual(1)
+      if (plot.every((one) => one.what !== 'erase')) expect(ends.length).toBeLessThanOrEqual(1)
     }),
     { numRuns: 500 },
   )
