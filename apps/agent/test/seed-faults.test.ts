@@ -3,7 +3,7 @@ import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AgentReport, BackupManifest } from '@slotkeeper/backup'
 import { evenRanges } from '@slotkeeper/redis-topology'
-import { SHARDS, until } from '@slotkeeper/testing'
+import { order, SHARDS, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { keepSecret, wordsHere } from './agent-process.ts'
 import { claimKey, failed, LARGE, markerOf, NEWEST, replace, SECOND, SeedCase } from './seed-case.ts'
@@ -199,6 +199,18 @@ test('servers that are not what they were to be are named', async () => {
   expect(await verify(({ server }) => ({ server: { ...server, nodeId } }))).toMatchObject(
     differ(`node id: ${nodeId} expected, ${restored[1]?.nodeId} found`),
   )
-  await restored[1]?.server.kill()
+  const [, small] = restored
+  if (small === undefined) throw new Error('there is no shard 1')
+  await order(
+    small.server,
+    ['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-random'],
+    ['CONFIG', 'SET', 'maxmemory', '1'],
+  )
+  const evicted = await until('keys go', PATIENCE_MS, async () => {
+    const report = await verify(() => ({}))
+    return report.result === 'Failed' ? report : undefined
+  })
+  expect(evicted).toMatchObject(failed('CountsDiffer', 'keys evicted for want of memory (maxMemory): 0 expected'))
+  await small.server.kill()
   expect(await verify(() => ({}))).toMatchObject(failed('ServerUnreachable', 'orders-1-0'))
 })

@@ -134,7 +134,10 @@ test('of a volume it is read as who has written it, and written for the group of
   await cluster.create(redisRestores, 'disk', { source, target: { cluster: { name: 'of-disk' }, template } })
   await cluster.end(await cluster.jobNamed('-inspect-1', 'disk-'), inspected)
   const { spec } = (await cluster.jobNamed('-seed-0-1', 'disk-')).spec.template
-  expect(spec).toMatchObject({ securityContext: { runAsUser: 65532, runAsGroup: 65532, fsGroup: 999 } })
+  expect(spec).toMatchObject({
+    securityContext: { runAsUser: 65532, runAsGroup: 999, fsGroup: 999 },
+    volumes: expect.arrayContaining([{ name: 'storage', persistentVolumeClaim: { claimName: 'nfs', readOnly: true } }]),
+  })
   await cluster.remove(redisRestores, 'disk')
 })
 
