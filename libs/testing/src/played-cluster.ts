@@ -8,6 +8,11 @@ import {
   type Objects,
   objectsOf,
   pods,
+  redisBackups,
+  redisBackupSchedules,
+  redisBackupStorages,
+  redisClusters,
+  redisRestores,
   type ResourceDescriptor,
 } from '@slotkeeper/k8s'
 import { type AgentPlan, agentPlan, type AgentReport } from '@slotkeeper/backup'
@@ -20,6 +25,13 @@ import { until } from './until.ts'
 
 const PATIENCE_MS = 60_000
 const NAMESPACE = 'shop'
+const TOLD = {
+  backup: redisBackups,
+  backupschedule: redisBackupSchedules,
+  cluster: redisClusters,
+  restore: redisRestores,
+  storage: redisBackupStorages,
+} as const
 const CRDS = join(import.meta.dirname, '../../../deploy/crds')
 
 type Job = {
@@ -181,8 +193,16 @@ export class PlayedCluster {
     })
   }
 
-  /** All that was told of an object, by type. */
-  async told(kind: string, name: string): Promise<readonly string[]> {
+  /** All that was told of an object, by type, once everything is told that was committed. */
+  async told(kind: keyof typeof TOLD, name: string): Promise<readonly string[]> {
+    // What is gone was let go of only when all was told.
+    await until(`${kind} ${name}: an empty outbox`, PATIENCE_MS, async () => {
+      const found = await this.find(TOLD[kind], name)
+      const { lifecycle } = (found?.['status'] ?? {}) as {
+        readonly lifecycle?: { readonly seq: number; readonly published: number }
+      }
+      return found === null || (lifecycle !== undefined && lifecycle.seq === lifecycle.published) ? true : undefined
+    })
     const connection = await connectNats({ url: this.#servers.nats.url, name: 'test', signal: this.#stop.signal })
     const events: string[] = []
     const filter = `redis.evt.${kind}.${NAMESPACE}.${name}.>`
