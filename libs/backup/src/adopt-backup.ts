@@ -23,7 +23,8 @@ export function adopt(given: BackupCase, { state: _state, ...before }: BackupSta
     return { finding: 'Sound', status: { cluster: { name, uid }, engine, beganAt, endedAt, ...facts } }
   }
   const failure = failureOf(run)
-  if (failure?.reason === 'ObjectMissing') return { finding: 'NotReady', status: {} }
+  // The attempt stays: earlier ones may have left objects, which a deletion must look for.
+  if (failure?.reason === 'ObjectMissing') return { finding: 'NotReady', status: { attempt } }
   if (failure !== null) {
     const pause = pauseAfter(failure, Math.min(attempt, MOST_ATTEMPTS), now)
     return { finding: 'StatusLost', status: { attempt: attempt + 1, ...pause } }

@@ -16,7 +16,8 @@ export function nextDeletion(given: BackupCase): Omit<BackupStatus, 'state'> {
   if (state !== 'Deleting') {
     const begun = { ...before, attempt: 1, deletingSince: new Date(given.now).toISOString() }
     // What is not known to have begun nothing may have objects: its status may have been erased.
-    const mayHaveObjects = given.status === null || state === 'Adopting' || before.beganAt !== undefined
+    const wasBegun = before.beganAt !== undefined || before.attempt !== undefined
+    const mayHaveObjects = given.status === null || wasBegun
     return mayHaveObjects ? begun : { ...begun, objectsDeleted: 0 }
   }
   // Deleted is told by itself, after what became of the objects was.

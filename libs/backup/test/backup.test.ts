@@ -227,6 +227,20 @@ describe('what a second look found', () => {
     expect(typesOf(world)).not.toContain('Adopted')
   })
 
+  test('deleted while it waits, after its status was erased: what it had stored goes', () => {
+    const world = new BackupWorld()
+    world.pass()
+    world.pass()
+    world.end('well')
+    Object.assign(world, { status: null, source: null })
+    toTheEnd(world)
+    expect(world.status).toMatchObject({ state: 'Waiting' })
+    expect(world.objects.size).toBeGreaterThan(0)
+    world.deletionAt = world.now
+    toTheEnd(world)
+    expect([...world.objects]).toEqual([])
+  })
+
   test('deleted with a status that somebody erased: its objects go', () => {
     const world = new BackupWorld()
     toTheEnd(world)
