@@ -38,3 +38,29 @@ export function pauseAfter(failure: Failure, attempt: number, now: number): Fail
 /** Whether it is too early for another attempt. */
 export const isPaused = ({ retryAt }: { readonly retryAt?: string }, now: number): boolean =>
   retryAt !== undefined && Date.parse(retryAt) > now
+
+/**
+ * A pause and its reason are over once the agent that follows it is there.
+ *
+ * @param why what keeps agents from being started; null when nothing does
+ */
+export function withoutPause<S extends Partial<Failure> & { readonly retryAt?: string }>(
+  before: S,
+  { runs, now }: { readonly runs: readonly AgentRun[]; readonly now: number },
+  why: Failure | null,
+): Omit<S, 'retryAt' | 'reason' | 'message'> & Partial<Failure> & { readonly retryAt?: string } {
+  if (isPaused(before, now)) return before
+  const { retryAt: _retryAt, reason: _reason, message: _message, ...rest } = before
+  const stuck = runs.find((one) => one.state === 'running' && one.waitsFor !== undefined)
+  if (stuck?.waitsFor !== undefined)
+    return { ...rest, reason: 'AgentNotRunning', message: `${stuck.job}: ${stuck.waitsFor}` }
+  return why === null ? rest : { ...rest, ...why }
+}
+
+/** The commands that stop agents, those that are stopping already aside. */
+export function stopsOf(
+  runs: readonly AgentRun[],
+  which: (one: AgentRun) => boolean,
+): readonly { readonly type: 'StopAgent'; readonly job: string; readonly uid: string }[] {
+  return runs.filter((one) => !one.isStopping && which(one)).map(({ job, uid }) => ({ type: 'StopAgent', job, uid }))
+}

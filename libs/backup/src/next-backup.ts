@@ -1,7 +1,15 @@
 import { defined } from '@slotkeeper/api'
 import type { BackupShardStatus, BackupStatus } from '@slotkeeper/events'
 import { parseRanges, SLOT_COUNT, slotCount, uncovered } from '@slotkeeper/redis-topology'
-import { doneOf, type Failure, failureOf, isForPerson, isPaused, MOST_ATTEMPTS, pauseAfter } from './agent-outcome.ts'
+import {
+  doneOf,
+  type Failure,
+  failureOf,
+  isForPerson,
+  MOST_ATTEMPTS,
+  pauseAfter,
+  withoutPause,
+} from './agent-outcome.ts'
 import { MOST_SHARDS_AT_ONCE } from './agent-report.ts'
 import type { AgentRun, BackupCase } from './backup-case.ts'
 import { type BackupFinding, isBackupState, nextBackupState } from './backup-lifecycle.ts'
@@ -100,7 +108,7 @@ function stream(given: BackupCase, before: BackupStatus): Step {
   if (late !== null) return refused(given, before, { reason: 'DeadlineExceeded', message: late })
   const shards = (before.shards ?? []).map((one) => absorbed(one, given))
   const heldMs = heldBy(given) ?? before.heldMs
-  const status = { ...withoutPause(given, before), shards, ...defined({ heldMs }) }
+  const status = { ...withoutPause(before, given, waitsFor(given)), shards, ...defined({ heldMs }) }
   const failed = shards.flatMap((one) => {
     const failure = isStored(one) ? null : failureOf(runOf(given, one))
     return failure === null ? [] : [{ ...failure, shard: one }]
@@ -146,17 +154,6 @@ function isWhole(shards: readonly BackupShardStatus[]): boolean {
 
 function slotsMoved({ source }: BackupCase, shards: readonly BackupShardStatus[]): boolean {
   return shards.some((one) => source?.shards.find((its) => its.shard === one.shard)?.slots !== one.slots)
-}
-
-/** A pause and its reason are over once the agent that follows it is there. */
-function withoutPause(given: BackupCase, before: BackupStatus): BackupStatus {
-  const { retryAt: _retryAt, reason: _reason, message: _message, ...rest } = before
-  if (isPaused(before, given.now)) return before
-  const stuck = given.runs.find((one) => one.state === 'running' && one.waitsFor !== undefined)
-  if (stuck?.waitsFor !== undefined)
-    return { ...rest, reason: 'AgentNotRunning', message: `${stuck.job}: ${stuck.waitsFor}` }
-  const why = waitsFor(given)
-  return why === null ? rest : { ...rest, ...why }
 }
 
 /** The agent of a shard's present attempt. */
@@ -210,7 +207,7 @@ function seal(given: BackupCase, before: BackupStatus): Step {
     const message = 'its cluster was deleted before the manifest was written'
     return refused(given, before, { reason: source === null ? 'SourceMissing' : 'SourceReplaced', message })
   }
-  if (failure === null) return { finding: 'ManifestMissing', status: withoutPause(given, before) }
+  if (failure === null) return { finding: 'ManifestMissing', status: withoutPause(before, given, waitsFor(given)) }
   if (isForPerson(failure) || attempt >= MOST_ATTEMPTS) return refused(given, before, failure)
   const next = { ...before, attempt: attempt + 1, ...pauseAfter(failure, attempt, given.now) }
   return { finding: 'ManifestMissing', status: next }

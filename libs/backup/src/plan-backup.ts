@@ -1,7 +1,7 @@
 import { CLIENT_PORT } from '@slotkeeper/api'
 import type { BackupShardStatus, BackupStatus } from '@slotkeeper/events'
 import { agentName } from './agent-name.ts'
-import { isPaused } from './agent-outcome.ts'
+import { isPaused, stopsOf } from './agent-outcome.ts'
 import type { AgentServer, AgentTask } from './agent-plan.ts'
 import { BACKUP_USER } from './backup-user.ts'
 import type { BackupCase, SourceShard } from './backup-case.ts'
@@ -28,16 +28,16 @@ export function planBackup(given: BackupCase, status: BackupStatus): readonly Ba
     commands.push(...onlyAgent(given, inspectOrder(given, status), !paused && given.storage?.usable === true))
   if (status.state === 'Streaming') {
     if (!paused) commands.push(...storeOrders(given, status).map(run))
-    commands.push(...stops(given, (one) => !(status.shards ?? []).some((shard) => runOf(given, shard) === one)))
+    commands.push(...stopsOf(given.runs, (one) => !(status.shards ?? []).some((shard) => runOf(given, shard) === one)))
   }
   if (status.state === 'Sealing') {
     const isSame = given.source?.uid === status.cluster?.uid
     commands.push(...onlyAgent(given, sealOrder(given, status), !paused && isSame))
   }
   // The agents of one that failed are kept for whoever reads their logs; they go with it.
-  if (status.state === 'Failed') commands.push(...stops(given, (one) => one.state === 'running'))
+  if (status.state === 'Failed') commands.push(...stopsOf(given.runs, (one) => one.state === 'running'))
   if (status.state === 'Completed') {
-    commands.push(...stops(given, () => true))
+    commands.push(...stopsOf(given.runs, () => true))
     if (status.expired !== undefined) commands.push({ type: 'ExpireBackup', why: status.expired })
   }
   return commands
@@ -48,13 +48,7 @@ const run = (order: AgentOrder): BackupCommand => ({ type: 'RunAgent', ...order 
 /** One agent, started where it may be and is not there yet, and no other one beside it. */
 function onlyAgent(given: BackupCase, order: AgentOrder, mayStart: boolean): readonly BackupCommand[] {
   const isThere = given.runs.some((one) => one.job === order.job)
-  return [...(mayStart && !isThere ? [run(order)] : []), ...stops(given, (one) => one.job !== order.job)]
-}
-
-function stops(given: BackupCase, which: (one: BackupCase['runs'][number]) => boolean): readonly BackupCommand[] {
-  return given.runs
-    .filter((one) => !one.isStopping && which(one))
-    .map(({ job, uid }) => ({ type: 'StopAgent', job, uid }))
+  return [...(mayStart && !isThere ? [run(order)] : []), ...stopsOf(given.runs, (one) => one.job !== order.job)]
 }
 
 /** From its own start: when the backup itself is late, its agents are stopped. The same at each look, as all of an order. */
@@ -137,7 +131,7 @@ function clusterOf({ backup, spec, source, status }: BackupCase) {
 }
 
 function planDeletion(given: BackupCase, status: BackupStatus): readonly BackupCommand[] {
-  const commands: BackupCommand[] = [...stops(given, (one) => writing(given).includes(one))]
+  const commands: BackupCommand[] = [...stopsOf(given.runs, (one) => writing(given).includes(one))]
   const paused = isPaused(status, given.now)
   if (isOver(status) || paused || given.storage === null) return commands
   const { attempt = 1 } = status

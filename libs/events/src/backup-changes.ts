@@ -1,7 +1,8 @@
 import type { BackupEvent } from './backup-events.ts'
 import type { BackupShardStatus, BackupStatus } from './backup-status.ts'
-import { boundedData, cutText } from './bounded-data.ts'
+import { boundedData } from './bounded-data.ts'
 import { deletingState } from './cluster-status.ts'
+import { stateChange } from './state-change.ts'
 
 /** What one pass knows beside the two statuses. */
 export type BackupChangeContext = {
@@ -94,23 +95,8 @@ function expired(before: BackupStatus, after: BackupStatus): readonly BackupEven
   return [{ type: 'Expired', data: { why: after.expired, message: `No longer kept: ${after.expired}` } }]
 }
 
-function stateChanged(before: BackupStatus, after: BackupStatus): readonly BackupEvent[] {
-  // The first state is told by Accepted.
-  if (before.state === after.state || before.state === '') return []
-  const because = after.message === undefined ? '' : `: ${cutText(after.message, 200)}`
-  const data = {
-    from: before.state,
-    to: after.state,
-    ...(after.reason === undefined ? {} : { reason: after.reason }),
-    message: `${before.state} became ${after.state}${because}`,
-  }
-  if (after.state !== deletingState) return [{ type: 'StateChanged', data }]
-  const message = 'Deletion started: its objects go first'
-  return [
-    { type: 'StateChanged', data },
-    { type: 'DeletionStarted', data: { message } },
-  ]
-}
+const stateChanged = (before: BackupStatus, after: BackupStatus): readonly BackupEvent[] =>
+  stateChange(before, after, 'Deletion started: its objects go first')
 
 function deletion(before: BackupStatus, after: BackupStatus): readonly BackupEvent[] {
   const events: BackupEvent[] = []

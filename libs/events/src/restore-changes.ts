@@ -1,7 +1,7 @@
-import { boundedData, cutText } from './bounded-data.ts'
-import { deletingState } from './cluster-status.ts'
+import { boundedData } from './bounded-data.ts'
 import type { RestoreEvent } from './restore-events.ts'
 import type { RestoreStatus } from './restore-status.ts'
+import { stateChange } from './state-change.ts'
 
 /** What one pass knows beside the two statuses. */
 export type RestoreChangeContext = { readonly cluster: string; readonly source: string }
@@ -106,22 +106,8 @@ function ended(
   return [{ type: after.shards === undefined ? 'Refused' : 'Failed', data: { reason, endedAt, message } }]
 }
 
-function stateChanged(before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] {
-  // The first state is told by Accepted.
-  if (before.state === after.state || before.state === '') return []
-  const because = after.message === undefined ? '' : `: ${cutText(after.message, 200)}`
-  const data = {
-    from: before.state,
-    to: after.state,
-    ...(after.reason === undefined ? {} : { reason: after.reason }),
-    message: `${before.state} became ${after.state}${because}`,
-  }
-  if (after.state !== deletingState) return [{ type: 'StateChanged', data }]
-  return [
-    { type: 'StateChanged', data },
-    { type: 'DeletionStarted', data: { message: 'Deletion started' } },
-  ]
-}
+const stateChanged = (before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] =>
+  stateChange(before, after, 'Deletion started')
 
 function deleted(before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] {
   return after.deleted === true && before.deleted !== true ? [{ type: 'Deleted', data: { message: 'Deleted' } }] : []

@@ -4,10 +4,10 @@ import {
   type Failure,
   failureOf,
   isForPerson,
-  isPaused,
   MOST_ATTEMPTS,
   pauseAfter,
   storageWaitsFor,
+  withoutPause,
 } from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
@@ -162,20 +162,9 @@ function inspect(given: RestoreCase, before: RestoreStatus): Step {
 /** An agent failed, or is still at it. */
 function unfinished(given: RestoreCase, before: RestoreStatus, finding: RestoreFinding, failure: Failure | null): Step {
   const { attempt = 1 } = before
-  if (failure === null) return { finding, status: withoutPause(given, before) }
+  if (failure === null) return { finding, status: withoutPause(before, given, waitsFor(given)) }
   if (isForPerson(failure) || attempt >= MOST_ATTEMPTS) return refused(given, before, failure)
   return { finding, status: { ...before, attempt: attempt + 1, ...pauseAfter(failure, attempt, given.now) } }
-}
-
-/** A pause and its reason are over once the agent that follows it is there. */
-function withoutPause(given: RestoreCase, before: RestoreStatus): RestoreStatus {
-  const { retryAt: _retryAt, reason: _reason, message: _message, ...rest } = before
-  if (isPaused(before, given.now)) return before
-  const stuck = given.runs.find((one) => one.state === 'running' && one.waitsFor !== undefined)
-  if (stuck?.waitsFor !== undefined)
-    return { ...rest, reason: 'AgentNotRunning', message: `${stuck.job}: ${stuck.waitsFor}` }
-  const why = waitsFor(given)
-  return why === null ? rest : { ...rest, ...why }
 }
 
 function seed(given: RestoreCase, before: RestoreStatus): Step {
@@ -193,7 +182,7 @@ function seed(given: RestoreCase, before: RestoreStatus): Step {
     const pause = pauseAfter({ reason: worst.reason, message: worst.message }, worst.shard.attempt, given.now)
     return { finding: 'VolumesEmpty', status: { ...before, shards: again, ...pause } }
   }
-  const status = { ...withoutPause(given, before), shards }
+  const status = { ...withoutPause(before, given, waitsFor(given)), shards }
   if (!shards.every(isSeeded)) return { finding: 'VolumesEmpty', status }
   const { keys = 0 } = before
   const seeded = shards.reduce((sum, one) => sum + (one.keys ?? 0), 0)

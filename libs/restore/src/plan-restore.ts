@@ -1,5 +1,13 @@
 import { CLIENT_PORT, type RedisClusterSpec } from '@slotkeeper/api'
-import { agentName, type AgentOrder, type AgentTask, BACKUP_USER, isPaused, SERVER_SECRETS } from '@slotkeeper/backup'
+import {
+  agentName,
+  type AgentOrder,
+  type AgentTask,
+  BACKUP_USER,
+  isPaused,
+  SERVER_SECRETS,
+  stopsOf,
+} from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { claimNameOf, mayDeleteClaims, ownClaims, seededPod, unclaimed } from './claims.ts'
 import { isSeeded, seedRun, waitsFor } from './next-restore.ts'
@@ -15,7 +23,7 @@ const MOST_AGENTS = 8
 
 /** The commands for what the status is by now, in order. */
 export function planRestore(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
-  if (status.state === 'Deleting') return [...stops(given, () => true), ...claimDeletions(given, status)]
+  if (status.state === 'Deleting') return [...stopsOf(given.runs, () => true), ...claimDeletions(given, status)]
   const commands: RestoreCommand[] = []
   if (!given.restore.hasFinalizer) commands.push({ type: 'EnsureFinalizer' })
   const paused = isPaused(status, given.now)
@@ -33,11 +41,11 @@ export function planRestore(given: RestoreCase, status: RestoreStatus): readonly
       // there that has mounted it, though it has ended.
       return [
         ...commands,
-        ...stops(given, (one) => one.state === 'running' || one.step === 'seed'),
+        ...stopsOf(given.runs, (one) => one.state === 'running' || one.step === 'seed'),
         ...claimDeletions(given, status),
       ]
     case 'Completed':
-      return [...commands, ...stops(given, () => true)]
+      return [...commands, ...stopsOf(given.runs, () => true)]
     default:
       return commands
   }
@@ -50,12 +58,6 @@ function creation(given: RestoreCase, status: RestoreStatus): readonly RestoreCo
   if (given.runs.some((one) => !one.isGone) || unclaimed(given, status) !== undefined) return []
   if (given.target !== null || clusterUid !== undefined || operation === undefined) return []
   return [{ type: 'CreateCluster', opId: operation.id, cluster: given.spec.target.cluster.name, spec }]
-}
-
-function stops(given: RestoreCase, which: (one: RestoreCase['runs'][number]) => boolean): readonly RestoreCommand[] {
-  return given.runs
-    .filter((one) => !one.isStopping && which(one))
-    .map(({ job, uid }) => ({ type: 'StopAgent', job, uid }))
 }
 
 /** For so long an agent is waited for that does not end; a claim that it has mounted stays until it has. */
