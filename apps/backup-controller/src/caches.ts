@@ -12,6 +12,7 @@ import {
   redisBackupSchedules,
   redisBackupStorages,
   redisClusters,
+  redisRestores,
   type Reflector,
   type ResourceDescriptor,
   startReflector,
@@ -26,6 +27,8 @@ export type CachedBackup = Key & {
   readonly storage: string
   /** Whether nothing of its cluster concerns it any more. */
   readonly hasEnded: boolean
+  /** Whether it is the copy of a restore: it stays for as long as that does, and nobody counts on it. */
+  readonly isCopy: boolean
   /** Present once it is completed, and while nobody deletes it. */
   readonly completed?: Sibling & { readonly bytes: number }
   /** Present where a schedule made it. */
@@ -152,19 +155,21 @@ function projectBackup(object: KubeObject): CachedBackup {
     cluster: spec.cluster.name,
     storage: spec.storageName,
     hasEnded: status.endedAt !== undefined,
+    isCopy: isCopy(object),
     ...completedPart(object, status),
     ...scheduledPart(object, status),
   }
 }
 
-/** What a completed backup is to others: one that is being deleted is none to rely on. */
-export function completedPart(
-  { metadata }: KubeObject,
-  status: Partial<BackupStatus>,
-): Pick<CachedBackup, 'completed'> {
+const isCopy = ({ metadata: { ownerReferences = [] } }: KubeObject): boolean =>
+  ownerReferences.some((one) => one.controller === true && one.kind === redisRestores.kind)
+
+/** What a completed backup is to others: one that is being deleted, or goes with a restore, is none to rely on. */
+export function completedPart(object: KubeObject, status: Partial<BackupStatus>): Pick<CachedBackup, 'completed'> {
+  const { metadata } = object
   const { state, endedAt, cluster, bytes = 0, expired } = status
   if (state !== 'Completed' || endedAt === undefined || cluster === undefined) return {}
-  if (metadata.deletionTimestamp !== undefined || expired !== undefined) return {}
+  if (metadata.deletionTimestamp !== undefined || expired !== undefined || isCopy(object)) return {}
   const { uid = '', name } = metadata
   return { completed: { uid, name, clusterUid: cluster.uid, endedAt, bytes } }
 }

@@ -8,7 +8,7 @@ import type { AppCommand } from './app-command.ts'
 import type { BackupObject } from './backup-object.ts'
 
 /** What is seen of a backup. */
-export type ObservedBackup = Pick<BackupCase, 'source' | 'storage' | 'runs' | 'siblings'>
+export type ObservedBackup = Pick<BackupCase, 'source' | 'storage' | 'runs' | 'siblings' | 'isCopy'>
 
 /** Above what a deletion may take at most: after this it goes though what is told could not be spilled. */
 const DELETION_PATIENCE_MS = 1_200_000

@@ -29,6 +29,8 @@ export async function observeBackup(
     storage: storageView(caches.storages.get(namespace, spec.storageName)?.object),
     runs: runsOf(caches, { kind: 'backup', namespace, name, uid }, so),
     siblings,
+    // What is not known is kept.
+    isCopy: caches.backups.get(namespace, name)?.isCopy !== false,
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AgentReport } from '@slotkeeper/backup'
 import { run } from '@slotkeeper/controller-host'
+import type { BackupStatus } from '@slotkeeper/events'
 import { redisBackups, redisBackupSchedules, redisBackupStorages, redisClusters } from '@slotkeeper/k8s'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
 import { PlayedCluster, until } from '@slotkeeper/testing'
@@ -179,6 +180,31 @@ describe('a backup', () => {
     await until('its last event', 30_000, async () =>
       (await cluster.told('backup', 'nightly')).at(-1) === 'Deleted' ? true : undefined,
     )
+  })
+
+  test("that is the copy of a restore takes nobody else's place, and no policy takes it", async () => {
+    const retentionPolicy = { keep: 1 }
+    await cluster.create(redisBackupStorages, 'small', { s3: { bucket: 'backups' }, retentionPolicy })
+    const owner = { apiVersion: 'slotkeeper.dev/v1beta1', kind: 'RedisRestore', name: 'clone', uid: 'clone-1' }
+    const copies = { ownerReferences: [{ ...owner, controller: true, blockOwnerDeletion: true }] }
+    const spec = { cluster: { name: 'orders' }, storageName: 'small' }
+    const completed = { state: 'Completed', manifest: 'm', bytes: 1, keys: 1, cluster: { name: 'orders', uid: 'c' } }
+    // Of the ordinary ones the older goes; beside them are a copy that is the oldest of all, and one that is the newest.
+    const days = { 'first-copy': 1, older: 2, newer: 3, 'last-copy': 4 }
+    for (const [name, day] of Object.entries(days)) {
+      await cluster.create(redisBackups, name, spec, name.endsWith('copy') ? copies : {})
+      await cluster.tell(redisBackups, name, { ...completed, endedAt: `2026-11-0${day}T10:00:00Z` })
+    }
+    await cluster.sees(redisBackups, 'older', 'Deleting')
+    for (const name of ['first-copy', 'newer', 'last-copy']) {
+      // Each was looked at since.
+      await until('its conditions', 30_000, async () => {
+        const status = (await cluster.find(redisBackups, name))?.['status'] as BackupStatus | undefined
+        return status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ? true : undefined
+      })
+      expect((await cluster.find(redisBackups, name))?.metadata.deletionTimestamp).toBeUndefined()
+      expect((await cluster.find(redisBackups, name))?.['status']).not.toHaveProperty('expired')
+    }
   })
 
   test('never changes once it is there', async () => {

@@ -1,4 +1,4 @@
-import { type AgentPorts, runAgent, type SeededVolume, stopAgent } from '@slotkeeper/agents'
+import { type AgentPorts, ownerOf, runAgent, type SeededVolume, stopAgent } from '@slotkeeper/agents'
 import {
   ANNOTATION,
   claimOf,
@@ -11,7 +11,14 @@ import {
 } from '@slotkeeper/api'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
-import { isKubeError, type KubeObject, persistentVolumeClaims, redisClusters, redisRestores } from '@slotkeeper/k8s'
+import {
+  isKubeError,
+  type KubeObject,
+  persistentVolumeClaims,
+  redisBackups,
+  redisClusters,
+  redisRestores,
+} from '@slotkeeper/k8s'
 import type { AppCommand } from './app-command.ts'
 import { targetView } from './target-view.ts'
 
@@ -40,6 +47,8 @@ export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Ou
       return order(ports, command, io)
     case 'StopAgent':
       return stopAgent(ports, { namespace: of.namespace, job: command.job, uid: command.uid }, io)
+    case 'CreateBackup':
+      return createBackup(ports, command, io)
     case 'CreateClaim':
       return createClaim(ports, command, io)
     case 'DeleteClaim':
@@ -97,6 +106,19 @@ function volumeOf(spec: RedisClusterSpec, cluster: string, shard: number, { podU
 function storageOf({ storage }: RedisClusterSpec): NonNullable<RedisClusterSpec['storage']> {
   if (storage === undefined) throw new Error('a cluster without volumes is never restored')
   return storage
+}
+
+/** It is the restore's, and goes with it. What has its name already is looked at when the watch has shown it. */
+async function createBackup({ objects }: ActPorts, command: Of<'CreateBackup'>, io: ActIo): Promise<Outcome> {
+  const { of, backup, backupSpec } = command
+  const labels = { [LABEL.name]: 'slotkeeper', [LABEL.managedBy]: 'slotkeeper' }
+  const object = {
+    apiVersion: `${GROUP}/${VERSION}`,
+    kind: redisBackups.kind,
+    metadata: { name: backup, namespace: of.namespace, labels, ownerReferences: [ownerOf(redisRestores, of)] },
+    spec: backupSpec,
+  }
+  return settled(objects.create(redisBackups, object, io), () => Promise.resolve(ACCEPTED))
 }
 
 async function createClaim(ports: ActPorts, command: Of<'CreateClaim'>, io: ActIo): Promise<Outcome> {

@@ -16,7 +16,7 @@ import {
   type ResourceDescriptor,
   startReflector,
 } from '@slotkeeper/k8s'
-import { type BackupView, type ClaimView, isClaimOf, type TargetView } from '@slotkeeper/restore'
+import { backupNameOf, type BackupView, type ClaimView, isClaimOf, type TargetView } from '@slotkeeper/restore'
 import { targetView } from './target-view.ts'
 
 type Place = { readonly namespace: string }
@@ -83,24 +83,43 @@ export function startCaches({ kube, namespaces, wake, onProblem, onAccess }: Opt
 const keyIn = ({ metadata }: KubeObject): Key => ({ namespace: metadata.namespace ?? '', name: metadata.name })
 
 function projectRestore(object: KubeObject): CachedRestore {
-  const { source, target } = object['spec'] as RedisRestoreSpec
+  const spec = object['spec'] as RedisRestoreSpec
+  const { source, target } = spec
+  const backup = backupNameOf(spec, { ...keyIn(object), uid: object.metadata.uid ?? '' })
   return {
     ...keyIn(object),
     cluster: target.cluster.name,
-    ...(source.backup === undefined ? {} : { backup: source.backup.name }),
+    ...(backup === null ? {} : { backup }),
     ...(source.stored === undefined ? {} : { storage: source.stored.storageName }),
   }
 }
 
 function projectBackup(object: KubeObject): CachedBackup {
   const { storageName } = object['spec'] as { readonly storageName: string }
-  const { state = 'not begun', manifest, manifestSha256, endedAt } = (object['status'] ?? {}) as Partial<BackupStatus>
+  const status = (object['status'] ?? {}) as Partial<BackupStatus>
+  const { state = 'not begun', manifest, manifestSha256, endedAt, reason } = status
   const isCompleted = state === 'Completed' && endedAt !== undefined && manifest !== undefined
-  const isDeleting = object.metadata.deletionTimestamp !== undefined
+  const { uid = '', ownerReferences = [], deletionTimestamp } = object.metadata
+  const madeBy = ownerReferences.find((one) => one.controller === true && one.kind === redisRestores.kind)?.uid
   return {
     ...keyIn(object),
-    view: { state, storageName, isDeleting, ...(isCompleted ? defined({ manifest, sha256: manifestSha256 }) : {}) },
+    view: {
+      uid,
+      state,
+      storageName,
+      isDeleting: deletionTimestamp !== undefined,
+      ...defined({ madeBy, reason, message: inWords(status) }),
+      ...(isCompleted ? defined({ manifest, sha256: manifestSha256 }) : {}),
+    },
   }
+}
+
+/** How far a backup is, for people. */
+function inWords({ message, state, shards = [] }: Partial<BackupStatus>): string | undefined {
+  if (message !== undefined || state !== 'Streaming') return message
+  const stored = shards.filter((one) => one.record !== undefined).length
+  const keys = shards.reduce((sum, one) => sum + (one.keys ?? one.streamedKeys ?? 0), 0)
+  return `${stored} of ${shards.length} shards are stored, ${keys} keys by now`
 }
 
 const projectStorage = (object: KubeObject): CachedStorage => ({ ...keyIn(object), object })

@@ -14,6 +14,7 @@ export type ObservedRestore = Pick<RestoreCase, 'backup' | 'storage' | 'target' 
 const DELETION_PATIENCE_MS = 300_000
 const LOOK_MS: Readonly<Record<RestoreState, number>> = {
   Waiting: 10_000,
+  Copying: 10_000,
   Inspecting: 2_000,
   Seeding: 2_000,
   Starting: 2_000,

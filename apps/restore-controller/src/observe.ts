@@ -1,6 +1,6 @@
 import { agentOf, agentRuns, type ProgressMemory, storageView } from '@slotkeeper/agents'
 import { LABEL } from '@slotkeeper/api'
-import { isClaimOf } from '@slotkeeper/restore'
+import { backupNameOf, isClaimOf } from '@slotkeeper/restore'
 import type { Caches } from './caches.ts'
 import type { ObservedRestore } from './decide-restore.ts'
 import type { RestoreObject } from './restore-object.ts'
@@ -20,7 +20,8 @@ export async function observe(
   const so = status?.state === 'Seeding' ? await progress.look(pods, Date.now(), signal) : new Map()
   progress.keepOnly((jobUid) => caches.pods.list().some((pod) => pod.jobUid === jobUid))
   const jobs = caches.jobs.byLabel(LABEL.agentOf, owner, namespace).filter((one) => one.ownerUid === uid)
-  const backup = source.backup === undefined ? undefined : caches.backups.get(namespace, source.backup.name)
+  const backupName = backupNameOf(spec, metadata)
+  const backup = backupName === null ? undefined : caches.backups.get(namespace, backupName)
   const storageName = status?.storageName ?? source.stored?.storageName ?? backup?.view.storageName ?? ''
   const claims = caches.claims.list(namespace).filter((one) => isClaimOf(target.cluster.name, one.name))
   return {

@@ -13,6 +13,7 @@ export const parseRestore = (object: KubeObject): RestoreObject =>
 
 /** What is restored, for people. */
 export function sourceInWords({ source }: RedisRestoreSpec): string {
-  const { backup, stored } = source
+  const { backup, stored, cluster } = source
+  if (cluster !== undefined) return `RedisCluster ${cluster.name}`
   return backup === undefined ? `${stored?.manifest} in ${stored?.storageName}` : `RedisBackup ${backup.name}`
 }

@@ -1,5 +1,6 @@
 import type { AgentReport } from '@slotkeeper/backup'
 import { run } from '@slotkeeper/controller-host'
+import type { RestoreStatus } from '@slotkeeper/events'
 import {
   persistentVolumeClaims,
   redisBackups,
@@ -141,6 +142,53 @@ test('of a volume it is read as who has written it, and written for the group of
   await cluster.remove(redisRestores, 'disk')
 })
 
+test('a running cluster: it is copied by a RedisBackup of the restore, waited for, and restored as it was sealed', async () => {
+  const source = { cluster: { name: 'orders', storageName: 'archive', consistency: 'cluster' } }
+  await cluster.create(redisRestores, 'clone', { source, target: { cluster: { name: 'twin' }, shards: 5 } })
+  const { copy } = await until('its copy', 60_000, async () => {
+    const status = (await cluster.find(redisRestores, 'clone'))?.['status'] as RestoreStatus | undefined
+    return status?.copy === undefined ? undefined : { copy: status.copy }
+  })
+  const made = await cluster.find(redisBackups, copy.name)
+  const uid = (await cluster.find(redisRestores, 'clone'))?.metadata.uid
+  expect(made?.metadata).toMatchObject({
+    uid: copy.uid,
+    ownerReferences: [{ kind: 'RedisRestore', name: 'clone', uid, controller: true, blockOwnerDeletion: true }],
+  })
+  expect(made?.['spec']).toMatchObject({
+    cluster: { name: 'orders' },
+    storageName: 'archive',
+    consistency: 'cluster',
+    deadlineSeconds: 14_400,
+  })
+  await cluster.tell(redisBackups, copy.name, { state: 'Waiting', reason: 'SourceNotReady', message: 'orders heals' })
+  await until('its words', 60_000, async () => {
+    const status = (await cluster.find(redisRestores, 'clone'))?.['status'] as RestoreStatus | undefined
+    return status?.reason === 'SourceNotReady' && status.message?.endsWith('orders heals') ? true : undefined
+  })
+  await cluster.restart()
+  const sealed = { manifest: 'shop/copy/uid/manifest', manifestSha256: 'b'.repeat(64) }
+  await cluster.tell(redisBackups, copy.name, {
+    state: 'Completed',
+    endedAt: since,
+    reason: null,
+    message: null,
+    ...sealed,
+  })
+  const inspection = await cluster.jobNamed('-inspect-1', 'clone-')
+  expect(cluster.planOf(inspection).task).toMatchObject({ type: 'InspectBackup', manifest: sealed.manifest })
+  await cluster.end(inspection, inspected)
+  // As it was, and with as many shards as were asked for.
+  await cluster.jobNamed('-seed-4-1', 'clone-')
+  expect(await cluster.sees(redisRestores, 'clone', 'Seeding')).toMatchObject({ sealedSha256: sealed.manifestSha256 })
+  expect((await cluster.told('restore', 'clone')).filter((type) => type !== 'StateChanged').slice(0, 3)).toEqual([
+    'Accepted',
+    'CopyCreated',
+    'Inspected',
+  ])
+  await cluster.remove(redisRestores, 'clone')
+})
+
 describe('what is in the way', () => {
   test('a claim of somebody else: refused, and left alone', async () => {
     const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
@@ -165,6 +213,13 @@ describe('what is in the way', () => {
 
 test.each([
   ['two sources', { backup: { name: 'x' }, stored: { storageName: 'y', manifest } }, {}, /exactly one of backup/],
+  [
+    'a backup and a cluster',
+    { backup: { name: 'x' }, cluster: { name: 'x', storageName: 'y' } },
+    {},
+    /exactly one of backup .* and cluster/,
+  ],
+  ['a copy without a storage', { cluster: { name: 'x' } }, {}, /spec\.source\.cluster\.storageName/],
   ['no manifest', { stored: { storageName: 'y', manifest: 'shop/nightly' } }, {}, /spec\.source\.stored\.manifest/],
   ['a shard count twice', { backup: { name: 'x' } }, { shards: 5, template }, /spec\.target\.shards: with a template/],
   [

@@ -1,8 +1,7 @@
-import { GROUP, VERSION } from '@slotkeeper/api'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { type CallIo, isKubeError, jobs, type Objects, type ResourceDescriptor } from '@slotkeeper/k8s'
 import { agentJob, type JobRequest } from './agent-job.ts'
-import { agentOf, type AgentOwner } from './agent-owner.ts'
+import { agentOf, type AgentOwner, ownerOf } from './agent-owner.ts'
 
 /** What ordering agents reaches out to. */
 export type AgentPorts = { readonly objects: Objects; readonly image: (io: CallIo) => Promise<string> }
@@ -21,15 +20,8 @@ export async function runAgent(
   { of, ...request }: AgentRequest,
   io: ActIo,
 ): Promise<Outcome> {
-  const { namespace, name, uid } = of
-  const owner = {
-    apiVersion: `${GROUP}/${VERSION}`,
-    kind: resource.kind,
-    name,
-    uid,
-    controller: true,
-    blockOwnerDeletion: true,
-  }
+  const { namespace } = of
+  const owner = ownerOf(resource, of)
   const job = agentJob({ ...request, namespace, owner, agentOf: agentOf(of), image: await image(io) })
   try {
     await objects.create(jobs, job, io)

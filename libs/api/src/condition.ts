@@ -41,12 +41,22 @@ export const BACKUP_CONDITIONS = {
 export const RESTORE_CONDITIONS = {
   Ready: {
     meaning: 'The restore is completed: the new cluster has all keys of the backup.',
-    reasons: ['Completed', 'Waiting', 'Inspecting', 'Seeding', 'Starting', 'Verifying', 'Failed', 'Deleting'],
+    reasons: [
+      'Completed',
+      'Waiting',
+      'Copying',
+      'Inspecting',
+      'Seeding',
+      'Starting',
+      'Verifying',
+      'Failed',
+      'Deleting',
+    ],
     absentWhenFalse: false,
   },
   Reconciling: {
     meaning: 'It is under way, or waits for its backup or its storage.',
-    reasons: ['Waiting', 'Inspecting', 'Seeding', 'Starting', 'Verifying', 'Deleting'],
+    reasons: ['Waiting', 'Copying', 'Inspecting', 'Seeding', 'Starting', 'Verifying', 'Deleting'],
     absentWhenFalse: true,
   },
   Stalled: {

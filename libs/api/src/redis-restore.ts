@@ -1,7 +1,19 @@
 import { z } from 'zod'
 import { crdOf, type Schema } from './crd.ts'
+import { backupFields } from './redis-backup.ts'
 import { redisClusterSpec } from './redis-cluster.ts'
 import { conditionsPart, runtimeParts } from './status-parts.ts'
+
+/** Where a copy is kept, and of how many moments it is. */
+const copied = {
+  storageName: backupFields.storageName.describe(
+    'The RedisBackupStorage of this namespace that the copy goes through. It goes with the RedisRestore.',
+  ),
+  consistency: backupFields.consistency,
+}
+
+/** What a restore may be made of, of which it names one. */
+const SOURCES = ['backup', 'stored', 'cluster'] as const
 
 const source = z
   .object({
@@ -20,12 +32,19 @@ const source = z
       })
       .optional()
       .describe('A backup that is in a storage, whether or not its RedisBackup is there.'),
+    cluster: z
+      .object({ name: z.string().min(1).max(40), ...copied })
+      .optional()
+      .describe(
+        'A RedisCluster of this namespace, as it is now: it is copied by a RedisBackup that the restore makes.',
+      ),
   })
   .meta({
     'x-kubernetes-validations': [
       {
-        rule: 'has(self.backup) != has(self.stored)',
-        message: 'spec.source: set exactly one of backup (a RedisBackup) and stored (what a storage holds)',
+        rule: `[${SOURCES.map((one) => `has(self.${one})`).join(', ')}].filter(one, one).size() == 1`,
+        message:
+          'spec.source: set exactly one of backup (a RedisBackup), stored (what a storage holds) and cluster (a running RedisCluster)',
       },
     ],
   })
@@ -94,6 +113,7 @@ const redisRestoreStatus = z.object({
   observedGeneration: z.int().optional(),
   state: z.string().max(32).optional(),
   deleted: z.boolean().optional(),
+  copy: z.object({ name: z.string().max(63), uid: z.string().max(64) }).optional(),
   storageName: z.string().max(253).optional(),
   manifest: z.string().max(512).optional(),
   sealedSha256: z.string().max(64).optional(),

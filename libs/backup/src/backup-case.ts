@@ -80,6 +80,8 @@ export type BackupCase = {
   readonly runs: readonly AgentRun[]
   /** Completed backups of the same cluster in the same storage, this one not among them. */
   readonly siblings: readonly Sibling[]
+  /** Whether it is the copy of a restore: it goes with that, and no policy takes it before. */
+  readonly isCopy: boolean
   /** What agents could not be started for: failures of the API server, in words; null when there were none. */
   readonly trouble: string | null
   readonly now: number

@@ -214,10 +214,10 @@ function seal(given: BackupCase, before: BackupStatus): Step {
 }
 
 function keep(given: BackupCase, before: BackupStatus): Step {
-  const { backup, siblings, storage, now } = given
+  const { backup, siblings, storage, isCopy, now } = given
   const { expired: _expired, ...rest } = before
   const own = { ...backup, clusterUid: before.cluster?.uid ?? '', endedAt: before.endedAt ?? '' }
   // Looked at each time: the newer ones may be gone, or the policy another one.
-  const expired = expiryOf(own, siblings, storage?.spec.retentionPolicy, now)
+  const expired = isCopy ? null : expiryOf(own, siblings, storage?.spec.retentionPolicy, now)
   return { finding: 'Sound', status: expired === null ? rest : { ...rest, expired } }
 }

@@ -55,6 +55,7 @@ export class BackupWorld {
   source: Source | null = sourceOf()
   storage: StorageView | null = usable()
   siblings: readonly Sibling[] = []
+  isCopy = false
   trouble: string | null = null
   deletionAt: number | null = null
   /** How many shards fit into the last words of an agent. */
@@ -80,7 +81,7 @@ export class BackupWorld {
   }
 
   given(): BackupCase {
-    const { spec, status, source, storage, siblings, trouble, now, hasFinalizer } = this
+    const { spec, status, source, storage, siblings, isCopy, trouble, now, hasFinalizer } = this
     const deletion = this.deletionAt === null ? {} : { deletionAt: this.deletionAt }
     const backup = {
       namespace: 'shop',
@@ -90,7 +91,7 @@ export class BackupWorld {
       hasFinalizer,
       ...deletion,
     }
-    return { backup, spec, status, source, storage, siblings, trouble, now, runs: this.agents }
+    return { backup, spec, status, source, storage, siblings, isCopy, trouble, now, runs: this.agents }
   }
 
   /** One pass: decide, commit, act. */
@@ -219,5 +220,14 @@ export class BackupWorld {
       default:
         throw new Error(`no backup does ${task.type}`)
     }
+  }
+}
+
+/** Passes, and agents that all end well, until nothing happens any more. */
+export function toTheEnd(world: BackupWorld, how: (turn: number) => Ending = () => 'well'): void {
+  for (let turn = 0; turn < 80 && !world.isGone; turn++) {
+    world.pass()
+    world.end(how(turn))
+    world.now += 5_000
   }
 }

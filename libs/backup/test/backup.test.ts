@@ -1,18 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AGENT_FAULTS, agentName, BACKUP_STATES, objectOf, type StorageView } from '../src/index.ts'
-import { ATTEMPT, BackupWorld, type Ending, sourceOf } from './backup-world.ts'
+import { ATTEMPT, BackupWorld, type Ending, sourceOf, toTheEnd } from './backup-world.ts'
 
 const typesOf = (world: BackupWorld): readonly string[] => world.events.map((one) => one.type)
-
-/** Passes, and agents that all end well, until nothing happens any more. */
-function toTheEnd(world: BackupWorld, how: (turn: number) => Ending = () => 'well'): void {
-  for (let turn = 0; turn < 80 && !world.isGone; turn++) {
-    world.pass()
-    world.end(how(turn))
-    world.now += 5_000
-  }
-}
 
 describe('the way of a backup', () => {
   test.each(['shard', 'cluster'])('from its creation to its end, consistency %s', (consistency) => {

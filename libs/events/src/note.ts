@@ -69,6 +69,7 @@ const storageGrades: Readonly<Record<StorageEventType, Grade>> = {
 const restoreGrades: Readonly<Record<RestoreEventType, Grade>> = {
   Accepted: 'Normal',
   StateChanged: null,
+  CopyCreated: 'Normal',
   Inspected: 'Normal',
   Seeding: 'Normal',
   ShardSeeded: 'Normal',

@@ -19,6 +19,7 @@ export function restoreChanges(
   const events: RestoreEvent[] = before === null ? [{ type: 'Accepted', data: { cluster, source, message } }] : []
   const so = before ?? { state: '' }
   const steps: readonly Step[] = [
+    copied,
     inspected,
     seeding,
     seeded,
@@ -32,6 +33,16 @@ export function restoreChanges(
   ]
   for (const step of steps) events.push(...step(so, after, context))
   return events.map((event) => ({ type: event.type, data: boundedData(event.data) }) as RestoreEvent)
+}
+
+function copied(
+  before: RestoreStatus,
+  { copy }: RestoreStatus,
+  { source }: RestoreChangeContext,
+): readonly RestoreEvent[] {
+  if (copy === undefined || before.copy?.uid === copy.uid) return []
+  const { name: backup, uid } = copy
+  return [{ type: 'CopyCreated', data: { backup, uid, message: `${source} is copied by the RedisBackup ${backup}` } }]
 }
 
 function inspected(before: RestoreStatus, after: RestoreStatus): readonly RestoreEvent[] {

@@ -10,10 +10,15 @@ const cluster = z.string().describe('Name of the RedisCluster that is created.')
 export const restoreEventData = {
   Accepted: z.object({
     cluster,
-    source: z.string().describe('The RedisBackup, or the manifest in a storage.'),
+    source: z.string().describe('The RedisBackup, the manifest in a storage, or what is copied.'),
     message,
   }),
   StateChanged: z.object({ from: z.string(), to: z.string(), reason: z.string().optional(), message }),
+  CopyCreated: z.object({
+    backup: z.string().describe('Name of the RedisBackup that copies the source; it goes with the restore.'),
+    uid: z.string().describe('Uid of the RedisBackup.'),
+    message,
+  }),
   Inspected: z.object({
     manifest: z.string().describe('Name of the object that says what the backup is made of.'),
     sha256: z.string().describe('Of the manifest: what is restored is what was inspected.'),
@@ -55,6 +60,7 @@ export const restoreEventData = {
 export const restoreEventSentences: Readonly<Record<RestoreEventType, string>> = {
   Accepted: 'A RedisRestore was seen for the first time.',
   StateChanged: 'The restore went from one state to another.',
+  CopyCreated: 'A RedisBackup of the restore itself copies what it is made of.',
   Inspected: 'The backup was looked at, and servers of the new cluster load it.',
   Seeding: 'Volumes are being filled, before any server of the cluster is started.',
   ShardSeeded: 'The volume of a primary is filled; what was read of the storage agrees with the manifest, key for key.',
@@ -91,6 +97,11 @@ export const restoreEventExamples: { readonly [T in RestoreEventType]: RestoreEv
     message: 'RedisBackup nightly is to become the cluster orders-again',
   },
   StateChanged: { from: 'Seeding', to: 'Starting', message: 'Seeding became Starting' },
+  CopyCreated: {
+    backup: 'orders-copy-0b7a0f3e',
+    uid: '5c1f9a52-30f7-4c6e-9b57-0d4a3f1f0d6e',
+    message: 'RedisCluster orders is copied by the RedisBackup orders-copy-0b7a0f3e',
+  },
   Inspected: {
     manifest,
     sha256: 'b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9',

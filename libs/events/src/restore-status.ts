@@ -19,6 +19,8 @@ export type RestoreShardStatus = {
 export type RestoreStatus = {
   readonly state: string
   readonly observedGeneration?: number
+  /** The RedisBackup that it has made of its source; present once that was seen. */
+  readonly copy?: { readonly name: string; readonly uid: string }
   readonly storageName?: string
   readonly manifest?: string
   /** Of the manifest, as the RedisBackup says it was sealed; absent where there was none. */

@@ -1,4 +1,5 @@
 export { claimNameOf, isClaimOf, mayDeleteClaims, ownClaims, seededPod } from './claims.ts'
+export { backupNameOf } from './copy.ts'
 export { nextRestore, waitsFor } from './next-restore.ts'
 export { planRestore, SEEDED_VOLUME } from './plan-restore.ts'
 export * from './restore-case.ts'

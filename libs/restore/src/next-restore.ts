@@ -12,6 +12,7 @@ import {
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
 import { mayDeleteClaims, ownClaims, strangeClaims, unclaimed } from './claims.ts'
+import { backupNameOf, copyFailure, copyInWords, copySpec } from './copy.ts'
 import type { RestoreCase } from './restore-case.ts'
 import { isRestoreState, nextRestoreState, type RestoreFinding } from './restore-lifecycle.ts'
 import { targetSpec } from './target-spec.ts'
@@ -45,6 +46,8 @@ function step(given: RestoreCase): Step {
   switch (isRestoreState(before.state) ? before.state : 'Waiting') {
     case 'Waiting':
       return wait(given, before)
+    case 'Copying':
+      return copy(given, before)
     case 'Inspecting':
       return inspect(given, before)
     case 'Seeding':
@@ -77,21 +80,39 @@ function lateness(
 }
 
 function wait(given: RestoreCase, before: RestoreStatus): Step {
-  const { spec, now } = given
   const inTheWay = obstacle(given) ?? outlivedBy(given)
   if (inTheWay !== null) return refused(given, before, inTheWay)
+  const beganAt = new Date(given.now).toISOString()
+  if (copySpec(given.spec) !== null) return entered(before, 'NotCopied', { ...withoutWords(before), beganAt })
   const why = waitsFor(given)
   const late = lateness(given, why?.message ?? null)
   if (why !== null && late !== null) return refused(given, before, late)
   if (why !== null) return entered(before, 'NotReady', { ...before, ...why })
-  const { reason: _reason, message: _message, ...rest } = before
-  const { stored } = spec.source
-  const from = stored ?? { storageName: given.backup?.storageName ?? '', manifest: given.backup?.manifest ?? '' }
-  const { sha256: sealedSha256 } = given.backup ?? {}
-  const sealed = stored === undefined ? defined({ sealedSha256 }) : {}
-  const beganAt = new Date(now).toISOString()
-  return entered(before, 'BackupUnread', { ...rest, ...from, ...sealed, attempt: 1, beganAt })
+  const begun = { ...withoutWords(before), beganAt, attempt: 1 }
+  return entered(before, 'BackupUnread', { ...begun, ...(given.spec.source.stored ?? sealedAs(given.backup)) })
 }
+
+function withoutWords({ reason: _reason, message: _message, ...rest }: RestoreStatus): RestoreStatus {
+  return rest
+}
+
+/** Where a completed RedisBackup is, and what it was sealed with. */
+function sealedAs(backup: RestoreCase['backup']): Pick<RestoreStatus, 'storageName' | 'manifest' | 'sealedSha256'> {
+  const { storageName = '', manifest = '', sha256: sealedSha256 } = backup ?? {}
+  return { storageName, manifest, ...defined({ sealedSha256 }) }
+}
+
+/** Its RedisBackup is made once, and waited for; what is whole by then is restored as any other is. */
+function copy(given: RestoreCase, before: RestoreStatus): Step {
+  const { backup } = given
+  const failure = obstacle(given) ?? copyFailure(given, before) ?? lateness(given)
+  if (failure !== null) return refused(given, before, failure)
+  const seen = { ...withoutWords(before), ...(backup === null ? {} : { copy: copyOf(given, backup.uid) }) }
+  if (backup?.manifest === undefined) return { finding: 'NotCopied', status: { ...seen, ...copyInWords(given) } }
+  return entered(before, 'BackupUnread', { ...seen, ...sealedAs(backup), attempt: 1 })
+}
+
+const copyOf = ({ spec, restore }: RestoreCase, uid: string) => ({ name: backupNameOf(spec, restore) ?? '', uid })
 
 /** What stands where the cluster is to be; null when nothing does. To be asked until the first volume is made. */
 function obstacle(given: RestoreCase): Failure | null {

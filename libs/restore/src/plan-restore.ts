@@ -10,6 +10,7 @@ import {
 } from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { claimNameOf, mayDeleteClaims, ownClaims, seededPod, unclaimed } from './claims.ts'
+import { backupNameOf, copySpec } from './copy.ts'
 import { isSeeded, seedRun, waitsFor } from './next-restore.ts'
 import type { RestoreCase } from './restore-case.ts'
 import type { RestoreCommand } from './restore-command.ts'
@@ -28,6 +29,8 @@ export function planRestore(given: RestoreCase, status: RestoreStatus): readonly
   if (!given.restore.hasFinalizer) commands.push({ type: 'EnsureFinalizer' })
   const paused = isPaused(status, given.now)
   switch (status.state) {
+    case 'Copying':
+      return [...commands, ...copying(given, status)]
     case 'Inspecting':
       return [...commands, ...(paused ? [] : runOnce(given, inspectOrder(given, status)))]
     case 'Seeding':
@@ -49,6 +52,13 @@ export function planRestore(given: RestoreCase, status: RestoreStatus): readonly
     default:
       return commands
   }
+}
+
+/** The RedisBackup, until it was seen once: it is never made a second time. */
+function copying({ restore, spec, backup }: RestoreCase, { copy }: RestoreStatus): readonly RestoreCommand[] {
+  const [name, backupSpec] = [backupNameOf(spec, restore), copySpec(spec)]
+  if (backup !== null || copy !== undefined || name === null || backupSpec === null) return []
+  return [{ type: 'CreateBackup', backup: name, backupSpec }]
 }
 
 /** The cluster, once: over volumes that are all there, and that nobody has mounted any more. */

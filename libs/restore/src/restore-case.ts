@@ -4,7 +4,14 @@ import type { RestoreStatus } from '@slotkeeper/events'
 
 /** The RedisBackup that is restored. */
 export type BackupView = {
+  readonly uid: string
+  /** The uid of the restore whose copy it is. */
+  readonly madeBy?: string
   readonly state: string
+  /** What it waits for, or why it failed. */
+  readonly reason?: string
+  /** How far it is, for people. */
+  readonly message?: string
   readonly storageName: string
   /** Present once it is completed. */
   readonly manifest?: string
@@ -54,7 +61,7 @@ export type RestoreCase = {
   }
   readonly spec: RedisRestoreSpec
   readonly status: RestoreStatus | null
-  /** Of `spec.source.backup`; null where there is none of that name. */
+  /** Of the name that `backupNameOf` gives; null where there is none. */
   readonly backup: BackupView | null
   readonly storage: StorageView | null
   readonly target: TargetView | null

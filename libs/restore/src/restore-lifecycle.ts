@@ -5,6 +5,7 @@ export const RESTORE_FINDINGS = [
   'DeletionRequested',
   'Refused',
   'NotReady',
+  'NotCopied',
   'BackupUnread',
   'VolumesEmpty',
   'ClusterNotReady',
@@ -19,6 +20,7 @@ export type RestoreCommandType =
   | 'EnsureFinalizer'
   | 'RunAgent'
   | 'StopAgent'
+  | 'CreateBackup'
   | 'CreateClaim'
   | 'DeleteClaim'
   | 'CreateCluster'
@@ -31,6 +33,10 @@ const METAS = {
   Waiting: {
     sentence: 'It waits for its backup or its storage: the condition says for what.',
     allows: ['EnsureFinalizer'],
+  },
+  Copying: {
+    sentence: 'What it is made of is copied into its storage, by a RedisBackup of its own.',
+    allows: ['EnsureFinalizer', 'CreateBackup'],
   },
   Inspecting: {
     sentence: 'The backup is being looked at: is it whole, and do servers of the new cluster load it?',
@@ -72,7 +78,11 @@ export const restoreLifecycle = setup({
   initial: 'Waiting',
   on: { DeletionRequested: '.Deleting' },
   states: {
-    Waiting: { meta: METAS.Waiting, on: { Refused: 'Failed', BackupUnread: 'Inspecting' } },
+    Waiting: {
+      meta: METAS.Waiting,
+      on: { Refused: 'Failed', NotCopied: 'Copying', BackupUnread: 'Inspecting' },
+    },
+    Copying: { meta: METAS.Copying, on: { Refused: 'Failed', BackupUnread: 'Inspecting' } },
     Inspecting: { meta: METAS.Inspecting, on: { Refused: 'Failed', VolumesEmpty: 'Seeding' } },
     Seeding: { meta: METAS.Seeding, on: { Refused: 'Failed', ClusterNotReady: 'Starting' } },
     Starting: { meta: METAS.Starting, on: { Refused: 'Failed', Unverified: 'Verifying' } },

@@ -48,6 +48,7 @@ export class RestoreWorld {
   now = CREATED
   status: RestoreStatus | null = null
   backup: BackupView | null = {
+    uid: 'backup-1',
     state: 'Completed',
     storageName: 'archive',
     manifest: 'shop/nightly/1/manifest',
@@ -69,6 +70,8 @@ export class RestoreWorld {
   readonly broken: string[] = []
   /** Claims that a cluster has stood over: what is in them is its data. */
   private readonly served = new Set<string>()
+  /** How often a copy of the source was begun. */
+  copies = 0
   /** What is in the volumes, by claim: keys. */
   readonly volumes = new Map<string, number>()
   private agents: Ordered[] = []
@@ -80,6 +83,13 @@ export class RestoreWorld {
       target: { cluster: { name: CLUSTER } },
       ...spec,
     })
+  }
+
+  /** One whose source is a running cluster. */
+  static ofCluster(): RestoreWorld {
+    const world = new RestoreWorld({ source: { cluster: { name: 'orders', storageName: 'archive' } } })
+    world.backup = null
+    return world
   }
 
   get running(): readonly AgentRun[] {
@@ -113,6 +123,8 @@ export class RestoreWorld {
       case 'EnsureFinalizer':
         this.hasFinalizer = true
         return
+      case 'CreateBackup':
+        return this.copy()
       case 'CreateClaim':
         if (this.claims.every((one) => one.name !== command.claim))
           this.claims = [
@@ -131,6 +143,23 @@ export class RestoreWorld {
       case 'RunAgent':
         return this.start(command)
     }
+  }
+
+  private copy(): void {
+    if (this.status?.copy !== undefined) this.broken.push('what was copied once is copied again')
+    if (this.backup !== null) return
+    this.copies += 1
+    const uid = `copy-${this.copies}`
+    this.backup = { uid, madeBy: UID, state: 'Streaming', storageName: 'archive', isDeleting: false }
+  }
+
+  /** What becomes of the copy that is under way. */
+  endCopy(how: 'well' | 'badly'): void {
+    const { backup } = this
+    if (backup?.madeBy !== UID || backup.state !== 'Streaming') return
+    const said = { reason: 'ServerDenied', message: 'NOPERM' }
+    const manifest = `shop/${backup.uid}/1/manifest`
+    this.backup = how === 'well' ? { ...backup, state: 'Completed', manifest } : { ...backup, state: 'Failed', ...said }
   }
 
   private start(order: Ordered['order']): void {
@@ -212,6 +241,7 @@ export class RestoreWorld {
       this.now += 20_000
       this.pass()
       while (this.running.length > 0) this.end('well')
+      this.endCopy('well')
       if (this.status?.state === 'Starting') this.form()
       if (['Completed', 'Failed'].includes(this.status?.state ?? '') && this.deletionAt === null) {
         this.pass()

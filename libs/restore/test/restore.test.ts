@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { engineOf, isClaimOf, targetSpec } from '../src/index.ts'
 import { type Ending, inspected, KEYS, RestoreWorld } from './restore-world.ts'
 
 const types = (world: RestoreWorld): readonly string[] => world.events.map(({ type }) => type)
@@ -96,7 +95,8 @@ describe('refused before anything is touched', () => {
     [
       'a backup that goes on',
       'BackupNotCompleted',
-      (world: RestoreWorld) => (world.backup = { state: 'Streaming', storageName: 'archive', isDeleting: false }),
+      (world: RestoreWorld) =>
+        (world.backup = { uid: 'b', state: 'Streaming', storageName: 'archive', isDeleting: false }),
     ],
     ['no storage', 'StorageMissing', (world: RestoreWorld) => (world.storage = null)],
   ])('%s is waited for, and in the end it is late: %s', (_, reason, change) => {
@@ -284,6 +284,9 @@ type Happening =
         | 'find-storage'
         | 'lose-cluster'
         | 'stranger'
+        | 'copy-done'
+        | 'copy-fails'
+        | 'lose-copy'
         | 'erase'
         | 'time'
     }
@@ -297,6 +300,11 @@ function happen(world: RestoreWorld, one: Happening, storage: RestoreWorld['stor
     'lose-cluster': () => void (world.target = null),
     stranger: () => {
       if (world.target === null) world.stand({ uid: 'somebody' })
+    },
+    'copy-done': () => world.endCopy('well'),
+    'copy-fails': () => world.endCopy('badly'),
+    'lose-copy': () => {
+      if (world.backup?.madeBy !== undefined) world.backup = null
     },
     erase: () => void (world.status = null),
     time: () => undefined,
@@ -317,7 +325,7 @@ test('whatever happens it ends, tells what it did, starts no server without its 
   )
   const happening = fc.oneof(
     { weight: 8, arbitrary: fc.record({ what: fc.constant('end' as const), how: ending }) },
-    { weight: 2, arbitrary: fc.record({ what: fc.constant('form' as const) }) },
+    { weight: 2, arbitrary: fc.record({ what: fc.constantFrom('form', 'copy-done' as const) }) },
     {
       weight: 1,
       arbitrary: fc.record({
@@ -328,14 +336,16 @@ test('whatever happens it ends, tells what it did, starts no server without its 
           'lose-cluster',
           'stranger',
           'erase',
+          'copy-fails',
+          'lose-copy',
           'time' as const,
         ),
       }),
     },
   )
   fc.assert(
-    fc.property(fc.array(happening, { maxLength: 40 }), (plot) => {
-      const world = new RestoreWorld()
+    fc.property(fc.array(happening, { maxLength: 40 }), fc.boolean(), (plot, isCopied) => {
+      const world = isCopied ? RestoreWorld.ofCluster() : new RestoreWorld()
       const storage = world.storage
       for (const one of plot) {
         happen(world, one, storage)
@@ -355,39 +365,4 @@ test('whatever happens it ends, tells what it did, starts no server without its 
     }),
     { numRuns: 500 },
   )
-})
-
-describe('what the cluster will be', () => {
-  const target = { cluster: { name: 'again' } }
-  const stored = {
-    version: 'valkey-9.1',
-    shards: 3,
-    storage: { size: '1Gi' },
-    bootstrap: { restore: { name: 'x', uid: 'y' } },
-  }
-
-  test('what it was, with another number of shards, and not as a restore of then', () => {
-    expect(targetSpec({ target: { ...target, shards: 5 } }, stored)).toMatchObject({
-      spec: { shards: 5, version: 'valkey-9.1' },
-    })
-    expect(targetSpec({ target }, stored)).not.toMatchObject({ spec: { bootstrap: expect.anything() } })
-  })
-
-  test.each([
-    [{ version: 'valkey-9.1' } as const, { engine: 'valkey', version: '9.1' }],
-    [{ version: 'redis-7.0' } as const, { engine: 'redis', version: '7.0' }],
-    [{ image: 'registry.example:5000/mirror/valkey:8.1.3-alpine' }, { engine: 'valkey', version: '8.1.3' }],
-    [{ image: 'registry.example/redis/redis-stack:7.4' }, { engine: 'redis', version: '7.4' }],
-    [{ image: 'registry.example/cache:latest' }, null],
-    [{ image: 'registry.example/valkey@sha256:0' }, null],
-  ])('servers by image: %o', (spec, engine) => {
-    expect(engineOf(spec)).toEqual(engine)
-  })
-
-  test('claims are told apart by their whole names', () => {
-    expect(isClaimOf('a', 'data-a-0-0')).toBe(true)
-    expect(isClaimOf('a', 'data-a-b-0-0')).toBe(false)
-    expect(isClaimOf('a-b', 'data-a-b-0-0')).toBe(true)
-    expect(isClaimOf('a', 'data-a-0')).toBe(false)
-  })
 })
