@@ -74,6 +74,12 @@ const io = (mayAct: () => boolean): ActIo => ({
 
 const slots = { ranges: [{ first: 0, last: 5 }], release: [] }
 const place = (nodeId: string) => ({ opId: '1:1', shard: 0, pod: POD, nodeId })
+const repair = {
+  opId: '1:1',
+  repairs: [{ slot: 0, owner: POD, target: POD, others: [], echoed: [POD] }],
+  replicas: {},
+  unguarded: [POD],
+}
 const DANGEROUS: readonly (readonly [string, string, (nodeId: string) => object])[] = [
   ['FailOver', 'failover', place],
   ['TakeOver', 'failover', place],
@@ -84,7 +90,14 @@ const DANGEROUS: readonly (readonly [string, string, (nodeId: string) => object]
   ['AssignSlots', 'addslotsrange', (nodeId) => ({ opId: '1:1', assignments: [{ pod: POD, nodeId, ...slots }] })],
   ['StartEmpty', 'bumpepoch', (nodeId) => ({ ...place(nodeId), ...slots })],
   ['CoverSlots', 'addslotsrange', (nodeId) => ({ ...place(nodeId), ...slots, replicas: [] })],
+  ['RepairSlots', 'setslot', (nodeId) => ({ ...repair, nodes: { [POD]: nodeId } })],
 ]
+
+/** What is repaired is somebody's. */
+async function prepare(type: string): Promise<void> {
+  await ask('CLUSTER', 'FLUSHSLOTS')
+  if (type === 'RepairSlots') await ask('CLUSTER', 'ADDSLOTS', '0')
+}
 
 test.each(DANGEROUS)(
   '%s is not sent when the lease ended while the server was asked who it is',
@@ -103,6 +116,7 @@ test.each(DANGEROUS)(
         ? true
         : undefined,
     )
+    await prepare(type)
     const before = await asked(word)
     let held = true
     gate.hold()
@@ -120,6 +134,7 @@ test.each(DANGEROUS)(
 )
 
 test.each(DANGEROUS)('%s is not sent to another node than the one that was chosen', async (type, word, part) => {
+  await prepare(type)
   const before = await asked(word)
   const outcome = await act(
     ports(),
@@ -132,6 +147,7 @@ test.each(DANGEROUS)('%s is not sent to another node than the one that was chose
 
 test('the test can fail: with the lease and the right node each of them is sent', async () => {
   for (const [type, word, part] of DANGEROUS) {
+    await prepare(type)
     const before = await asked(word)
     await act(
       ports(),
@@ -139,11 +155,11 @@ test('the test can fail: with the lease and the right node each of them is sent'
       io(() => true),
     )
     expect(await asked(word)).toBe(before + 1)
-    await ask('CLUSTER', 'FLUSHSLOTS')
   }
 })
 
 test('CoverSlots never has a primary forget slots, though it was a replica when it was looked at', async () => {
+  await prepare('CoverSlots')
   const before = await asked('delslotsrange')
   const part = { type: 'CoverSlots', ...place(own), ...slots, replicas: [{ pod: POD, nodeId: own }] }
   const outcome = await act(
@@ -153,5 +169,4 @@ test('CoverSlots never has a primary forget slots, though it was a replica when 
   )
   expect(outcome).toMatchObject({ result: 'failed', message: expect.stringContaining('is no replica any more') })
   expect(await asked('delslotsrange')).toBe(before)
-  await ask('CLUSTER', 'FLUSHSLOTS')
 })
