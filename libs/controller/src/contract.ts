@@ -29,6 +29,8 @@ export type OutboxEntry = EventBody & {
   readonly time: string
   readonly epoch: number
   readonly generation: number
+  /** `<life>:<seq>`: what it was numbered in the life before, that had spilled it. */
+  readonly was?: string
 }
 
 /** What every status holds for the runtime to check commands against. */
@@ -173,6 +175,8 @@ export type Overtaken = {
   readonly life: number
   /** The last event told of the object's own life; null where the history ends in another one. */
   readonly told: { readonly seq: number; readonly time: string } | null
+  /** What was spilled of this life says so: the object itself may not show it any more. */
+  readonly bySpills?: boolean
 }
 
 /** The right to act. `held(marginMs)` is true while at least that much of it is certain to remain. */

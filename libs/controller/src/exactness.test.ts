@@ -17,6 +17,7 @@ const wellBehaved = someIo(fc.constant('none'))
 const event = (...types: Exclude<Step['type'], 'io' | 'restore'>[]): fc.Arbitrary<Step> =>
   fc.constantFrom(...types).map((type) => ({ type }))
 const restored: fc.Arbitrary<Step> = fc.nat(4).map((back) => ({ type: 'restore', back }))
+const restoredCold: fc.Arbitrary<Step> = fc.nat(4).map((back) => ({ type: 'restore', back, cold: true }))
 
 /** Schedules with these faults, in which the rare may happen as well. */
 const schedules = (some: readonly Fault[], rare: fc.Arbitrary<Step>): fc.Arbitrary<Step[]> =>
@@ -110,6 +111,22 @@ test('a status restored to an older one, and a history that the store forgot, re
     { numRuns: 1000 },
   )
   expect(restores).toBeGreaterThan(800)
+}, 180_000)
+
+test('what is spilled after a status was restored is told, though the history goes on elsewhere under its numbers', async () => {
+  let spills = 0
+  await fc.assert(
+    fc.asyncProperty(
+      schedules(fresh, fc.oneof(event('wait', 'storeAway', 'storeBack'), restoredCold)),
+      async (steps) => {
+        const world = await play({ steps })
+        expect(brokenLaws(world)).toEqual([])
+        spills += world.mostSpilled
+      },
+    ),
+    { numRuns: 1000 },
+  )
+  expect(spills).toBeGreaterThan(300)
 }, 180_000)
 
 test.each([

@@ -115,7 +115,12 @@ function withinBounds(
   const fits = outbox.length <= bounds.entries && byteLength(outbox) <= bounds.bytes
   if (fits || added.length === 0) return outbox
   if (waiting.length > 0) return null
-  return byteLength(added) <= decisionBytes ? added : added.map(withoutDetails)
+  return fittingOneWrite(added)
+}
+
+/** Entries as one write can hold them: what is too much loses its details, never its type. */
+export function fittingOneWrite(entries: readonly OutboxEntry[]): readonly OutboxEntry[] {
+  return byteLength(entries) <= decisionBytes ? entries : entries.map(withoutDetails)
 }
 
 function withoutDetails(entry: OutboxEntry): OutboxEntry {

@@ -2,7 +2,7 @@ import type { Committed, EventStore, Io, Key, Message, OutboxEntry, Overtaken } 
 import type { Spill, Spills } from './contract.ts'
 import { lifecycleOf, waitingIn } from './outbox.ts'
 import { type EventId, parseEventId } from './parse-event-id.ts'
-import { type End, isAhead, toldOf, whoseTurn } from './whose-turn.ts'
+import { type End, isAhead, type Told, toldOf, whoseTurn } from './whose-turn.ts'
 import { type Limits, withDeadline } from './with-deadline.ts'
 
 const storeMs = 5_000
@@ -57,9 +57,12 @@ async function begin(writing: Writing, end: End | null): Promise<Published | nul
   if (end === null) return publishOlder(writing, null)
   const { metadata } = life.object
   const read = (): Promise<Committed | null> => withDeadline(options, storeMs, (io) => options.get(metadata, io))
-  const turn = await whoseTurn(life.object, end, read)
-  // What was spilled of it would stay for ever: the life that has spoken since does not look for it again.
-  if (turn === 'past') for (const spill of await ownSpillsOf(options, life)) await removeSpill(options, spill)
+  const isDenied = (object: Committed, told: Told): Promise<boolean> => isDeniedBySpills(writing, object, told)
+  const turn = await whoseTurn(life.object, end, { read, isDenied })
+  // What was spilled of it would stay for ever: the life that has spoken since does not look for it again. The last first:
+  // what a crash leaves must still show that the history has gone by it.
+  if (turn === 'past')
+    for (const spill of (await ownSpillsOf(options, life)).toReversed()) await removeSpill(options, spill)
   if (turn === 'past' || turn === 'newer') return 'superseded'
   if (turn !== 'ours') {
     life.overtaken = turn
@@ -69,6 +72,14 @@ async function begin(writing: Writing, end: End | null): Promise<Published | nul
   if (told === null) return publishOlder(writing, end.id)
   acknowledge(life, told.seq, told.time)
   return null
+}
+
+/** A status that was restored may have counted on from there, and spilled what it counted: it is not what was told. */
+async function isDeniedBySpills({ options, life }: Writing, object: Committed, told: Told): Promise<boolean> {
+  // What this process has published itself it knows; and what still waits was compared in the object.
+  if (told.seq <= life.published || waitingIn(object.status, 0).some(({ seq }) => seq === told.seq)) return false
+  const spills = await ownSpillsOf(options, life)
+  return spills.some((spill) => spill.entries.some(({ seq, time }) => seq === told.seq && time !== told.time))
 }
 
 async function publishWaiting(writing: Writing): Promise<Published> {
@@ -130,13 +141,19 @@ async function publishGap(writing: Writing, before: number): Promise<Trouble | n
 async function publishOlder(writing: Writing, end: EventId | null): Promise<Trouble | null> {
   const { options, life } = writing
   const own = lifecycleOf(life.object.status)?.life ?? 0
-  const older = (await spillsOf(options, life)).filter((one) => !isOfLife(one, life) && one.life < own)
+  const all = await spillsOf(options, life)
+  const older = all.filter((one) => !isOfLife(one, life) && one.life < own)
+  if (older.length === 0) return null
+  // A life that began since the history had gone by the one before has taken over what that one had spilled.
+  const ownSpilled = all.filter((one) => isOfLife(one, life)).flatMap(({ entries }) => entries)
+  const retold = new Set([...ownSpilled, ...waitingIn(life.object.status, 0)].map(({ was }) => was))
   let told = end
   for (const spill of older) {
     // Spills may overlap, where a commit behind one was refused; and what the history is past can't be told in order.
     const late = told !== null && told.life > spill.life
     for (const entry of late ? [] : spill.entries) {
       if (told?.uid === spill.uid && told.life === spill.life && entry.seq <= told.seq) continue
+      if (retold.has(`${spill.life}:${entry.seq}`)) continue
       const trouble = await append(writing, asObject(spill), entry)
       if (trouble !== null) return trouble
       told = { uid: spill.uid, life: spill.life, seq: entry.seq }

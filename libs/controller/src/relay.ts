@@ -174,7 +174,8 @@ function overtakenOf(life: Life | undefined, object: Committed): Overtaken | nul
   if (isAhead(object, told)) return { life: lifecycle.life, told }
   // What the relay has seen it compared with its own look at the object: only a pass knows that its own is no older.
   const seen = life.overtaken
-  return seen === null || (seen.told !== null && !isAhead(object, seen.told)) ? null : seen
+  if (seen === null || seen.told === null || seen.bySpills === true) return seen
+  return isAhead(object, seen.told) ? seen : null
 }
 
 async function publishSlot(options: RelayOptions, slot: Slot): Promise<'idle' | 'retry' | 'overtaken'> {

@@ -8,6 +8,7 @@ import type {
   Lease,
   Metadata,
   Obj,
+  OutboxEntry,
   Ports,
   Remembered,
 } from './contract.ts'
@@ -214,8 +215,22 @@ async function inLatestLife<Spec, S extends Remembered, Observed, C extends Comm
   const past = ports.relay.overtaken(object)
   if (status === null || past === null) return object
   const { epoch, holder } = ports.lease
-  const reborn = { ...status, ...nextLife(status, past, { now: ports.clock.now(), epoch, holder }) }
+  const spilled = await spilledOf(ports, object, limits)
+  const reborn = { ...status, ...nextLife(status, past, { now: ports.clock.now(), epoch, holder }, spilled) }
   return withDeadline(limits, passLimits.commitMs, (io) => ports.objects.commit(object, reborn, io))
+}
+
+/** What lies in spills of the object's life, in order. */
+async function spilledOf<Spec, S extends Remembered>(
+  { spills }: Ports<Obj<Spec, S>>,
+  { metadata, status }: Obj<Spec, S>,
+  limits: Limits,
+): Promise<readonly OutboxEntry[]> {
+  if (spills === undefined) return []
+  const { namespace, name, uid } = metadata
+  const all = await withDeadline(limits, passLimits.getMs, (io) => spills.list({ namespace, name }, io))
+  const own = all.filter((one) => one.uid === uid && one.life === lifecycleOf(status)?.life)
+  return own.flatMap(({ entries }) => entries).toSorted((a, b) => a.seq - b.seq)
 }
 
 function assertCommands<Spec, S extends Remembered, Observed, C extends Command, E extends EventBody>(

@@ -5,26 +5,40 @@ import type { EventId } from './parse-event-id.ts'
 /** What a history ends in: an event of some life, null when its id is none of ours, and when that happened. */
 export type End = { readonly id: EventId | null; readonly time: string }
 
+/** The last event that is told of a life. */
+export type Told = { readonly seq: number; readonly time: string }
+
 /**
  * Whose turn it is to speak after the end of a history. `newer`: a newer life's, which also tells what this one has
  * spilled. `past`: the history has gone by this life, so that nothing of it can be told in order any more.
  */
 export type Turn = 'ours' | 'newer' | 'past' | Overtaken
 
+/** How to look further than the object that is at hand. */
+export type Looks = {
+  /** The object anew: after the history, so that whatever is published later fails our expected sequence. */
+  readonly read: () => Promise<Committed | null>
+  /** Whether something else than this was spilled of an object's life under the same number. */
+  readonly isDenied: (object: Committed, told: Told) => Promise<boolean>
+}
+
 /**
- * Whose turn it is, where `read` reads the object anew: after the history, so that whatever is published later fails
- * our expected sequence. A life that a newer one has followed must not speak, or the newer one would take its own events
+ * Whose turn it is. A life that a newer one has followed must not speak, or the newer one would take its own events
  * for unpublished. The latest life is overtaken where the history has gone by it all the same.
  */
-export async function whoseTurn(object: Committed, end: End, read: () => Promise<Committed | null>): Promise<Turn> {
+export async function whoseTurn(object: Committed, end: End, { read, isDenied }: Looks): Promise<Turn> {
   const told = toldOf(object, end)
-  if (told !== null && !isAhead(object, told)) return 'ours'
+  if (told !== null && !isAhead(object, told) && !(await isDenied(object, told))) return 'ours'
   const now = await read()
   if (now === null || lifecycleOf(now.status) === null) return told === null && hasGoneBy(end, object) ? 'past' : 'ours'
   if (!isSameLife(now, object)) return hasGoneBy(end, object) || toldOf(now, end) !== null ? 'past' : 'newer'
-  const overtaken = told === null ? hasGoneBy(end, object) : isAhead(now, told)
-  return overtaken ? { life: end.id?.life ?? 0, told } : 'ours'
+  if (told === null) return hasGoneBy(end, object) ? { life: lifeOf(end), told } : 'ours'
+  if (isAhead(now, told)) return { life: lifeOf(end), told }
+  // After the object: what it had told otherwise may have been spilled meanwhile.
+  return (await isDenied(now, told)) ? { life: lifeOf(end), told, bySpills: true } : 'ours'
 }
+
+const lifeOf = ({ id }: End): number => id?.life ?? 0
 
 /** Whether two forms of an object are of one life. */
 export function isSameLife(a: Committed, b: Committed): boolean {
@@ -32,7 +46,7 @@ export function isSameLife(a: Committed, b: Committed): boolean {
 }
 
 /** Whether the history of this life holds what the object never committed: it ends beyond it, or with another event. */
-export function isAhead({ status }: Committed, told: { readonly seq: number; readonly time: string }): boolean {
+export function isAhead({ status }: Committed, told: Told): boolean {
   if (told.seq > (lifecycleOf(status)?.seq ?? 0)) return true
   return told.time !== '' && waitingIn(status, 0).some(({ seq, time }) => seq === told.seq && time !== told.time)
 }
@@ -43,6 +57,6 @@ export function toldOf(object: Committed, { id, time }: End): Overtaken['told'] 
   return own ? { seq: id.seq, time } : null
 }
 
-function hasGoneBy({ id }: End, object: Committed): boolean {
-  return (id?.life ?? 0) >= (lifecycleOf(object.status)?.life ?? 0)
+function hasGoneBy(end: End, object: Committed): boolean {
+  return lifeOf(end) >= (lifecycleOf(object.status)?.life ?? 0)
 }

@@ -4,7 +4,8 @@ import { type Fault, type PlantedBug, World } from './in-memory-world.ts'
 /** What happens next: an I/O gets its turn, with or without a fault, or the world changes. */
 export type Step =
   | { readonly type: 'io'; readonly which: number; readonly fault: Fault }
-  | { readonly type: 'restore'; readonly back: number }
+  /** `cold`: the processes are stopped for it, as whoever restores an etcd is told to do. */
+  | { readonly type: 'restore'; readonly back: number; readonly cold?: boolean }
   | { readonly type: 'count' | 'start' | 'wait' | 'erase' | 'recreate' | 'expire' }
   | { readonly type: 'storeAway' | 'storeBack' | 'tooLarge' | 'notTooLarge' }
 
@@ -41,6 +42,12 @@ export async function play({ steps, bug = 'none', bounds }: Run): Promise<World>
   return world
 }
 
+function restore(world: World, { back, cold = false }: Extract<Step, { readonly type: 'restore' }>): void {
+  if (cold) world.processes.forEach((process) => world.crash(process))
+  world.restore(back)
+  if (cold) world.startProcess()
+}
+
 function perform(world: World, step: Step): void {
   switch (step.type) {
     case 'io': {
@@ -75,7 +82,7 @@ function perform(world: World, step: Step): void {
       world.recreate()
       return
     case 'restore':
-      world.restore(step.back)
+      restore(world, step)
       return
     case 'expire':
       world.expire()

@@ -1,6 +1,6 @@
-import { until } from '@slotkeeper/testing'
 import type { Scenario } from '../scenario.ts'
 import type { Trial } from '../trial.ts'
+import { seenWhole } from './seen-whole.ts'
 
 /** Sends SIGKILL to all these at once, and waits until Kubernetes has started them again. */
 async function crash(trial: Trial, shards: readonly number[], pods: readonly string[]): Promise<void> {
@@ -9,20 +9,6 @@ async function crash(trial: Trial, shards: readonly number[], pods: readonly str
 }
 
 const ALL = [0, 1, 2] as const
-const PATIENCE_MS = 60_000
-
-/**
- * Waits until the append-only file of each of these primaries was seen to be whole, which is so from some 3 s after the cluster
- * was formed: a shard of which all members are killed before that waits for a person (docs/limits.md).
- */
-async function seenWhole(trial: Trial, primaries: readonly string[]): Promise<void> {
-  if (trial.persistence !== 'aof') return
-  await until(`append-only files of ${primaries.join(', ')} that were seen to be whole`, PATIENCE_MS, async () => {
-    for (const pod of primaries) await trial.stage.kubectl('exec', pod, '--', 'test', '-e', '/data/slotkeeper.whole')
-    return true
-  })
-}
-
 /** Processes that end, one or many. */
 export const deaths: readonly Scenario[] = [
   {

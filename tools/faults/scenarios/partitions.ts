@@ -1,6 +1,7 @@
 import { until } from '@slotkeeper/testing'
 import type { Scenario } from '../scenario.ts'
 import type { Trial } from '../trial.ts'
+import { seenWhole } from './seen-whole.ts'
 
 const REFUSED_MS = 60_000
 
@@ -67,6 +68,7 @@ export const partitions: readonly Scenario[] = [
       const pods = two.map(({ primary }) => primary)
       const nodes = [...new Set(pods.map((pod) => trial.pod(pod).node))]
       const { switchboard } = trial.stage.platform
+      await seenWhole(trial, pods)
       const shards = two.map(({ shard }) => shard)
       await trial.fault({ shards, pods }, async () => {
         for (const node of nodes) await switchboard.stopKubelet(node)
