@@ -150,7 +150,7 @@ function projectOwned(kind: string, object: KubeObject): OwnedView {
 }
 
 type ContainerState = {
-  readonly running?: object
+  readonly running?: { readonly startedAt?: string }
   readonly waiting?: { readonly reason?: string; readonly message?: string }
   readonly terminated?: {
     readonly containerID?: string
@@ -206,6 +206,7 @@ function containerPart(status: PodStatus, pod: string) {
   const unscheduled = status.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False')
   return {
     running: container?.state?.running !== undefined,
+    runningSince: unixMs(container?.state?.running?.startedAt),
     restarts: container?.restartCount ?? 0,
     containerId: container?.containerID,
     terminated: ended.map((one) =>
@@ -220,6 +221,8 @@ function containerPart(status: PodStatus, pod: string) {
     blocked: blockedBy(pod, container?.state?.waiting, ended[0]?.message, unscheduled),
   }
 }
+
+const unixMs = (time: string | undefined): number | undefined => (time === undefined ? undefined : Date.parse(time))
 
 /** Why a pod can't start, where a person must act; what time alone cures is left out. */
 function blockedBy(

@@ -34,6 +34,7 @@ import type { Observed } from './observe.ts'
 import { overrideOf } from './override.ts'
 import type { PodSettings } from './resources/stateful-set.ts'
 import type { WantedObject } from './resources/wanted-objects.ts'
+import { waitingShards } from './waiting-shards.ts'
 
 /** A command with everything that `act` needs to carry it out. */
 export type AppCommand = ClusterCommand & {
@@ -172,7 +173,7 @@ function lifeOf(before: ClusterObject['status'], now: number): { readonly life: 
 }
 
 function blockedBy(
-  { object, observed, failures }: Input<ClusterObject, Observed>,
+  { object, observed, failures, now }: Input<ClusterObject, Observed>,
   formed: boolean,
 ): readonly ClusterFinding[] {
   const findings: ClusterFinding[] = []
@@ -211,6 +212,7 @@ function blockedBy(
       about: stuck.pod,
       message: `${stuck.pod}: ${stuck.kube.blocked.message}`,
     })
+  findings.push(...waitingShards(observed.snapshot.members, object.spec.nodeTimeoutMs, now))
   return findings
 }
 

@@ -9,6 +9,8 @@ export type PodView = {
   readonly deleting: boolean
   readonly ready: boolean
   readonly running: boolean
+  /** Since when the server's container runs, Unix ms. */
+  readonly runningSince?: number
   /** Id of the server's container that runs now, or ran last. */
   readonly containerId?: string
   /** Ids of containers that kubelet itself reported as terminated, with how they ended. */
