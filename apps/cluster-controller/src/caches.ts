@@ -205,8 +205,7 @@ function containerPart(status: PodStatus, pod: string) {
   )
   const unscheduled = status.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False')
   return {
-    running: container?.state?.running !== undefined,
-    runningSince: unixMs(container?.state?.running?.startedAt),
+    ...runningPart(container?.state?.running),
     restarts: container?.restartCount ?? 0,
     containerId: container?.containerID,
     terminated: ended.map((one) =>
@@ -222,7 +221,10 @@ function containerPart(status: PodStatus, pod: string) {
   }
 }
 
-const unixMs = (time: string | undefined): number | undefined => (time === undefined ? undefined : Date.parse(time))
+function runningPart(running: ContainerState['running']) {
+  const since = running?.startedAt
+  return { running: running !== undefined, ...(since === undefined ? {} : { runningSince: Date.parse(since) }) }
+}
 
 /** Why a pod can't start, where a person must act; what time alone cures is left out. */
 function blockedBy(
