@@ -12,7 +12,9 @@ export const CLUSTER_CONTROLLER_RULES: readonly Rule[] = [
   { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters/status'], verbs: ['patch'] },
   // Where OwnerReferencesPermissionEnforcement is on (OpenShift), an owner is named only by who may do this.
   { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters/finalizers'], verbs: ['update'] },
-  { apiGroups: ['apps'], resources: ['statefulsets'], verbs: ['get', 'list', 'watch', 'create', 'patch'] },
+  // Deleted only for a restore in place, once they leave their claims there (`replace-volumes.ts`).
+  { apiGroups: ['apps'], resources: ['statefulsets'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['list'] },
   { apiGroups: [''], resources: ['services', 'configmaps'], verbs: ['get', 'list', 'watch', 'create', 'patch'] },
   {
     apiGroups: ['policy'],

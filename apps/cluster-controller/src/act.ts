@@ -17,6 +17,7 @@ import { CONTROL_USER } from './credentials.ts'
 import type { AppCommand } from './decide.ts'
 import { type Access, nodeFor } from './observe.ts'
 import { addressOf, type OpenSlotsMemory } from './open-slots.ts'
+import { replaceVolumes } from './replace-volumes.ts'
 
 /** What acting reaches out to. */
 export type ActPorts = KubernetesPorts & {
@@ -68,12 +69,14 @@ function carryOut(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Outc
       return actOnKubernetes(ports, command, io)
     case 'LabelPods':
       return labelPods(ports, command, io)
+    case 'ReplaceVolumes':
+      return replaceVolumes(ports, command, io)
     default:
       return carryOutOnServers(ports, command, io)
   }
 }
 
-type OnServers = Exclude<AppCommand, KubernetesCommand | { readonly type: 'LabelPods' }>
+type OnServers = Exclude<AppCommand, KubernetesCommand | { readonly type: 'LabelPods' | 'ReplaceVolumes' }>
 
 function carryOutOnServers(ports: ActPorts, command: OnServers, io: ActIo): Promise<Outcome> {
   switch (command.type) {

@@ -26,9 +26,18 @@ export type OwnedView = {
   readonly ownerUid?: string
   readonly specHash?: string
   readonly data?: Readonly<Record<string, string>>
+  /** Of a StatefulSet: the name of the volume that it claims for each pod, and whether it takes no claim along. */
+  readonly volume?: string
+  readonly keeps?: boolean
 }
 /** What is kept of a pod. */
-export type CachedPod = PodView & { readonly namespace: string; readonly name: string; readonly cluster: string }
+export type CachedPod = PodView & {
+  readonly namespace: string
+  readonly name: string
+  readonly cluster: string
+  /** The name of its volume, where that is claimed. */
+  readonly volume?: string
+}
 
 /** Everything that the controller watches. */
 export type Caches = {
@@ -146,7 +155,22 @@ function projectOwned(kind: string, object: KubeObject): OwnedView {
     ownerUid: owner?.uid,
     specHash,
     data,
+    ...(kind === statefulSets.kind ? { volume: volumeOfSet(object), keeps: keepsClaims(object) } : {}),
   })
+}
+
+type SetSpec = {
+  readonly volumeClaimTemplates?: readonly { readonly metadata?: { readonly name?: string } }[]
+  readonly persistentVolumeClaimRetentionPolicy?: { readonly whenDeleted?: string; readonly whenScaled?: string }
+}
+
+const volumeOfSet = ({ spec }: KubeObject): string | undefined =>
+  (spec as SetSpec | undefined)?.volumeClaimTemplates?.[0]?.metadata?.name
+
+/** Whether a StatefulSet leaves all claims there, when it is deleted and when it is made smaller. */
+export function keepsClaims({ spec }: KubeObject): boolean {
+  const { whenDeleted, whenScaled } = (spec as SetSpec | undefined)?.persistentVolumeClaimRetentionPolicy ?? {}
+  return whenDeleted === 'Retain' && whenScaled === 'Retain'
 }
 
 type ContainerState = {
@@ -181,7 +205,8 @@ type PodStatus = {
 export function projectPod(object: KubeObject): CachedPod {
   const { metadata } = object
   const status = (object['status'] ?? {}) as PodStatus
-  const spec = (object['spec'] ?? {}) as { readonly nodeName?: string }
+  const spec = (object['spec'] ?? {}) as PodSpec
+  const claim = claimOfPod(spec, metadata.name)
   return defined({
     namespace: metadata.namespace ?? '',
     name: metadata.name,
@@ -191,14 +216,26 @@ export function projectPod(object: KubeObject): CachedPod {
     ready: status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false,
     ip: status.podIP,
     nodeName: spec.nodeName,
+    volume: claim?.slice(0, -metadata.name.length - 1),
     role: metadata.labels?.[LABEL.role],
     podHash: metadata.annotations?.[ANNOTATION.podHash],
-    ...containerPart(status, metadata.name),
+    ...containerPart(status, claim ?? `data-${metadata.name}`),
   })
 }
 
+type PodSpec = {
+  readonly nodeName?: string
+  readonly volumes?: readonly { readonly persistentVolumeClaim?: { readonly claimName?: string } }[]
+}
+
+/** The claim that its StatefulSet made for it: its name ends with that of the pod. */
+function claimOfPod({ volumes = [] }: PodSpec, pod: string): string | undefined {
+  const names = volumes.map((one) => one.persistentVolumeClaim?.claimName)
+  return names.find((name) => name?.endsWith(`-${pod}`) === true)
+}
+
 /** What is said of the server's container. */
-function containerPart(status: PodStatus, pod: string) {
+function containerPart(status: PodStatus, claim: string) {
   const container = status.containerStatuses?.find((one) => one.name === 'server')
   const ended = [container?.state?.terminated, container?.lastState?.terminated].flatMap((one) =>
     one?.containerID === undefined ? [] : [one],
@@ -217,7 +254,7 @@ function containerPart(status: PodStatus, pod: string) {
         message: one.message,
       }),
     ),
-    blocked: blockedBy(pod, container?.state?.waiting, ended[0]?.message, unscheduled),
+    blocked: blockedBy(claim, container?.state?.waiting, ended[0]?.message, unscheduled),
   }
 }
 
@@ -228,14 +265,14 @@ function runningPart(running: ContainerState['running']) {
 
 /** Why a pod can't start, where a person must act; what time alone cures is left out. */
 function blockedBy(
-  pod: string,
+  claim: string,
   waiting: ContainerState['waiting'],
   lastWords: string | undefined,
   unscheduled: { readonly reason?: string; readonly message?: string } | undefined,
 ): { readonly reason: string; readonly message: string } | undefined {
   const words = lastWords?.trim().slice(-300)
   if (words?.includes('VolumeHasOtherData')) {
-    const remedy = `give the cluster another name, or, if nobody needs that data, delete the claim data-${pod} and the pod`
+    const remedy = `give the cluster another name, or, if nobody needs that data, delete the claim ${claim} and the pod`
     return { reason: 'VolumeHasOtherData', message: `${words.replace('VolumeHasOtherData: ', '')}; ${remedy}` }
   }
   if (waiting?.reason === 'CrashLoopBackOff' && words !== undefined) return { reason: 'ConfigRefused', message: words }

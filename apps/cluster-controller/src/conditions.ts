@@ -76,7 +76,9 @@ const STALLING: readonly FindingType[] = [
 ]
 
 function stalledBy(findings: readonly ClusterFinding[]): Say | null {
-  const one = byGravity(findings).find(({ type }) => STALLING.includes(type))
+  const all = byGravity(findings).filter(({ type }) => STALLING.includes(type))
+  // Whoever restores knows what is wrong with the data: what the restore waits for is told first.
+  const one = all.find(({ reason }) => reason === 'RestoreHeld') ?? all[0]
   if (one === undefined) return null
   return said('True', one.type === 'Blocked' ? (one.reason ?? 'InvariantBroken') : one.type, one.message)
 }

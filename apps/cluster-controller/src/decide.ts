@@ -14,6 +14,7 @@ import {
   everFormed,
   intentFor,
   isFinished,
+  isFormedState,
   isRestoring,
   isUp,
   type Member,
@@ -28,6 +29,7 @@ import { caseOf } from './case-of.ts'
 import { changeContext } from './change-context.ts'
 import type { ClusterObject } from './cluster-object.ts'
 import { conditionsOf } from './conditions.ts'
+import { type Generation, generationOf, replacement } from './generation.ts'
 import { nextOpenSlots, nextTopology, plainStatus } from './next-status.ts'
 import { objectCommands } from './object-commands.ts'
 import type { Observed } from './observe.ts'
@@ -55,7 +57,7 @@ export type DecideSettings = PodSettings & {
 }
 
 /** Failures that only a person can end. */
-const STALLING_FAILURES: readonly string[] = ['NameTaken', 'ConfigRefused', 'InvariantBroken']
+const STALLING_FAILURES: readonly string[] = ['NameTaken', 'ConfigRefused', 'RestoreHeld', 'InvariantBroken']
 /** Answers of the API server that do not change by themselves, and how often they are taken for a passing trouble. */
 const LASTING_FAILURES: readonly string[] = ['Invalid', 'Forbidden', 'TooLarge']
 const PATIENCE_WITH_FAILURES = 3
@@ -74,22 +76,25 @@ export function decide(
   input: Input<ClusterObject, Observed>,
   settings: DecideSettings,
 ): Decision<ClusterStatus, AppCommand, ClusterEvent> {
-  const { object, observed, now } = input
+  const { object, now } = input
   if (object.metadata.deletionTimestamp !== undefined) return decideDeletion(input)
   const consent = overrideOf(object, [], now)
-  const given = caseOf(input, consent.override?.shards ?? [], settings.nodeLossMs)
+  const generation = generationOf(input, consent.override?.shards ?? [])
+  const { seen } = generation
+  const given = caseOf(seen, consent.override?.shards ?? [], settings.nodeLossMs)
   const formedBefore = everFormed(given)
   // One of a restore is formed before it is there: until it was whole, its Secrets may be made, and nothing of it is lost.
   const wholeBefore = formedBefore && !isRestoring(given)
+  // A restore in place leaves Secrets and bindings as they are.
+  const everWhole = wholeBefore || formedAtOf(input) !== undefined
   const findings = byGravity([
+    ...generation.findings,
     ...diagnose(given).map((one) => withRemedy(one, consent.problem)),
-    ...blockedBy(input, wholeBefore),
+    ...blockedBy(seen, everWhole),
   ])
-  // What blocks a cluster that was never whole is told by its condition; its state goes on to say how far it came.
-  const gravest = findings.find((one) => wholeBefore || one.type !== 'Blocked')?.type ?? 'Sound'
   const sound = findings.every((one) => one.type === 'Blocked')
   const formed = wholeBefore || sound
-  const state = nextState(object.status?.state ?? '', stageOf(given), gravest)
+  const state = stateAfter(object, given, findings, wholeBefore)
   const operation = nextOperation(given, findings, { formed: formedBefore, paused: object.spec.paused === true, now })
   const started = givenUpShards(object, operation, given)
   const conditions = conditionsOf({
@@ -99,30 +104,25 @@ export function decide(
     state,
     findings,
     picture: given.picture,
-    members: observed.snapshot.members,
+    members: seen.observed.snapshot.members,
     eventTrouble: settings.eventTrouble(object),
   })
   const draft: ClusterStatus = defined({
     state,
-    ...plainStatus(object, given.picture, formed),
+    ...plainStatus(object, given.picture, formed || everWhole),
     specHash: hash(object.spec),
-    formedAt:
-      object.status?.formedAt ??
-      observed.snapshot.recordedFormedAt ??
-      (sound ? new Date(now).toISOString() : undefined),
-    topology: nextTopology(given.picture, object.status),
+    ...wholeness(input, generation, sound),
+    topology: nextTopology(given.picture, seen.object.status),
     operation: operation.next,
-    openSlots: nextOpenSlots(given, object.status, operation.next),
+    openSlots: nextOpenSlots(given, seen.object.status, operation.next),
     override: overrideOf(object, started, now).override,
     conditions,
   })
   const context = changeContext({
-    object,
-    observed,
+    ...seen,
     given,
     findings,
     formedBefore: wholeBefore,
-    now,
     ...defined({ abandoned: operation.abandoned }),
     overrideUsed: started,
   })
@@ -130,14 +130,47 @@ export function decide(
   const events = changes(object.status, status, context)
   // After a decision that broke a law of ours, nothing is done until a pass decides otherwise.
   const still = object.spec.paused === true || input.failures.some((one) => one.reason === 'InvariantBroken')
-  const known = { given, findings, formed: formedBefore, wholeBefore }
-  const commands = still ? [] : commandsFor({ ...known, status, object, observed, settings })
+  const known = { given, findings, formed: formedBefore, everWhole, generation }
+  const commands = still ? [] : commandsFor({ ...seen, ...known, status, settings })
   return {
     findings,
     status,
     events,
     commands: commands.filter((command) => allows(state, command.type)),
     lookAgainInMs: lookAgain(state, findings, commands.length, conditions),
+  }
+}
+
+/** The state that follows; an order to restore in place is met by a cluster in any state that was formed. */
+function stateAfter(
+  { status }: ClusterObject,
+  given: Case,
+  findings: readonly ClusterFinding[],
+  wholeBefore: boolean,
+): ClusterState {
+  // What blocks a cluster that was never whole is told by its condition; its state goes on to say how far it came.
+  const gravest = findings.find((one) => wholeBefore || one.type !== 'Blocked')?.type ?? 'Sound'
+  const before = status?.state ?? ''
+  const isOrder = gravest === 'RestoreOrdered' && isFormedState(before)
+  return nextState(before, isOrder ? 'Formed' : stageOf(given), gravest)
+}
+
+/** When the cluster was formed, by what is recorded: whatever was restored into it since. */
+function formedAtOf({ object, observed }: Input<ClusterObject, Observed>): string | undefined {
+  return object.status?.formedAt ?? observed.snapshot.recordedFormedAt
+}
+
+/** When it was whole first, and when with the data of a restore in place: it may be so now. */
+function wholeness(
+  input: Input<ClusterObject, Observed>,
+  { restored }: Generation,
+  sound: boolean,
+): Pick<ClusterStatus, 'formedAt' | 'restored'> {
+  const soundAt = sound ? { formedAt: new Date(input.now).toISOString() } : {}
+  const formedAt = formedAtOf(input)
+  return {
+    ...(formedAt === undefined ? soundAt : { formedAt }),
+    ...(restored === undefined ? {} : { restored: { ...soundAt, ...restored } }),
   }
 }
 
@@ -239,7 +272,8 @@ type Commanding = {
   readonly given: Case
   readonly findings: readonly ClusterFinding[]
   readonly formed: boolean
-  readonly wholeBefore: boolean
+  readonly everWhole: boolean
+  readonly generation: Generation
   readonly status: ClusterStatus
   readonly object: ClusterObject
   readonly observed: Observed
@@ -259,7 +293,7 @@ function commandsFor(input: Commanding): readonly AppCommand[] {
   const commands: AppCommand[] = []
   if (!isHeld(object)) commands.push(complete({ type: 'EnsureFinalizer' }))
   const missing = observed.secretMissing?.secret
-  if (missing !== undefined && !input.wholeBefore && missing !== object.spec.auth?.secretName)
+  if (missing !== undefined && !input.everWhole && missing !== object.spec.auth?.secretName)
     commands.push(complete({ type: 'ApplyObject', kind: 'Secret', name: missing }))
   // Data first: what restores service is not kept waiting by what is only recorded.
   const operation = status.operation
@@ -274,7 +308,9 @@ function commandsFor(input: Commanding): readonly AppCommand[] {
   // Labels are many requests, and nothing waits for them while the cluster is being formed.
   const settled = formed || findings.every((one) => one.type === 'SettingsDrifted')
   if (settled) commands.push(...labelCommands(given, observed.behind, complete))
-  commands.push(...objectCommands(input, complete))
+  commands.push(...objectCommands({ ...input, sets: input.generation.sets }, complete))
+  // Last: what waits ends the pass.
+  commands.push(...replacement(input.generation, operation).map(complete))
   return commands
 }
 

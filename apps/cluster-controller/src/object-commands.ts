@@ -2,6 +2,7 @@ import type { ClusterStatus } from '@slotkeeper/events'
 import type { ClusterCommand } from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
 import type { AppCommand } from './decide.ts'
+import type { Generation } from './generation.ts'
 import type { Observed } from './observe.ts'
 import type { PodSettings } from './resources/stateful-set.ts'
 import { type MembersRecord, wantedObjects } from './resources/wanted-objects.ts'
@@ -13,11 +14,12 @@ type Objects = {
   readonly observed: Observed
   readonly status: ClusterStatus
   readonly settings: PodSettings
+  readonly sets: Generation['sets']
 }
 
 /** Objects that are to be made, put right, or taken away. */
 export function objectCommands(
-  { object, observed, status, settings }: Objects,
+  { object, observed, status, settings, sets }: Objects,
   complete: (command: ClusterCommand) => AppCommand,
 ): readonly AppCommand[] {
   const { namespace, name, uid } = object.metadata
@@ -34,6 +36,8 @@ export function objectCommands(
   for (const wanted of wantedNow) {
     const found = observed.owned[`${wanted.kind}/${wanted.metadata.name}`]
     if (found !== undefined && found.ownerUid !== uid) continue
+    const isLeft = sets === 'None' || (sets === 'Missing' && found !== undefined)
+    if (wanted.kind === 'StatefulSet' && isLeft) continue
     // Written a moment ago, and the watch has not shown it yet.
     if (observed.behind.includes(`${wanted.kind}/${wanted.metadata.name}`)) continue
     if (found?.specHash === (wanted.metadata['annotations'] as Record<string, string>)['slotkeeper.dev/spec-hash'])
@@ -60,5 +64,6 @@ function membersRecord(status: ClusterStatus): MembersRecord | null {
     formedAt: status.formedAt,
     nodes: Object.assign({}, ...topology.map((shard) => shard.nodes)) as Record<string, string>,
     addresses: Object.assign({}, ...topology.map((shard) => shard.addresses ?? {})) as Record<string, string>,
+    ...(status.restored?.formedAt === undefined ? {} : { restored: status.restored }),
   }
 }

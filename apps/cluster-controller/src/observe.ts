@@ -1,5 +1,6 @@
-import { CLIENT_PORT, LABEL } from '@slotkeeper/api'
+import { CLIENT_PORT, defined, LABEL } from '@slotkeeper/api'
 import type { Io } from '@slotkeeper/controller'
+import type { RestoredStatus } from '@slotkeeper/events'
 import { configMaps, type Objects } from '@slotkeeper/k8s'
 import { type NodePool, observeInboundLinks, observeNode, type RedisNode } from '@slotkeeper/redis-client'
 import { type Contact, isUp, type Member, type OpenSlots, type Snapshot } from '@slotkeeper/redis-topology'
@@ -7,6 +8,7 @@ import type { CachedPod, Caches, OwnedView } from './caches.ts'
 import type { ClusterObject } from './cluster-object.ts'
 import { CONTROL_USER, type Credentials, readCredentials } from './credentials.ts'
 import { observeOpenSlots, type OpenSlotsMemory } from './open-slots.ts'
+import { observeGeneration, type ObservedGeneration } from './observe-generation.ts'
 import { nameOf } from './resources/names.ts'
 import { liveSettings } from './resources/redis-conf.ts'
 
@@ -14,6 +16,10 @@ import { liveSettings } from './resources/redis-conf.ts'
 export type Observed = {
   readonly snapshot: Snapshot
   readonly owned: Readonly<Record<string, OwnedView>>
+  /** The restore in place that the ConfigMap of members names. */
+  readonly recordedRestore?: RestoredStatus
+  /** Of a cluster with a restore in place: what is there on which volumes. */
+  readonly generation?: ObservedGeneration
   /** `Kind/name` of objects that we wrote and whose cache is older than that. */
   readonly behind: readonly string[]
   readonly secretMissing?: { readonly secret: string; readonly message: string }
@@ -48,8 +54,8 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
   const { namespace, name, uid } = object.metadata
   const owned = ownedBy(ports.caches, namespace, name)
   // What takes a request each is asked for together: every reaction waits for it.
-  const record = recordedFormedAt(ports, owned, object, io)
-  const formed = record.then((at) => (object.status?.formedAt ?? at) !== undefined)
+  const record = recordOf(ports, owned, object, io)
+  const formed = record.then(({ formedAt }) => (object.status?.formedAt ?? formedAt) !== undefined)
   const read = (): Promise<Credentials> => readAccess(ports, object, formed, io)
   const known = keptAccess(ports, uid)
   const [first, recorded] = await Promise.all([known ?? read(), record, formed])
@@ -73,6 +79,8 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
     refused ? linksOf(ports, settled, credentials) : {},
     openSlotsOf(ports, settled, credentials, uid),
   ])
+  const recordedRestore = restoredIn(recorded)
+  const generation = await observeGeneration(ports, object, recordedRestore, io)
   const movedKeys = ports.openSlots.moved(uid)
   if (openSlots === undefined && (object.status?.openSlots ?? '') === '') ports.openSlots.forget(uid)
   return {
@@ -80,11 +88,11 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
       members: settled,
       inboundLinks,
       ...hostsOf(ports.caches, object, settled),
-      ...(recorded === undefined ? {} : { recordedFormedAt: recorded }),
-      ...(openSlots === undefined ? {} : { openSlots }),
+      ...defined({ recordedFormedAt: recorded.formedAt, openSlots }),
     },
     ...(movedKeys === 0 ? {} : { movedKeys }),
     owned,
+    ...defined({ recordedRestore, generation }),
     behind: ports.caches.behind(namespace, name),
     ...(credentials.type === 'missing'
       ? { secretMissing: { secret: credentials.secret, message: credentials.message } }
@@ -205,17 +213,28 @@ function ownedBy(caches: Caches, namespace: string, name: string): Readonly<Reco
 }
 
 /** The record of formation is asked for live while the status knows of none: a cache may be behind, and bootstrap can't be undone. */
-async function recordedFormedAt(
+async function recordOf(
   ports: ObservePorts,
   owned: Readonly<Record<string, OwnedView>>,
   object: ClusterObject,
   io: Io,
-): Promise<string | undefined> {
+): Promise<Readonly<Record<string, string>>> {
   const { namespace, name, uid } = object.metadata
   const cached = owned[`ConfigMap/${nameOf.members(name)}`]
-  if (cached !== undefined) return cached.ownerUid === uid ? cached.data?.['formedAt'] : undefined
-  if (object.status?.formedAt !== undefined) return undefined
+  if (cached !== undefined) return cached.ownerUid === uid ? (cached.data ?? {}) : {}
+  if (object.status?.formedAt !== undefined) return {}
   const live = await ports.objects.get(configMaps, { namespace, name: nameOf.members(name) }, io)
   const owner = live?.metadata.ownerReferences?.find((one) => one.controller === true)
-  return owner?.uid === uid ? (live?.['data'] as Record<string, string> | undefined)?.['formedAt'] : undefined
+  return owner?.uid === uid ? ((live?.['data'] as Record<string, string> | undefined) ?? {}) : {}
+}
+
+/** The restore in place that a record names; what nobody can read names none. */
+function restoredIn({ restored = '' }: Readonly<Record<string, string>>): RestoredStatus | undefined {
+  try {
+    const { name, uid, since, formedAt } = JSON.parse(restored) as Partial<RestoredStatus>
+    if (name === undefined || uid === undefined || since === undefined || formedAt === undefined) return undefined
+    return { name, uid, since, formedAt }
+  } catch {
+    return undefined
+  }
 }

@@ -1,152 +1,36 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from '@slotkeeper/controller-host'
-import { pods, redisClusters, secrets, statefulSets } from '@slotkeeper/k8s'
-import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
-import { ENGINES, PlayedCluster, until } from '@slotkeeper/testing'
+import { redisClusters } from '@slotkeeper/k8s'
+import { ENGINES, type PlayedCluster, until } from '@slotkeeper/testing'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { clusterApp } from '../src/cluster-app.ts'
-import { parseCluster } from '../src/cluster-object.ts'
-import { readConfig } from '../src/config.ts'
-import { freshSecrets, makePod, type Pod } from './pod.ts'
-import { seedVolume } from './seed-volume.ts'
+import type { Pod } from './pod.ts'
+import { type Content, KEYS, RANGES, RestoredStage, type Wish } from './restored-stage.ts'
 
-/*
- * The whole controller takes clusters of a restore over: the API server and the servers are real, the volumes are filled as
- * a restore does, and what StatefulSets and kubelet would do is done by hand.
- */
 const PATIENCE_MS = 60_000
-const NODE_TIMEOUT_MS = 5_000
-const KEYS = 300
-const RANGES = evenRanges(3)
-const NET = `127.${64 + Math.floor(Math.random() * 64)}.${Math.floor(Math.random() * 256)}`
-const running: Pod[] = []
+const RESTORE = { name: 'monday', uid: 'uid-of-monday' }
+let stage: RestoredStage
 let kubernetes: PlayedCluster
-let count = 0
 
 // Each wait has a deadline of its own.
 vi.setConfig({ testTimeout: 5 * PATIENCE_MS })
 
 beforeAll(async () => {
-  kubernetes = await PlayedCluster.start('slotkeeper-cluster-controller', (env, lent) =>
-    run(clusterApp, { ...lent, config: readConfig(env) }),
-  )
+  stage = await RestoredStage.open()
+  kubernetes = stage.kubernetes
 })
 afterAll(() => kubernetes?.stop())
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((pod) => pod.remove()))
-})
-
-const freshIp = (): string => `${NET}.${++count}`
-
-/** What a shard has: its keys, and an RDB file of them. */
-type Content = { readonly keys: readonly string[]; readonly rdb: Uint8Array }
-
-/** The contents of all shards, by a server of this engine. */
-async function contentsBy(engine: string): Promise<readonly Content[]> {
-  const options = { engine, ip: freshIp(), uid: 'a-source', persistence: 'rdb', secrets: freshSecrets() } as const
-  const pod = await makePod({ ...options, nodeTimeoutMs: NODE_TIMEOUT_MS })
-  running.push(pod)
-  await pod.start()
-  await pod.tell(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383'])
-  const all = Array.from({ length: KEYS }, (_, number) => `key ${number}`)
-  const slots = await pod.tell(...all.map((key) => ['CLUSTER', 'KEYSLOT', key]))
-  const contents: Content[] = []
-  for (const { first, last } of RANGES) {
-    const keys = all.filter((_, place) => first <= Number(slots[place]) && Number(slots[place]) <= last)
-    // A primary takes no writes in its first two seconds.
-    await until('writes', PATIENCE_MS, async () => {
-      const sets = keys.map((key) => ['SET', key, `value of ${key}`])
-      const answers = await pod.tell(['FLUSHALL'], ...sets)
-      return answers.every((answer) => answer === 'OK') ? true : undefined
-    })
-    await pod.tell(['SAVE'])
-    contents.push({ keys, rdb: await readFile(join(pod.data, 'dump.rdb')) })
-  }
-  await pod.kill()
-  return contents
-}
-
-type Wish = { readonly engine: string; readonly persistence: 'aof' | 'rdb'; readonly onDataLoss?: 'StartEmpty' }
-type Template = {
-  readonly metadata: object
-  readonly spec: {
-    readonly containers: readonly [{ readonly env: readonly { readonly name: string; readonly value?: string }[] }]
-    readonly volumes: readonly object[]
-  }
-}
+afterEach(() => stage.clear())
 
 /** The pods, in order, and what was to be on the volumes. */
 type Made = { readonly pods: readonly Pod[]; readonly contents: readonly Content[] }
 
 /** Creates the cluster, and starts its pods on volumes of which those of these shards are filled. */
 async function restored(name: string, wish: Wish, seeded: readonly number[]): Promise<Made> {
-  const { engine, persistence, ...spec } = wish
-  const contents = await contentsBy(engine)
-  const { metadata } = await kubernetes.create(redisClusters, name, {
-    ...spec,
-    version: engine,
-    shards: 3,
-    nodeTimeoutMs: NODE_TIMEOUT_MS,
-    storage: { size: '1Gi', persistence },
-    bootstrap: { restore: { name: 'monday', uid: 'uid-of-monday' } },
-  })
-  const internal = await until('the Secret of the servers', PATIENCE_MS, async () => {
-    const found = await kubernetes.find(secrets, `${name}-internal`)
-    return (found?.['data'] as Record<string, string> | undefined) ?? undefined
-  })
-  const files64 = Object.entries(internal).map(([file, text]) => [file, Buffer.from(text, 'base64').toString()])
-  const options = { engine, persistence, uid: metadata.uid ?? '', secrets: Object.fromEntries(files64) }
-  const made = await Promise.all(
-    [...RANGES.keys()].flatMap((shard) =>
-      [0, 1].map(async (index) => {
-        const template = await templateOf(name, shard)
-        const restore = template.spec.containers[0].env.find((one) => one.name === 'SLOTKEEPER_RESTORE_UID')?.value
-        const nodeTimeoutMs = NODE_TIMEOUT_MS
-        const pod = await makePod({ ...options, ip: freshIp(), shard, nodeTimeoutMs, restore: restore ?? '' })
-        running.push(pod)
-        const range = RANGES[shard]
-        const rdb = contents[shard]?.rdb
-        if (index === 0 && seeded.includes(shard) && range !== undefined && rdb !== undefined) {
-          const place = { restore: 'uid-of-monday', shard, slots: formatRanges([range]) }
-          await seedVolume(pod.data, { ...place, persistence, epoch: shard + 1, currentEpoch: RANGES.length, rdb })
-        }
-        return { pod, place: `${name}-${shard}-${index}`, template }
-      }),
-    ),
-  )
-  for (const { pod, place, template } of made) {
-    await pod.start()
-    await showPod(place, template, pod.ip)
-  }
-  return { pods: made.map(({ pod }) => pod), contents }
-}
-
-async function templateOf(name: string, shard: number): Promise<Template> {
-  return until(`the StatefulSet ${name}-${shard}`, PATIENCE_MS, async () => {
-    const found = await kubernetes.find(statefulSets, `${name}-${shard}`)
-    return (found?.['spec'] as { readonly template: Template } | undefined)?.template
-  })
-}
-
-/** The pod, as a StatefulSet makes it and kubelet tells of it. */
-async function showPod(name: string, { metadata, spec }: Template, ip: string): Promise<void> {
-  const data = { name: 'data', persistentVolumeClaim: { claimName: `data-${name}` } }
-  await kubernetes.create(pods, name, { ...spec, volumes: [...spec.volumes, data] }, metadata)
-  const containerID = `containerd://${Buffer.from(name).toString('hex').padStart(64, '0').slice(-64)}`
-  const container = { name: 'server', image: 'any', imageID: '', ready: true, restartCount: 0, containerID }
-  await kubernetes.tell(pods, name, {
-    phase: 'Running',
-    podIP: ip,
-    podIPs: [{ ip }],
-    conditions: [{ type: 'Ready', status: 'True' }],
-    containerStatuses: [{ ...container, state: { running: {} } }],
-  })
-}
-
-const statusOf = async (name: string) => {
-  const found = await kubernetes.find(redisClusters, name)
-  return found === null ? null : parseCluster(found).status
+  const contents = await stage.contentsBy(wish.engine)
+  const placed = await stage.create(name, { ...wish, bootstrap: { restore: RESTORE } })
+  await stage.seed(placed, { restore: RESTORE.uid, persistence: wish.persistence }, contents, seeded)
+  await stage.start(placed)
+  return { pods: placed.map(({ pod }) => pod), contents }
 }
 
 test.each(ENGINES.flatMap((engine) => (['aof', 'rdb'] as const).map((persistence) => ({ engine, persistence }))))(
@@ -155,7 +39,7 @@ test.each(ENGINES.flatMap((engine) => (['aof', 'rdb'] as const).map((persistence
     const name = `${wish.engine.replace('.', '-')}-${wish.persistence}`
     const { pods: all, contents } = await restored(name, wish, [0, 1, 2])
     await kubernetes.sees(redisClusters, name, 'Healthy')
-    expect((await statusOf(name))?.formedAt).toBeDefined()
+    expect((await stage.statusOf(name))?.formedAt).toBeDefined()
     for (const [shard, { last, first }] of RANGES.entries()) {
       const keys = contents[shard]?.keys ?? []
       expect(keys.length).toBeGreaterThan(KEYS / 6)
@@ -163,7 +47,7 @@ test.each(ENGINES.flatMap((engine) => (['aof', 'rdb'] as const).map((persistence
       const values = await primary?.tell(...keys.map((key) => ['GET', key]))
       expect(values).toEqual(keys.map((key) => `value of ${key}`))
       expect(await replica?.tell(['DBSIZE'])).toEqual([keys.length])
-      const status = (await statusOf(name))?.topology?.find((one) => one.shard === shard)
+      const status = (await stage.statusOf(name))?.topology?.find((one) => one.shard === shard)
       expect(status).toMatchObject({ slots: `${first}-${last}`, primary: `${name}-${shard}-0` })
       expect(await readFile(join(primary?.data ?? '', 'slotkeeper.marker'), 'utf8')).toMatch(/ \d live\n$/)
     }
@@ -181,7 +65,7 @@ const WISH = { engine: 'valkey-9.1', persistence: 'aof' } as const
 test('a volume that the restore filled is gone: its shard gets no slots, whatever the spec says of lost data', async () => {
   const { pods: all } = await restored('lost', { ...WISH, onDataLoss: 'StartEmpty' }, [0, 2])
   const status = await until('the replicas of the others', PATIENCE_MS, async () => {
-    const seen = await statusOf('lost')
+    const seen = await stage.statusOf('lost')
     const joined = seen?.topology?.filter((one) => one.attached?.length === 1).length === 2
     return joined && seen.state === 'Stalled' ? seen : undefined
   })
@@ -191,7 +75,7 @@ test('a volume that the restore filled is gone: its shard gets no slots, whateve
   for (const pod of all.slice(2, 4)) {
     const [size, nodes] = await pod.tell(['DBSIZE'], ['CLUSTER', 'NODES'])
     expect(size).toBe(0)
-    expect(String(nodes)).not.toContain('5461')
+    expect(String(nodes)).not.toContain(' 5461-')
   }
   await kubernetes.remove(redisClusters, 'lost')
 })
@@ -203,11 +87,18 @@ test('what a cluster is made of is said when it is created, and never again', as
   const change = (name: string, bootstrap: object | null) => kubernetes.change(redisClusters, name, { bootstrap })
   await create('of-monday', { storage, bootstrap: { restore } })
   await create('of-nothing', { storage })
-  const stays = /spec.bootstrap.restore stays as the restore set it/
+  const stays = /spec.bootstrap.restore stays as a restore has set it/
   await expect(change('of-monday', { restore: { uid: 'another' } })).rejects.toThrow(stays)
   await expect(change('of-monday', { restore: null })).rejects.toThrow(stays)
   await expect(change('of-monday', null)).rejects.toThrow(stays)
   await expect(change('of-nothing', { restore })).rejects.toThrow(stays)
+  // In place it is ordered, again and again, and never taken back.
+  const inPlace = { restore: { name: 'sunday', uid: 'uid-of-sunday', inPlace: true } }
+  await kubernetes.change(redisClusters, 'of-nothing', { paused: true, bootstrap: inPlace })
+  await expect(change('of-nothing', null)).rejects.toThrow(stays)
+  await expect(change('of-nothing', { restore: { name: 'other' } })).rejects.toThrow(stays)
+  await expect(change('of-nothing', { restore: { ...restore, inPlace: null } })).rejects.toThrow(stays)
+  await change('of-nothing', { restore: { ...restore, inPlace: true } })
   await kubernetes.change(redisClusters, 'of-monday', { maxMemory: '64M' })
   const keeps = /spec.bootstrap.restore needs volumes that keep their data/
   await expect(create('in-memory', { bootstrap: { restore } })).rejects.toThrow(keeps)

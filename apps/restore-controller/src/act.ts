@@ -90,7 +90,7 @@ function volumeOf(spec: RedisClusterSpec, cluster: string, shard: number, { podU
     podAffinityTerm: { topologyKey, labelSelector: { matchLabels: labels } },
   }))
   return {
-    claimName: claimOf(cluster, storageOf(spec), shard, 0).metadata.name,
+    claimName: claimOf({ cluster, storage: storageOf(spec) }, shard, 0).metadata.name,
     securityContext: podSecurityContext(spec, podUid === 'platform' ? null : podUid),
     // A volume often stays where its first pod ran: that is where the primary will be.
     placement: {
@@ -123,7 +123,7 @@ async function createBackup({ objects }: ActPorts, command: Of<'CreateBackup'>, 
 
 async function createClaim(ports: ActPorts, command: Of<'CreateClaim'>, io: ActIo): Promise<Outcome> {
   const { of, target, shard } = command
-  const { metadata, spec } = claimOf(target, storageOf(specOf(command)), shard, 0)
+  const { metadata, spec } = claimOf({ cluster: target, storage: storageOf(specOf(command)) }, shard, 0)
   const claim = {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',

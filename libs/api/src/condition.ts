@@ -123,6 +123,7 @@ export const CLUSTER_CONDITIONS = {
       'HistoryDisputed',
       'MajorityUnproven',
       'SlotsDisputed',
+      'RestoreHeld',
       'VolumeHasOtherData',
       'NameTaken',
       'SecretMissing',

@@ -51,7 +51,12 @@ export const CLIENT_PORT = 6379
  * can't merge (research: bus traffic is unauthenticated without TLS).
  */
 export function busPort(uid: string): number {
+  return 16379 + (shortHash(uid) % 16000)
+}
+
+/** A hash of 32 bits (FNV-1a), the same for ever: names are made of it. */
+export function shortHash(text: string): number {
   let hash = 2166136261
-  for (const char of uid) hash = Math.imul(hash ^ char.charCodeAt(0), 16777619) >>> 0
-  return 16379 + (hash % 16000)
+  for (const char of text) hash = Math.imul(hash ^ char.charCodeAt(0), 16777619) >>> 0
+  return hash
 }

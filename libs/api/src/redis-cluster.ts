@@ -104,11 +104,20 @@ const podParts = z
 
 /** Says in CEL whether a cluster is one of a restore. */
 const RESTORED = (self: string): string => `has(${self}.bootstrap) && has(${self}.bootstrap.restore)`
+/** Says in CEL whether a restore into a cluster that is there was ordered, of a cluster of a restore. */
+const IN_PLACE = 'has(self.bootstrap.restore.inPlace) && self.bootstrap.restore.inPlace'
 
 const bootstrap = z
   .object({
     restore: z
-      .object({ name: z.string().min(1).max(253), uid: z.string().min(1).max(64) })
+      .object({
+        name: z.string().min(1).max(253),
+        uid: z.string().min(1).max(64),
+        inPlace: z
+          .boolean()
+          .optional()
+          .describe('It gives up what the cluster held before, for volumes of their own that were filled beside it.'),
+      })
       .optional()
       .describe('The RedisRestore that filled the volumes of the first primaries. Set by the restore controller only.'),
   })
@@ -226,9 +235,9 @@ export const redisClusterSpec = z
         message: 'spec.auth cannot be changed yet: create a new cluster with the Secret that you want',
       },
       {
-        rule: `(${RESTORED('self')}) == (${RESTORED('oldSelf')}) && (!(${RESTORED('self')}) || self.bootstrap.restore == oldSelf.bootstrap.restore)`,
+        rule: `(${RESTORED('self')}) ? ((${RESTORED('oldSelf')}) && self.bootstrap.restore == oldSelf.bootstrap.restore) || (${IN_PLACE} && (!(${RESTORED('oldSelf')}) || self.bootstrap.restore.uid != oldSelf.bootstrap.restore.uid)) : !(${RESTORED('oldSelf')})`,
         message:
-          'spec.bootstrap.restore stays as the restore set it when it created the cluster: to restore a backup, create a RedisRestore',
+          'spec.bootstrap.restore stays as a restore has set it: to restore a backup, create a RedisRestore, with target.inPlace for a cluster that is there',
       },
       {
         rule: `!(${RESTORED('self')}) || (has(self.storage) && self.storage.persistence != 'none')`,
@@ -259,6 +268,15 @@ export const redisClusterStatus = z
     deleted: z.boolean().optional(),
     version: z.string().max(64).optional(),
     formedAt: z.string().max(40).optional(),
+    restored: z
+      .object({
+        name: z.string().max(253),
+        uid: z.string().max(64),
+        since: z.string().max(40),
+        formedAt: z.string().max(40).optional(),
+      })
+      .optional()
+      .describe('The restore in place whose data it has; formedAt: when it was whole with it.'),
     shards: z.int().optional(),
     readyShards: z.int().optional(),
     selector: z.string().max(512).optional(),

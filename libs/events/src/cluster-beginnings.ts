@@ -1,7 +1,7 @@
 import { cutPaths } from './bounded-data.ts'
 import type { ChangeContext, Step } from './change-context.ts'
 import type { ClusterEvent } from './cluster-events.ts'
-import type { ClusterStatus } from './cluster-status.ts'
+import type { ClusterStatus, RestoredStatus } from './cluster-status.ts'
 import { counted } from './counted.ts'
 
 /** Accepted or Adopted when there was no status; SpecChanged when the spec is another than decided on before. */
@@ -29,6 +29,27 @@ export const formation = ({ so, after, context }: Step): readonly ClusterEvent[]
   return [{ type: 'ClusterFormed', data: { shards, members, durationMs, formedAt: after.formedAt, message } }]
 }
 
+/** RestoreBegun, where the records are those of another restore in place than before: what they said is over. */
+export const replacement = ({ so, after }: Step): readonly ClusterEvent[] => {
+  if (after.restored === undefined || isSameRestore(so.restored, after.restored)) return []
+  const { name: restore, uid, since } = after.restored
+  const members = (so.topology ?? []).reduce((sum, shard) => sum + Object.keys(shard.nodes).length, 0)
+  const stopped = `${counted(members, 'member')} ${members === 1 ? 'is' : 'are'} stopped, their volumes stay`
+  const message = `What RedisRestore ${restore} has filled replaces the data: ${stopped}`
+  return [{ type: 'RestoreBegun', data: { restore, uid, since, members, message } }]
+}
+
+/** Restored, once for each restore in place. */
+export const restoration = ({ so, after }: Step): readonly ClusterEvent[] => {
+  const { name: restore = '', uid = '', formedAt } = after.restored ?? {}
+  if (formedAt === undefined || so.restored?.formedAt !== undefined) return []
+  const message = `Whole with the data of RedisRestore ${restore}`
+  return [{ type: 'Restored', data: { restore, uid, formedAt, message } }]
+}
+
+const isSameRestore = (a: RestoredStatus | undefined, b: RestoredStatus): boolean =>
+  a !== undefined && a.uid === b.uid && a.name === b.name && a.since === b.since
+
 const accepted = (after: ClusterStatus, { wanted }: ChangeContext): ClusterEvent => {
   const shards = wanted?.shards ?? after.topology?.length ?? 0
   const replicasPerShard = wanted?.replicasPerShard ?? 0
@@ -51,6 +72,7 @@ const adopted = (after: ClusterStatus, why: 'StatusMissing' | 'ObjectRecreated')
       shards,
       ...(after.specHash === undefined ? {} : { specHash: after.specHash }),
       ...(after.formedAt === undefined ? {} : { formedAt: after.formedAt }),
+      ...(after.restored === undefined ? {} : { restored: after.restored }),
       message: `Adopted as it was found, with ${counted(shards, 'shard')}: ${reason}`,
     },
   }

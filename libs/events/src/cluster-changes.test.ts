@@ -119,6 +119,17 @@ describe('changes', () => {
     expect(events.map((event) => event.type)).not.toContain('ClusterFormed')
   })
 
+  it('tells that the data is replaced before it tells of new members, and of none of before that it left', () => {
+    const restored = { name: 'monday', uid: 'its-uid', since: '2026-11-21T10:00:00Z' }
+    const begun: ClusterStatus = { ...healthy, state: 'Restoring', topology: [], restored }
+    expect(types(healthy, begun)).toEqual(['RestoreBegun', 'StateChanged'])
+    const whole = { ...healthy, restored: { ...restored, formedAt: '2026-11-21T10:40:00Z' } }
+    const told = types(begun, whole)
+    expect(told.filter((type) => type === 'MemberJoined')).toHaveLength(4)
+    expect(told.slice(-4)).toEqual(['Restored', 'ReplicaAttached', 'ReplicaAttached', 'StateChanged'])
+    expect(types(whole, { ...whole })).toEqual([])
+  })
+
   it('tells slots without an owner, and their return', () => {
     const lost = withShard(healthy, 1, { slots: '8192-10000' })
     expect(changes(healthy, lost, { now })).toMatchObject([
@@ -220,6 +231,17 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
     ),
     operation: fc.option(fc.constantFrom('FailOver', 'ForgetNode')),
     openSlots: fc.constantFrom('', '93', '92-94,97', '1,3,5,7,9,11,13,15,17,19'),
+    restored: fc.option(
+      fc.record(
+        {
+          name: fc.constantFrom('monday', 'x'.repeat(253)),
+          uid: fc.constantFrom('a', 'b'),
+          since: fc.constantFrom('2026-11-21T10:00:00Z', '2026-11-21T10:30:00Z'),
+          formedAt: fc.constant('2026-11-21T10:40:00Z'),
+        },
+        { requiredKeys: ['name', 'uid', 'since'] },
+      ),
+    ),
     override: fc.option(
       fc.record({
         value: fc.constant(''),
@@ -233,6 +255,7 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
     specHash: drawn.specHash,
     ...(drawn.formed ? { formedAt } : {}),
     ...(drawn.deleted ? { deleted: true } : {}),
+    ...(drawn.restored === null ? {} : { restored: drawn.restored }),
     ...(drawn.operation === null
       ? {}
       : { operation: { id: `1:${drawn.operation}`, type: drawn.operation, target: 'x', since: formedAt } }),
@@ -265,7 +288,15 @@ const following = (before: ClusterStatus, after: ClusterStatus): ClusterStatus =
   ...after,
   ...(before.formedAt === undefined ? {} : { formedAt: before.formedAt }),
   ...(before.deleted ? { deleted: true } : {}),
+  ...restoredAfter(before.restored, after.restored),
 })
+
+/** The records are of some restore for ever once they were of one; that it was whole is not taken back. */
+const restoredAfter = (before: ClusterStatus['restored'], after = before): Pick<ClusterStatus, 'restored'> => {
+  if (after === undefined) return {}
+  const isSame = before?.uid === after.uid && before.name === after.name && before.since === after.since
+  return { restored: isSame && before.formedAt !== undefined ? before : after }
+}
 
 describe('fold', () => {
   it('reaches any status from any other', () => {

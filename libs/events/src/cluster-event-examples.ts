@@ -8,6 +8,9 @@ export const clusterEventSentences: Readonly<Record<ClusterEventType, string>> =
   StateChanged: 'The state of the cluster changed.',
   ConditionChanged: 'One of the conditions Ready, Degraded or Stalled changed.',
   ClusterFormed: 'All slots were assigned for the first time. Once in the life of a cluster.',
+  RestoreBegun:
+    'By a restore in place the cluster gives up what it held: the records of its members and slots start anew.',
+  Restored: 'All slots are served with the data of a restore in place.',
   MemberJoined: 'A node became a member.',
   MemberLeft: 'A node is no longer a member.',
   MemberRestarted: 'The container of a member is another one than before.',
@@ -83,6 +86,20 @@ export const clusterEventExamples: { readonly [T in ClusterEventType]: ClusterEv
     durationMs: 8140,
     formedAt: '2026-11-21T10:00:05Z',
     message: 'Formed of 6 members in 3 shards',
+  },
+  RestoreBegun: {
+    restore: 'orders-of-monday',
+    uid: '0b7a0f3e-0c0a-4d2c-a3d4-1f6f2f6a9b11',
+    since: '2026-11-21T10:04:31Z',
+    members: 6,
+    message:
+      'What RedisRestore orders-of-monday has filled replaces the data: 6 members are stopped, their volumes stay',
+  },
+  Restored: {
+    restore: 'orders-of-monday',
+    uid: '0b7a0f3e-0c0a-4d2c-a3d4-1f6f2f6a9b11',
+    formedAt: '2026-11-21T10:05:02Z',
+    message: 'Whole with the data of RedisRestore orders-of-monday',
   },
   MemberJoined: {
     ...to,

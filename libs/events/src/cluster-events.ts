@@ -29,6 +29,7 @@ export const restartReasons = [
 ] as const
 
 const slots = { shard, ranges, count: count.describe('Slots in these ranges.'), message }
+const restore = { restore: z.string().describe('Name of the RedisRestore.'), uid: z.string().describe('Its uid.') }
 const operation = { opId, type: z.string(), target: z.string() }
 
 /** The data of every cluster event, version 1. Fields are only ever added. */
@@ -47,6 +48,10 @@ export const clusterEventData = {
     shards: count.describe('Shards found.'),
     specHash: z.string().optional(),
     formedAt: z.string().optional(),
+    restored: z
+      .object({ name: z.string(), uid: z.string(), since: z.string(), formedAt: z.string().optional() })
+      .optional()
+      .describe('The restore in place whose data it has.'),
     message,
   }),
   SpecChanged: z.object({
@@ -70,6 +75,13 @@ export const clusterEventData = {
     message,
   }),
   ClusterFormed: z.object({ shards: count, members: count, durationMs, formedAt: z.string(), message }),
+  RestoreBegun: z.object({
+    ...restore,
+    since: z.string(),
+    members: count.describe('Members of before: they are stopped, and their volumes stay.'),
+    message,
+  }),
+  Restored: z.object({ ...restore, formedAt: z.string(), message }),
   MemberJoined: z.object({
     pod,
     nodeId,

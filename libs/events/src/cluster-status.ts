@@ -42,6 +42,14 @@ export type OperationStatus = {
   readonly since: string
 }
 
+/** A restore in place, from when it replaces the data of before; `formedAt` once the cluster was whole on its data. */
+export type RestoredStatus = {
+  readonly name: string
+  readonly uid: string
+  readonly since: string
+  readonly formedAt?: string
+}
+
 /** The part of a cluster's status that events are differences of; other fields may stand beside it. */
 export type ClusterStatus = {
   readonly state: string
@@ -51,6 +59,8 @@ export type ClusterStatus = {
   readonly specHash?: string
   readonly version?: string
   readonly formedAt?: string
+  /** The restore in place that all below, and the records of members, belong to; absent while there was none. */
+  readonly restored?: RestoredStatus
   readonly shards?: number
   readonly readyShards?: number
   readonly selector?: string

@@ -5,6 +5,7 @@ import {
   toldConditions,
   type ClusterStatus,
   type Condition,
+  type RestoredStatus,
   type ShardStatus,
 } from './cluster-status.ts'
 import type { ClusterEvent, ClusterEventData } from './cluster-events.ts'
@@ -22,6 +23,7 @@ export const told = (status: ClusterStatus) => ({
   state: status.state,
   specHash: status.specHash,
   formedAt: status.formedAt,
+  restored: status.restored,
   operation: status.operation,
   openSlots: formatSlots(parseSlots(status.openSlots ?? '')),
   override: (status.override?.shards.length ?? 0) > 0 ? withoutValue(status.override) : undefined,
@@ -76,12 +78,16 @@ const apply = (status: ClusterStatus, event: ClusterEvent): ClusterStatus => {
     case 'OverrideExpired':
       return withOverride(status, event)
     default:
-      return applyToShard(status, event)
+      return applyToMembers(status, event)
   }
 }
 
-const applyToShard = (status: ClusterStatus, event: SlotsEvent | ShardEvent): ClusterStatus => {
+const applyToMembers = (status: ClusterStatus, event: SlotsEvent | ShardEvent | RestoreEvent): ClusterStatus => {
   switch (event.type) {
+    case 'RestoreBegun':
+      return replaced(status, event.data)
+    case 'Restored':
+      return withRestored(status, event.data)
     case 'SlotsAssigned':
     case 'SlotsCovered':
     case 'SlotsUncovered':
@@ -91,6 +97,7 @@ const applyToShard = (status: ClusterStatus, event: SlotsEvent | ShardEvent): Cl
   }
 }
 
+type RestoreEvent = Extract<ClusterEvent, { type: 'RestoreBegun' | 'Restored' }>
 type OpenSlotsEvent = Extract<ClusterEvent, { type: 'SlotsLeftOpen' | 'SlotsRepaired' }>
 
 const withOpenSlots = (status: ClusterStatus, { type, data }: OpenSlotsEvent): ClusterStatus => {
@@ -123,7 +130,20 @@ const adopt = (status: ClusterStatus, data: ClusterEventData<'Adopted'>): Cluste
   state: data.state,
   ...(data.specHash === undefined ? {} : { specHash: data.specHash }),
   ...(data.formedAt === undefined ? {} : { formedAt: data.formedAt }),
+  ...(data.restored === undefined ? {} : { restored: restoredOf(data.restored) }),
 })
+
+const restoredOf = ({ formedAt, ...rest }: NonNullable<ClusterEventData<'Adopted'>['restored']>): RestoredStatus =>
+  formedAt === undefined ? rest : { ...rest, formedAt }
+
+/** What was known of members and slots was of other data. */
+const replaced = (status: ClusterStatus, data: ClusterEventData<'RestoreBegun'>): ClusterStatus => {
+  const { topology: _topology, openSlots: _openSlots, ...rest } = status
+  return { ...rest, restored: { name: data.restore, uid: data.uid, since: data.since } }
+}
+
+const withRestored = (status: ClusterStatus, { formedAt }: ClusterEventData<'Restored'>): ClusterStatus =>
+  status.restored === undefined ? status : { ...status, restored: { ...status.restored, formedAt } }
 
 const withCondition = (status: ClusterStatus, data: ClusterEventData<'ConditionChanged'>): ClusterStatus => {
   const changed: Condition = {

@@ -19,6 +19,8 @@ const clusterGrades: Readonly<Record<ClusterEventType, Grade>> = {
   StateChanged: null,
   ConditionChanged: 'Normal',
   ClusterFormed: 'Normal',
+  RestoreBegun: 'Warning',
+  Restored: 'Normal',
   MemberJoined: null,
   MemberLeft: 'Warning',
   MemberRestarted: 'Warning',

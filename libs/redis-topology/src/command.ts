@@ -71,6 +71,15 @@ export type ClusterCommand =
       /** Pods to which keys may be moved though no replica of theirs is in sync. */
       readonly unguarded: readonly string[]
     }
+  | {
+      readonly type: 'ReplaceVolumes'
+      readonly opId: string
+      /** The uid of the restore in place that has filled the new volumes. */
+      readonly restore: string
+      readonly shards: number
+      /** StatefulSets over the former volumes: made to keep these, then deleted. */
+      readonly sets: readonly { readonly name: string; readonly uid: string; readonly keeps: boolean }[]
+    }
   | { readonly type: 'ForgetNode'; readonly opId: string; readonly nodeId: string; readonly pods: readonly string[] }
 
 /** A pod's node is introduced to others. The ids are verified on the spot: addresses are reused. */

@@ -1,6 +1,7 @@
 /** What can be found wrong, gravest first: the first one found names the state. */
 export const FINDING_TYPES = [
   'DeletionRequested',
+  'RestoreOrdered',
   'HistoryDisputed',
   'DataMissing',
   'MajorityUnproven',

@@ -44,13 +44,23 @@ test('a stored name that contradicts the history starts at the right compound', 
   expect(nextState('', 'Restoring', 'PrimaryDown')).toBe('Restoring')
 })
 
-test('every state is reachable, that of restores from their beginning', () => {
+test('every state is reachable', () => {
   const paths = getShortestPaths(clusterLifecycle, {
     events: FINDINGS.map((type) => ({ type })),
     serializeState: (state) => JSON.stringify(state.value),
   })
-  expect(paths).toHaveLength(CLUSTER_STATES.filter((state) => state !== 'Restoring').length)
+  expect(paths).toHaveLength(CLUSTER_STATES.length)
   expect(nextState('', 'Restoring', 'Sound')).toBe('Healthy')
+})
+
+test('a restore that was ordered leads from every formed state to restoring, and back only what is whole or stalls', () => {
+  for (const state of FORMED) expect(nextState(state, 'Formed', 'RestoreOrdered')).toBe('Restoring')
+  const ends = new Set(FINDINGS.map((finding) => nextState('Restoring', 'Restoring', finding)))
+  expect(ends).toEqual(new Set(['Restoring', 'Healthy', 'Stalled', 'Deleting']))
+})
+
+test('volumes are replaced in no state but that of restoring', () => {
+  expect(CLUSTER_STATES.filter((state) => allows(state, 'ReplaceVolumes'))).toEqual(['Restoring'])
 })
 
 test('no state but those of forming may assign slots, and only restoring and healing may forget', () => {

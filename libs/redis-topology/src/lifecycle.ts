@@ -36,8 +36,9 @@ const slotting: StateMeta = {
   ],
 }
 const restoring: StateMeta = {
-  sentence: 'A restore has filled the volumes; servers start with its data and are introduced, replicas are attached.',
-  allows: [...HEAL, 'TakeOver', 'ForgetNode', 'StartEmpty', 'RepairSlots'],
+  sentence:
+    'A restore has filled the volumes; servers start with its data and are introduced, replicas are attached. In place: the servers of before are stopped first, their volumes stay.',
+  allows: [...HEAL, 'TakeOver', 'ForgetNode', 'StartEmpty', 'RepairSlots', 'ReplaceVolumes'],
 }
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
 const healing: StateMeta = {
@@ -80,7 +81,8 @@ export const clusterLifecycle = setup({
       },
       states: { Creating: { meta: creating }, Meeting: { meta: meeting }, Slotting: { meta: slotting } },
     },
-    // Entered by nobody: a cluster is one of a restore from its beginning. It has slots, so none are ever assigned.
+    // A cluster is one of a restore from its beginning, or a person has ordered that it becomes one, in place. It has
+    // slots, so none are ever assigned.
     Restoring: {
       initial: 'Restoring',
       on: {
@@ -97,6 +99,7 @@ export const clusterLifecycle = setup({
       initial: 'Healthy',
       on: {
         Sound: '.Healthy',
+        RestoreOrdered: 'Restoring',
         PodsMissing: '.Healing',
         NodeLost: '.Healing',
         ForeignNode: '.Healing',
@@ -166,6 +169,11 @@ const STATES_OF: Readonly<Record<LifeStage, readonly [ClusterState, ...(readonly
   Forming: ['Creating', 'Meeting', 'Slotting'],
   Restoring: ['Restoring'],
   Formed: ['Healthy', 'Healing', 'Stalled'],
+}
+
+/** Whether a stored name is that of a state of formed clusters. */
+export function isFormedState(name: string): boolean {
+  return STATES_OF.Formed.some((one) => one === name)
 }
 
 /**

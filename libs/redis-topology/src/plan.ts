@@ -39,6 +39,7 @@ export type Intent = {
     | 'StartEmpty'
     | 'CoverSlots'
     | 'RepairSlots'
+    | 'ReplaceVolumes'
     | 'ForgetNode'
   readonly target: string
 }
@@ -52,6 +53,7 @@ export function intentFor(given: Case, findings: readonly ClusterFinding[], form
     return findings.length > 0 && findings.every((one) => one.type !== 'PodsMissing')
       ? { type: 'FormCluster', target: 'cluster' }
       : null
+  if (has(findings, 'RestoreOrdered')) return { type: 'ReplaceVolumes', target: 'cluster' }
   if (has(findings, 'HistoryDisputed')) return null
   return (
     firstCalled(given, findings) ??
@@ -132,6 +134,8 @@ export function isFinished(given: Case, findings: readonly ClusterFinding[], for
       return isCovered(given.picture, shardNamed(given.picture, operation.target))
     case 'RepairSlots':
       return openSlotsOf(given.picture.up).length === 0
+    case 'ReplaceVolumes':
+      return !has(findings, 'RestoreOrdered')
     case 'ForgetNode':
       return given.picture.up.every((one) => one.contact.view.rows.every((row) => row.nodeId !== operation.target))
     default:
@@ -145,7 +149,7 @@ function isCovered(picture: Picture, shard: ShardPicture | undefined): boolean {
 
 /** Whether an operation takes as long as it takes: what would make it pointless is looked for at each look instead. */
 export function takesItsTime(type: string): boolean {
-  return type === 'FormCluster' || type === 'RepairSlots'
+  return type === 'FormCluster' || type === 'RepairSlots' || type === 'ReplaceVolumes'
 }
 
 /** A view that takes a node for the owner of slots must hear of the next owner before it may forget it. */
@@ -162,6 +166,7 @@ const CALLED_BY: Readonly<Record<string, readonly FindingType[]>> = {
   CoverSlots: ['SlotsUnassigned'],
   ForgetNode: ['NodesStale', 'ForeignNode'],
   RepairSlots: ['SlotsOpen'],
+  ReplaceVolumes: ['RestoreOrdered'],
 }
 
 /**
@@ -173,6 +178,7 @@ export function outlived(given: Case, findings: readonly ClusterFinding[]): stri
   const operation = history.operation
   if (operation === undefined || operation.type === 'FormCluster') return null
   const { type, target } = operation
+  if (type !== 'ReplaceVolumes' && has(findings, 'RestoreOrdered')) return 'a restore replaces the data'
   const heir = picture.up.find((member) => member.pod === target)
   const isCause = (one: ClusterFinding): boolean =>
     CALLED_BY[type]?.includes(one.type) === true &&
@@ -302,7 +308,8 @@ function planFormed(
 ): readonly ClusterCommand[] {
   const { picture, history } = given
   const commands: ClusterCommand[] = [...operationCommands(given, findings, opId)]
-  if (has(findings, 'HistoryDisputed')) return []
+  // Nothing is healed of what is given up: what is done about it concerns objects of Kubernetes alone.
+  if (has(findings, 'RestoreOrdered') || has(findings, 'HistoryDisputed')) return []
   // What a restore filled is joined when all have said what they own: of slots that two own, one deletes the keys.
   const awaited = isRestoring(given) && has(findings, 'PodsMissing')
   if (!awaited && (has(findings, 'NodesIsolated') || has(findings, 'AddressesStale'))) {

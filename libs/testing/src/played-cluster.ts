@@ -156,6 +156,20 @@ export class PlayedCluster {
     await this.#objects.delete(resource, { namespace: NAMESPACE, name }, { uid }, this.#io)
   }
 
+  /** Takes away what owns an object, as Kubernetes does with claims that are to stay. */
+  async disown(resource: ResourceDescriptor, name: string): Promise<void> {
+    const uid = (await this.find(resource, name))?.metadata.uid ?? ''
+    const none = { metadata: { ownerReferences: null } }
+    await this.#objects.patch(resource, { namespace: NAMESPACE, name }, none, { uid }, this.#io)
+  }
+
+  /** A pod is gone, as when kubelet has ended all of it. */
+  async vanish(resource: ResourceDescriptor, name: string): Promise<void> {
+    const uid = (await this.find(resource, name))?.metadata.uid
+    if (uid === undefined) return
+    await this.#objects.delete(resource, { namespace: NAMESPACE, name }, { uid, gracePeriodSeconds: 0 }, this.#io)
+  }
+
   /** Waits until an object is in a state; gives its status. */
   sees(resource: ResourceDescriptor, name: string, state: string): Promise<Readonly<Record<string, unknown>>> {
     return until(`${resource.kind} ${name}: ${state}`, PATIENCE_MS, async () => {

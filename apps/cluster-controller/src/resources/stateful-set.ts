@@ -10,6 +10,7 @@ import {
   labelsOf,
   podSecurityContext,
   type RedisClusterSpec,
+  volumeName,
 } from '@slotkeeper/api'
 import { nameOf, ownedMeta, type ClusterRef } from './names.ts'
 
@@ -65,7 +66,9 @@ export function shardStatefulSet(cluster: ClusterRef, spec: RedisClusterSpec, sh
         },
         spec: { ...podSpec(cluster, spec, shard, settings), volumes: [...volumes, ...sharedVolumes(cluster)] },
       },
-      ...(spec.storage === undefined ? {} : { volumeClaimTemplates: [claimTemplate(cluster.name, spec.storage)] }),
+      ...(spec.storage === undefined
+        ? {}
+        : { volumeClaimTemplates: [claimTemplate(cluster.name, spec.storage, spec.bootstrap?.restore)] }),
     },
   }
 }
@@ -172,7 +175,7 @@ function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: num
     terminationMessagePolicy: 'FallbackToLogsOnError',
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
     volumeMounts: [
-      { name: 'data', mountPath: '/data' },
+      { name: volumeName(restore), mountPath: '/data' },
       { name: 'config', mountPath: '/etc/slotkeeper/config', readOnly: true },
       { name: 'internal', mountPath: '/etc/slotkeeper/internal', readOnly: true },
       { name: 'tmp', mountPath: '/tmp' },

@@ -1,5 +1,6 @@
 import { hash } from '@slotkeeper/annotation-hash'
 import { ANNOTATION, busPort, CLIENT_PORT, LABEL, type RedisClusterSpec } from '@slotkeeper/api'
+import type { RestoredStatus } from '@slotkeeper/events'
 import { nameOf, ownedMeta, type ClusterRef } from './names.ts'
 import { redisConf } from './redis-conf.ts'
 import { scripts } from './scripts.ts'
@@ -18,6 +19,8 @@ export type MembersRecord = {
   readonly formedAt: string
   readonly nodes: Readonly<Record<string, string>>
   readonly addresses: Readonly<Record<string, string>>
+  /** The restore in place with whose data it was whole. */
+  readonly restored?: RestoredStatus
 }
 
 /**
@@ -47,6 +50,7 @@ export function wantedObjects(
       formedAt: members.formedAt,
       nodes: JSON.stringify(members.nodes),
       addresses: JSON.stringify(members.addresses),
+      ...(members.restored === undefined ? {} : { restored: JSON.stringify(members.restored) }),
     }
     objects.push({
       apiVersion: 'v1',
