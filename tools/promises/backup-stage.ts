@@ -18,6 +18,10 @@ export type OneStatus = {
   readonly heldMs?: number
   readonly manifest?: string
   readonly loadedKeys?: number
+  readonly held?: {
+    readonly backups: number
+    readonly newest: readonly { readonly manifest: string; readonly cluster?: string; readonly keys?: number }[]
+  }
   readonly shards?: readonly {
     readonly shard: number
     readonly attempt: number

@@ -136,7 +136,11 @@ describe('everything is lost', () => {
   })
 
   test('from the storage alone, as it was, with controllers that die in the middle', async () => {
-    const source = { stored: { storageName: 'archive', manifest } }
+    // As after a disaster: the object is made anew, and its status says what there is to be restored.
+    await backups.storage('found', { ...backups.s3Spec(), encryption: { secretName: 'keys', currentKey: 'first' } })
+    const { held } = await backups.inState(redisBackupStorages, 'found', 'Usable')
+    expect(held).toMatchObject({ backups: 1, newest: [{ manifest, cluster: `${stage.namespace}/orders`, keys: KEYS }] })
+    const source = { stored: { storageName: 'found', manifest: held?.newest[0]?.manifest ?? '' } }
     await backups.restore('alone', source, { cluster: { name: 'alone' } })
     await backups.sees(redisRestores, 'alone', 'Seeding', (one) => one.state === 'Seeding')
     await kill('restore-controller')

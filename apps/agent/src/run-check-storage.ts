@@ -1,11 +1,12 @@
 import { type AgentDone, isNameOfOurs } from '@slotkeeper/backup'
 import { checkStorage, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
+import { heldBackups } from './held-backups.ts'
 import { limitsOf, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
 
 type Swept = { readonly swept: number; readonly error?: StorageError }
 
 /**
- * Tries all that backups need of a storage, and takes back what crashed agents left unfinished. What is wrong with the
+ * Tries all that backups need of a storage, takes back what crashed agents left unfinished, and tells what is there. What is wrong with the
  * storage is in the result; what is wrong with the Secrets is an error.
  */
 export async function runCheckStorage(
@@ -21,6 +22,9 @@ export async function runCheckStorage(
     )
     const isSweepable = check.steps.some(({ step, outcome }) => step === 'sweep' && outcome === 'passed')
     const { swept, error } = isSweepable ? await sweep(store, sweepAfterMs, context) : { swept: 0 }
+    // Also where nothing may be written: one that is only read is all that is left after a disaster, perhaps.
+    const isListed = check.steps.some(({ step, outcome }) => step === 'list' && outcome === 'passed')
+    const held = isListed ? await heldBackups(store, limitsOf(context)) : null
     const sentences = [...errors, ...(error === undefined ? [] : [error])].map(sentenceOf)
     const left = check.leftBehind === null ? [] : [`${check.leftBehind} could not be deleted again.`]
     return {
@@ -30,6 +34,7 @@ export async function runCheckStorage(
       faults: Array.from(new Set([...sentences, ...left])),
       keepsFirst: check.keepsFirst,
       swept,
+      held,
     }
   })
 }

@@ -172,8 +172,9 @@ test.each(cases)(
 test.each(['bucket', 'directory'] as const)('%s: what is done already is done again without harm', async (kind) => {
   const { storage, store } = await stage[kind]()
   const planOf = (task: AgentTask) => stage.plan(storage, task)
-  const check = await doneBy('CheckStorage', planOf({ type: 'CheckStorage', sweepAfterMs: 86_400_000 }))
-  expect(check).toMatchObject({ ok: true, missingPermissions: [], faults: [], keepsFirst: true, swept: 0 })
+  const checking = planOf({ type: 'CheckStorage', sweepAfterMs: 86_400_000 })
+  const served = { ok: true, missingPermissions: [], faults: [], keepsFirst: true, swept: 0 }
+  expect(await doneBy('CheckStorage', checking)).toMatchObject({ ...served, held: { backups: 0, newest: [] } })
   const task = storing(clusters.get(NEWEST) as readonly Place[], { credentials: stage.credentials })
   const { shards } = await doneBy('StoreShards', planOf(task))
   const seal = sealing(task, NEWEST, shards)
@@ -186,6 +187,13 @@ test.each(['bucket', 'directory'] as const)('%s: what is done already is done ag
 
   const neighbour = objectOf.manifest({ ...task.backup, uid: `${task.backup.uid}0` })
   await store.put(neighbour, textOf('of another backup'), limits())
+  const { held } = await doneBy('CheckStorage', checking)
+  const { cluster, backup } = task
+  const whole = { manifest: sealed.manifest, cluster: `${cluster.namespace}/${cluster.name}`, keys: sealed.keys }
+  expect(held?.backups).toBe(2)
+  expect(held?.newest).toContainEqual({ ...whole, endedAt: expect.any(String) as string })
+  expect(held?.newest).toContainEqual({ manifest: neighbour, endedAt: expect.any(String) as string })
+  expect(sealed.manifest).toBe(objectOf.manifest(backup))
   const remove = planOf({ type: 'DeleteBackup', backup: task.backup })
   expect(await doneBy('DeleteBackup', remove)).toEqual({ task: 'DeleteBackup', objects: SHARDS + 1 })
   expect(await doneBy('DeleteBackup', remove)).toEqual({ task: 'DeleteBackup', objects: 0 })

@@ -1,4 +1,4 @@
-import { agentOf, agentRuns, type ProgressMemory, storageView } from '@slotkeeper/agents'
+import { agentOf, agentRuns, type ProgressMemory, type RunsContext, storageView } from '@slotkeeper/agents'
 import { LABEL } from '@slotkeeper/api'
 import type { AgentRun } from '@slotkeeper/backup'
 import type { Owner } from './app-command.ts'
@@ -46,8 +46,8 @@ export function observeStorage(caches: Caches, { metadata }: StorageObject): Obs
   }
 }
 
-function runsOf(caches: Caches, owner: Owner, progress: Parameters<typeof agentRuns>[2]): readonly AgentRun[] {
+function runsOf(caches: Caches, owner: Owner, progress: RunsContext['progress']): readonly AgentRun[] {
   const { namespace, uid } = owner
   const jobs = caches.jobs.byLabel(LABEL.agentOf, agentOf(owner), namespace).filter((one) => one.ownerUid === uid)
-  return agentRuns(jobs, caches.pods.byLabel(LABEL.agentOf, agentOf(owner), namespace), progress)
+  return agentRuns(jobs, caches.pods.byLabel(LABEL.agentOf, agentOf(owner), namespace), { progress, now: Date.now() })
 }

@@ -12,7 +12,15 @@ const NODE = '0123456789abcdef0123456789abcdef01234567'
 let cluster: PlayedCluster
 
 const done = (report: object): AgentReport => ({ result: 'Done', done: report as never })
-const served = done({ task: 'CheckStorage', ok: true, missingPermissions: [], faults: [], keepsFirst: true, swept: 0 })
+const served = done({
+  task: 'CheckStorage',
+  ok: true,
+  missingPermissions: [],
+  faults: [],
+  keepsFirst: true,
+  swept: 0,
+  held: null,
+})
 const slots = evenRanges(3).map((range) => formatRanges([range]))
 
 /** What the agent of a shard would say. */

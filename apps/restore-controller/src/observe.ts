@@ -29,6 +29,6 @@ export async function observe(
     storage: storageView(caches.storages.get(namespace, storageName)?.object),
     target: caches.targets.get(namespace, target.cluster.name)?.view ?? null,
     claims: claims.map((one) => one.view),
-    runs: agentRuns(jobs, pods, so),
+    runs: agentRuns(jobs, pods, { progress: so, now: Date.now() }),
   }
 }

@@ -10,6 +10,8 @@ export type CachedJob = {
   readonly agentOf: string
   readonly ownerUid: string
   readonly about: { readonly step: AgentStep; readonly part?: number; readonly attempt: number } | null
+  /** Unix ms. */
+  readonly createdAt: number
   readonly isOver: boolean
   readonly isStopping: boolean
 }
@@ -71,6 +73,7 @@ export function projectJob({ metadata, ...object }: KubeObject): CachedJob {
     agentOf: metadata.labels?.[LABEL.agentOf] ?? '',
     ownerUid: metadata.ownerReferences?.find((one) => one.controller === true)?.uid ?? '',
     about: aboutOf(metadata.annotations?.[ANNOTATION.agent]),
+    createdAt: Date.parse(String(metadata.creationTimestamp ?? '')) || 0,
     isOver: conditions.some(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed')),
     isStopping: metadata.deletionTimestamp !== undefined,
   }
@@ -112,15 +115,28 @@ function waitsFor({ conditions = [], containerStatuses = [] }: PodStatus): strin
   return STUCK.includes(waiting?.reason ?? '') ? `its container: ${waiting?.message ?? waiting?.reason}` : undefined
 }
 
-/**
- * The agents of one object, by their Jobs and pods.
- *
- * @param progress how far an agent is, by the uid of its Job
- */
+/** So long after its Job was made a pod is there, unless it is refused. */
+const POD_WITHIN_MS = 30_000
+
+/** Why an agent does not run, as far as that is seen. */
+function hindrance({ name, createdAt, isOver }: CachedJob, pod: CachedAgentPod | undefined, now: number) {
+  if (pod !== undefined || isOver || now - createdAt < POD_WITHIN_MS) return pod?.waitsFor
+  return `its pod is not made, perhaps for a quota, a policy or a missing service account: kubectl describe job ${name} says why`
+}
+
+/** What else is known of agents. */
+export type RunsContext = {
+  /** How far an agent is, by the uid of its Job. */
+  readonly progress: ReadonlyMap<string, AgentProgress>
+  /** Unix ms. */
+  readonly now: number
+}
+
+/** The agents of one object, by their Jobs and pods. */
 export function agentRuns(
   jobs: readonly CachedJob[],
   pods: readonly CachedAgentPod[],
-  progress: ReadonlyMap<string, AgentProgress>,
+  { progress, now }: RunsContext,
 ): readonly AgentRun[] {
   return jobs.flatMap((job): readonly AgentRun[] => {
     if (job.about === null) return []
@@ -128,6 +144,7 @@ export function agentRuns(
     const isGone = pod === undefined ? job.isOver : pod.hasEnded
     const { name, uid, isStopping, about } = job
     const so = progress.get(job.uid)
+    const waitsFor = hindrance(job, pod, now)
     return [
       {
         job: name,
@@ -138,7 +155,7 @@ export function agentRuns(
         report: isGone ? parseReport(pod?.words) : null,
         isStopping,
         isGone,
-        ...(pod?.waitsFor === undefined ? {} : { waitsFor: pod.waitsFor }),
+        ...(waitsFor === undefined ? {} : { waitsFor }),
         ...(so === undefined ? {} : { progress: so }),
       },
     ]

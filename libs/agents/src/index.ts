@@ -1,6 +1,13 @@
 export { agentJob, type JobRequest, PROGRESS_PORT, type SeededVolume } from './agent-job.ts'
 export { agentOf, type AgentOwner, ownerOf } from './agent-owner.ts'
-export { agentRuns, type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from './agent-runs.ts'
+export {
+  agentRuns,
+  type CachedAgentPod,
+  type CachedJob,
+  projectAgentPod,
+  projectJob,
+  type RunsContext,
+} from './agent-runs.ts'
 export { failuresInWords } from './failures-in-words.ts'
 export { type AgentPorts, type AgentRequest, runAgent, stopAgent } from './order-agent.ts'
 export { ownImage, type OwnPod } from './own-image.ts'

@@ -156,6 +156,24 @@ const redisBackupStorageStatus = z.object({
   backups: z.int().optional(),
   bytes: z.int().optional(),
   recoveryWindow: z.object({ from: z.string().max(40), to: z.string().max(40) }).optional(),
+  held: z
+    .object({
+      backups: z.int(),
+      newest: z
+        .array(
+          z.object({
+            manifest: z.string().max(512),
+            cluster: z.string().max(253).optional(),
+            endedAt: z.string().max(40),
+            keys: z.int().optional(),
+          }),
+        )
+        .max(32),
+    })
+    .optional()
+    .describe(
+      'What lay in it at the last check (checkedAt), with or without a RedisBackup: how many backups, and the newest. A RedisRestore names one by its manifest.',
+    ),
   ...runtimeParts,
   conditions: conditionsPart,
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { AGENT_FAULTS, type AgentReport, formatReport, parseReport, REPORT_BYTES } from './agent-report.ts'
+import { AGENT_FAULTS, type AgentReport, formatReport, MOST_HELD, parseReport, REPORT_BYTES } from './agent-report.ts'
 
 test.each(Object.keys(AGENT_FAULTS))('last words of %s are understood', (fault) => {
   const report = { result: 'Failed', fault, message: 'so and so' } as AgentReport
@@ -58,6 +58,30 @@ const unfit: readonly (readonly [string, AgentReport])[] = [
         faults: Array.from({ length: 9 }, () => 'ö'.repeat(400)),
         keepsFirst: null,
         swept: 0,
+        held: null,
+      },
+    },
+  ],
+  [
+    'backups of names that are as long as can be',
+    {
+      result: 'Done',
+      done: {
+        task: 'CheckStorage',
+        ok: true,
+        missingPermissions: [],
+        faults: [],
+        keepsFirst: true,
+        swept: 0,
+        held: {
+          backups: 5_000,
+          newest: Array.from({ length: MOST_HELD }, (_, number) => ({
+            manifest: `${'n'.repeat(63)}/${'b'.repeat(40)}/${'u'.repeat(34)}${10 + number}/manifest`,
+            cluster: `${'n'.repeat(63)}/${'c'.repeat(40)}`,
+            endedAt: '2026-11-22T10:00:00.000Z',
+            keys: 123_456_789,
+          })),
+        },
       },
     },
   ],

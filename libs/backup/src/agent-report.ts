@@ -50,6 +50,19 @@ const storedShard = z.object({
   rdb: z.object({ format: z.enum(['redis', 'valkey']), version: count }),
 })
 
+/** The most backups that a check of a storage tells of: more do not fit into its last words. */
+export const MOST_HELD = 15
+
+const heldBackups = z.object({
+  backups: count,
+  /** The newest first. `cluster` (`<namespace>/<name>`) and `keys` are absent where the manifest can't be relied on. */
+  newest: z
+    .array(z.object({ manifest: name, cluster: name.optional(), endedAt: z.iso.datetime(), keys: count.optional() }))
+    .max(MOST_HELD),
+})
+/** The backups that a storage holds. */
+export type HeldBackups = z.infer<typeof heldBackups>
+
 const done = z.discriminatedUnion('task', [
   z.object({
     task: z.literal('CheckStorage'),
@@ -61,6 +74,8 @@ const done = z.discriminatedUnion('task', [
     /** Whether a second write under one name was refused. */
     keepsFirst: z.boolean().nullable(),
     swept: count,
+    /** Null where that could not be found out. */
+    held: heldBackups.nullable(),
   }),
   z.object({
     task: z.literal('StoreShards'),
@@ -185,6 +200,8 @@ function shortened(report: AgentReport): AgentReport | null {
     return { ...report, done: { ...said, shards: said.shards.slice(0, -1) } }
   if (said.task === 'InspectBackup' && said.spec !== null) return { ...report, done: { ...said, spec: null } }
   if (said.task !== 'CheckStorage') return null
+  if (said.held !== null && said.held.newest.length > 0)
+    return { ...report, done: { ...said, held: { ...said.held, newest: said.held.newest.slice(0, -1) } } }
   if (said.faults.length > 0) return { ...report, done: { ...said, faults: said.faults.slice(0, -1) } }
   if (said.missingPermissions.length === 0) return null
   return { ...report, done: { ...said, missingPermissions: said.missingPermissions.slice(0, -1) } }

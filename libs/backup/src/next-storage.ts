@@ -59,6 +59,8 @@ export function nextStorage(given: StorageCase): StorageStatus {
     ...without(kept),
     ...said,
     ...(typeof done?.keepsFirst === 'boolean' ? { keepsFirst: done.keepsFirst } : {}),
+    // For whoever has lost everything else; what was not found out stays as it was.
+    ...(done === undefined || done.held === null ? {} : { held: done.held }),
     checks: run.attempt,
     checkedAt: new Date(now).toISOString(),
     checkedGeneration: storage.generation,

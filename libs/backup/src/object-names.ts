@@ -26,6 +26,9 @@ const ours = /^([^/]+\/){3}(manifest|shard-\d+-[0-9a-f]+\.(rdb|json))$/
 /** Whether a key is the name of an object of some backup, or of one that a check of the storage writes. */
 export const isNameOfOurs = (key: string): boolean => ours.test(key) || key.startsWith('slotkeeper-check/')
 
+/** Whether a key is the name of a backup's manifest. */
+export const isManifestName = (key: string): boolean => ours.test(key) && key.endsWith('/manifest')
+
 /** The object that a record lies beside; null for what names no record of this backup. */
 export function objectOfRecord(backup: BackupRef, record: string): string | null {
   const isRecord = record.startsWith(objectOf.all(backup)) && ours.test(record) && record.endsWith('.json')

@@ -28,7 +28,7 @@ const checked = (report: AgentReport | null, change: Partial<AgentRun> = {}): Ag
 })
 
 const done = (change: object): AgentReport => {
-  const facts = { ok: true, missingPermissions: [], faults: [], keepsFirst: true, swept: 0, ...change }
+  const facts = { ok: true, missingPermissions: [], faults: [], keepsFirst: true, swept: 0, held: null, ...change }
   return { result: 'Done', done: { task: 'CheckStorage', ...facts } }
 }
 
@@ -67,6 +67,15 @@ test.each<[string, AgentRun, Partial<StorageStatus>]>([
   const later = { ...given, status, now: NOW + 60_000 }
   const again = planStorage(later, nextStorage(later)).filter((one) => one.type === 'RunAgent')
   expect(again.map((one) => one.job)).toEqual(said.state === 'Usable' ? [] : ['archive-storage1-check-1-2'])
+})
+
+test('what the storage holds is in the status, and stays there when a later check could not list it', () => {
+  const manifest = 'shop/orders-1/5c1f9a52/manifest'
+  const held = { backups: 31, newest: [{ manifest, cluster: 'shop/orders', endedAt: '2026-11-21T10:00:41Z', keys: 7 }] }
+  const status = nextStorage(caseOf({ runs: [checked(done({ held }))] }))
+  expect(status.held).toEqual(held)
+  const failed = checked(done({ ok: false, missingPermissions: ['s3:ListBucket'] }), { attempt: 2 })
+  expect(nextStorage(caseOf({ status, runs: [failed] }))).toMatchObject({ state: 'Unusable', held })
 })
 
 test('a pod that can not start is told while it waits', () => {

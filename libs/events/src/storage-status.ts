@@ -16,6 +16,16 @@ export type StorageStatus = {
   readonly bytes?: number
   /** When the oldest and the newest completed backup in it ended. */
   readonly recoveryWindow?: { readonly from: string; readonly to: string }
+  /** What lay in it at the last check: how many backups, and the newest of them, with the names of their manifests. */
+  readonly held?: {
+    readonly backups: number
+    readonly newest: readonly {
+      readonly manifest: string
+      readonly cluster?: string | undefined
+      readonly endedAt: string
+      readonly keys?: number | undefined
+    }[]
+  }
   readonly deleted?: boolean
   readonly conditions?: readonly Condition[]
 }

@@ -1,0 +1,60 @@
+import { type HeldBackups, isManifestName, MOST_HELD } from '@slotkeeper/backup'
+import { type Limits, type ObjectFacts, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
+import { AgentError } from './agent-error.ts'
+import { readManifest } from './read-manifest.ts'
+
+/** For the list, and for each manifest: a storage with very many objects is not to fail its check. */
+const LIST_MS = 30_000
+
+/**
+ * The backups that a storage holds, whether or not any RedisBackup stands for them: how many, and what the newest are.
+ *
+ * @returns null where it could not be listed, or not in time
+ */
+export async function heldBackups(store: ObjectStore, { signal, deadlineMs }: Limits): Promise<HeldBackups | null> {
+  const limits = { signal, deadlineMs: Math.min(deadlineMs, LIST_MS) }
+  try {
+    const { count, newest } = await manifestsIn(store, limits)
+    const held: HeldBackups['newest'][number][] = []
+    for (const { key, modified } of newest) held.push(await said(store, key, modified, limits))
+    return { backups: count, newest: held }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof StorageError)) throw error
+    return null
+  }
+}
+
+/** How many manifests there are, and the newest, by when they were stored. */
+async function manifestsIn(store: ObjectStore, limits: Limits) {
+  let count = 0
+  let newest: ObjectFacts[] = []
+  for await (const one of store.list('', limits)) {
+    if (!isManifestName(one.key)) continue
+    count += 1
+    newest.push(one)
+    if (newest.length >= 2 * MOST_HELD) newest = latest(newest)
+  }
+  return { count, newest: latest(newest) }
+}
+
+const latest = (objects: readonly ObjectFacts[]): ObjectFacts[] =>
+  objects.toSorted((one, other) => Number(other.modified) - Number(one.modified)).slice(0, MOST_HELD)
+
+/** What a manifest says; of one that can't be relied on, that it is there. */
+async function said(
+  store: ObjectStore,
+  key: string,
+  modified: Date,
+  limits: Limits,
+): Promise<HeldBackups['newest'][number]> {
+  try {
+    const { manifest } = await readManifest(store, key, limits)
+    const { cluster, endedAt, shards } = manifest
+    const keys = shards.reduce((sum, { content }) => sum + content.keys, 0)
+    return { manifest: key, cluster: `${cluster.namespace}/${cluster.name}`, endedAt, keys }
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error
+    return { manifest: key, endedAt: modified.toISOString() }
+  }
+}

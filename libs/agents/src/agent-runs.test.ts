@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import { agentRuns, type CachedAgentPod, type CachedJob } from './agent-runs.ts'
+
+const NOW = Date.parse('2026-11-22T10:00:00Z')
+const job: CachedJob = {
+  namespace: 'shop',
+  name: 'orders-1-store-1',
+  uid: 'u',
+  agentOf: 'redisbackup',
+  ownerUid: 'o',
+  about: { step: 'store', attempt: 1 },
+  createdAt: NOW - 31_000,
+  isOver: false,
+  isStopping: false,
+}
+const pod: CachedAgentPod = {
+  namespace: 'shop',
+  name: 'orders-1-store-1-x',
+  agentOf: 'redisbackup',
+  jobUid: 'u',
+  phase: 'Pending',
+  hasEnded: false,
+}
+const runOf = (change: Partial<CachedJob>, pods: readonly CachedAgentPod[] = []) =>
+  agentRuns([{ ...job, ...change }], pods, { progress: new Map(), now: NOW })[0]
+
+test('a Job of which no pod is made says where the reason stands', () => {
+  expect(runOf({})).toMatchObject({ state: 'running', waitsFor: expect.stringContaining(`describe job ${job.name}`) })
+})
+
+test.each<[string, Partial<CachedJob>, readonly CachedAgentPod[]]>([
+  ['it is new', { createdAt: NOW - 5_000 }, []],
+  ['its pod is there', {}, [pod]],
+  ['it is over', { isOver: true }, []],
+])('nothing is said of it while %s', (_why, change, pods) => {
+  expect(runOf(change, pods)).not.toHaveProperty('waitsFor')
+})
