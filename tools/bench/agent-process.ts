@@ -16,7 +16,7 @@ export type AgentRun<T extends AgentDone['task']> = {
 }
 
 /** Runs the built agent as a process to its end, as its Job would. Throws with its last words if it fails. */
-export async function runAgent<T extends AgentPlan['task']['type']>(
+export async function runAgent<T extends AgentDone['task']>(
   type: T,
   plan: AgentPlan,
   signal: AbortSignal,

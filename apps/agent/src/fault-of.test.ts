@@ -29,6 +29,8 @@ test.each([
   ['ObjectDamaged', new BackupError('ObjectDamaged', 'not what was stored')],
   ['KeysMisplaced', new BackupError('KeysMisplaced', 'keys of 3 slots')],
   ['ServerDenied', new RedisError('Denied', 'WRONGPASS')],
+  ['ServerDenied', new RedisError('Answered', "ERR unknown command 'PSYNC', with args beginning with: '?' '-1'")],
+  ['ServerUntrusted', new RedisError('Untrusted', 'TLS: self-signed certificate')],
   ['ServerUnreachable', new RedisError('Refused', 'connection refused')],
   ['ServerUnreachable', new RedisError('TimedOut', 'no answer')],
   ['ServerUnreachable', new RedisError('Loading', 'loading')],
@@ -52,4 +54,6 @@ test.each([
 test('a remedy follows where there is one', () => {
   expect(faultOf(new StorageError('Full', 'no room')).message).toBe('no room. Make room, or raise the quota')
   expect(faultOf(new RedisError('Denied', 'orders-0-0: WRONGPASS')).message).toMatch(/WRONGPASS\. Look whether/)
+  expect(faultOf(new RedisError('Denied', 'NOPERM no psync')).message).toMatch(/Its user needs: -@all \+psync/)
+  expect(faultOf(new RedisError('Answered', 'ERR unknown command PSYNC')).message).toMatch(/make a replica of it/)
 })

@@ -1,4 +1,4 @@
-import { type AgentFault, ManifestError } from '@slotkeeper/backup'
+import { type AgentFault, BACKUP_USER, ManifestError } from '@slotkeeper/backup'
 import { ContainerError, type ContainerFault, StorageError, type StorageFault } from '@slotkeeper/object-storage'
 import { RdbError, type RdbErrorKind } from '@slotkeeper/rdb'
 import { PauseEnded, RedisError, type RedisFailure } from '@slotkeeper/redis-client'
@@ -40,6 +40,7 @@ const ofServer: Readonly<Record<RedisFailure, AgentFault>> = {
   Loading: 'ServerUnreachable',
   Answered: 'ServerUnreachable',
   Denied: 'ServerDenied',
+  Untrusted: 'ServerUntrusted',
 }
 
 const ofFile: Readonly<Record<RdbErrorKind, AgentFault>> = {
@@ -59,11 +60,21 @@ const ofFile: Readonly<Record<RdbErrorKind, AgentFault>> = {
 }
 
 const remedies: Partial<Readonly<Record<AgentFault, string>>> = {
-  ServerDenied: 'Look whether the servers know this user, and whether the mounted password is theirs',
+  ServerUntrusted: 'Look at tls: ca is what its certificate is signed by, serverName the name that it bears',
   NoFork: 'The server has too little memory to fork, or vm.overcommit_memory is 0: its log says more',
   PauseTooShort:
     'Take it from the primaries (target: primary), or each shard at a moment of its own (consistency: shard)',
   KeysMisplaced: 'Have the keys moved or deleted: the cluster does not serve them where they are',
+}
+
+/** What a server says that knows no such command: it was renamed, or the service does not give it to anybody. */
+const UNKNOWN_COMMAND = /unknown (sub)?command/i
+
+function remedyOfDenial(said: string): string {
+  if (said.includes('NOPERM')) return `Its user needs: ${BACKUP_USER.permissions}`
+  if (UNKNOWN_COMMAND.test(said))
+    return 'The server lets nobody take a snapshot, as services often do: make a replica of it where you may (REPLICAOF), or have the command back if it was renamed'
+  return 'Look whether the servers know this user, and whether the mounted password is theirs'
 }
 
 /**
@@ -76,14 +87,19 @@ export function faultOf(error: unknown): { readonly fault: AgentFault; readonly 
     return { fault: ofStorage[error.fault], message: `${error.message}. ${error.remedy}` }
   const fault = faultWithoutRemedy(error)
   const said = error instanceof Error ? error.message : String(error)
-  const remedy = remedies[fault]
+  const remedy = fault === 'ServerDenied' ? remedyOfDenial(said) : remedies[fault]
   return { fault, message: remedy === undefined ? said : `${said}. ${remedy}` }
+}
+
+function faultOfServer({ reason, message }: RedisError): AgentFault {
+  if (message.includes('BGSAVE failed')) return 'NoFork'
+  return UNKNOWN_COMMAND.test(message) ? 'ServerDenied' : ofServer[reason]
 }
 
 function faultWithoutRemedy(error: unknown): AgentFault {
   if (error instanceof ContainerError) return ofContainer[error.fault]
   if (error instanceof PauseEnded) return 'PauseTooShort'
-  if (error instanceof RedisError) return error.message.includes('BGSAVE failed') ? 'NoFork' : ofServer[error.reason]
+  if (error instanceof RedisError) return faultOfServer(error)
   if (error instanceof RdbError) return ofFile[error.kind]
   if (error instanceof BackupError) return error.fault
   if (error instanceof ManifestError) return 'ObjectDamaged'

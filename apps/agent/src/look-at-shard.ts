@@ -11,6 +11,8 @@ import {
   type Source,
   sourcesOf,
   VIEW_COMMANDS,
+  VIEW_COMMANDS_ALONE,
+  viewAlone,
   viewOf,
 } from './shard-view.ts'
 
@@ -32,8 +34,9 @@ export async function lookAtShard(shard: PlannedShard, options: LookOptions): Pr
     ...candidates.map((server) => replicaOf(shard, server, options)),
   ])
   if (primary.loading) throw of(shard.primary, new RedisError('Loading', 'the server is loading its data'))
-  const looked = shardViewOf(shard, primary)
-  const source: Source = { server: shard.primary, role: 'primary', view: primary }
+  const looked = shardView(shard, primary, options)
+  const role = options.task.isAlone === true ? primary.role : 'primary'
+  const source: Source = { server: shard.primary, role, view: primary }
   return {
     ...looked,
     sources: sourcesOf(
@@ -45,11 +48,19 @@ export async function lookAtShard(shard: PlannedShard, options: LookOptions): Pr
 
 /** The slots and the epoch of a shard, by its primary. */
 export async function lookAgain(shard: PlannedShard, access: ServerAccess): Promise<ShardView> {
-  return shardViewOf(shard, await viewFrom(shard.primary, access))
+  return shardView(shard, await viewFrom(shard.primary, access), access)
+}
+
+function shardView(shard: PlannedShard, view: ServerView, { task }: ServerAccess): ShardView {
+  try {
+    return task.isAlone === true ? viewAlone(shard, view) : shardViewOf(shard, view)
+  } catch (error) {
+    throw of(shard.primary, error)
+  }
 }
 
 const viewFrom = async (server: PlannedServer, access: ServerAccess): Promise<ServerView> =>
-  viewOf(await askServer(server, access, VIEW_COMMANDS))
+  viewOf(await askServer(server, access, access.task.isAlone === true ? VIEW_COMMANDS_ALONE : VIEW_COMMANDS))
 
 /** A replica that may be taken; null for one that may not, or does not answer. */
 async function replicaOf(shard: PlannedShard, server: PlannedServer, options: LookOptions): Promise<Source | null> {

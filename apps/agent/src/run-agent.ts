@@ -8,9 +8,11 @@ import { startProgressServer } from './progress-server.ts'
 import { readPlan } from './read-plan.ts'
 import { runCheckStorage } from './run-check-storage.ts'
 import { runDeleteBackup } from './run-delete-backup.ts'
+import { runFindServers } from './run-find-servers.ts'
 import { runInspectBackup } from './run-inspect-backup.ts'
 import { runSealBackup } from './run-seal-backup.ts'
 import { runSeedShard } from './run-seed-shard.ts'
+import { runStoreFound } from './run-store-found.ts'
 import { runStoreShards } from './run-store-shards.ts'
 import { runVerifyRestore } from './run-verify-restore.ts'
 import type { TaskContext } from './task-context.ts'
@@ -85,6 +87,10 @@ function run(context: TaskContext): Promise<AgentDone> {
       return runCheckStorage(task, context)
     case 'StoreShards':
       return runStoreShards(task, context)
+    case 'FindServers':
+      return runFindServers(task, context)
+    case 'StoreFound':
+      return runStoreFound(task, context)
     case 'SealBackup':
       return runSealBackup(task, context)
     case 'DeleteBackup':

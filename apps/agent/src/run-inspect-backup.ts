@@ -33,7 +33,8 @@ export function runInspectBackup(
       keys: sum(({ content }) => content.keys),
       expiring: sum(({ content }) => content.expiring),
       refusal: refusalOf(manifest, target ?? engine),
-      spec,
+      // What was taken of other servers is of no RedisCluster.
+      spec: Object.keys(spec).length === 0 ? null : spec,
     }
   })
 }

@@ -11,12 +11,13 @@ import {
 } from '@slotkeeper/redis-client'
 import { faultOf } from './fault-of.ts'
 import { lookAgain, lookAtShard, type Looked, type LookOptions } from './look-at-shard.ts'
-import { connectTo, of, PodError, targetOf } from './server-access.ts'
+import { connectTo, of, PodError, type ServerEntry, targetOf } from './server-access.ts'
 import { assertSame, type PlannedShard, type Source } from './shard-view.ts'
 import { BackupError, storeSnapshot, type StoredSnapshot } from './store-snapshot.ts'
 import { clearingLimits, limitsOf, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
 
-type Store = TaskOf<'StoreShards'>
+/** What is stored, and of which servers. */
+export type Store = Omit<TaskOf<'StoreShards'>, 'type' | keyof ServerEntry> & ServerEntry
 type Work = LookOptions & {
   readonly task: Store
   readonly context: TaskContext

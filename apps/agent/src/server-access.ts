@@ -1,12 +1,20 @@
-import type { AgentServer } from '@slotkeeper/backup'
-import { BACKUP_USER } from '@slotkeeper/backup'
-import { type NodeTarget, PauseEnded, RedisError, RedisNode } from '@slotkeeper/redis-client'
+import { type AgentServer, BACKUP_USER } from '@slotkeeper/backup'
+import { type NodeTarget, PauseEnded, RedisError, RedisNode, type ServerTls } from '@slotkeeper/redis-client'
 import type { TaskContext, TaskOf } from './task-context.ts'
 
-/** How servers are entered: the password is read at each connect, for it may change. */
-export type ServerAccess = Pick<TaskContext, 'secrets' | 'signal'> & {
-  readonly task: Pick<TaskOf<'StoreShards'>, 'username' | 'credentials'>
+/** Who enters servers, and how. */
+export type ServerEntry = {
+  readonly username: string
+  /** A folder with the password; null where there is none. */
+  readonly credentials: string | null
+  /** Absent: without TLS. */
+  readonly tls?: TaskOf<'FindServers'>['tls']
+  /** Without cluster mode: it has all slots. */
+  readonly isAlone?: boolean
 }
+
+/** How servers are entered: the password is read at each connect, for it may change. */
+export type ServerAccess = Pick<TaskContext, 'secrets' | 'signal'> & { readonly task: ServerEntry }
 
 /** An error of a server, with the pod whose it is. */
 export class PodError extends RedisError {
@@ -19,13 +27,27 @@ export class PodError extends RedisError {
 }
 
 const ANSWER_MS = 5_000
-/** A dial is short, for those who look at a cluster; nobody waits behind this one. */
+/** A dial is short for those who look at a cluster; nobody waits behind this one, and the server may be far away. */
 const DIALLED_WITHIN_MS = 10_000
 
 /** Where a server is, and as whom to enter, with the password as it is now. */
 export async function targetOf({ host, port }: AgentServer, { task, secrets }: ServerAccess): Promise<NodeTarget> {
-  const password = await secrets.read(task.credentials, BACKUP_USER.passwordKey)
-  return { host, port, username: task.username, password }
+  const { username, credentials, tls } = task
+  const password = credentials === null ? '' : await secrets.read(credentials, BACKUP_USER.passwordKey)
+  const secure = tls === undefined ? {} : { tls: await tlsOf(tls, secrets) }
+  return { host, port, username, password, dialMs: DIALLED_WITHIN_MS, ...secure }
+}
+
+async function tlsOf(
+  { ca, certificate, serverName }: NonNullable<ServerEntry['tls']>,
+  secrets: ServerAccess['secrets'],
+): Promise<ServerTls> {
+  const read = (key: string): Promise<string> => secrets.read(certificate ?? '', key)
+  return {
+    ...(ca === undefined ? {} : { ca: await secrets.certificates(ca) }),
+    ...(certificate === undefined ? {} : { certificate: { chain: await read('tls.crt'), key: await read('tls.key') } }),
+    ...(serverName === undefined ? {} : { serverName }),
+  }
 }
 
 /**
@@ -34,17 +56,14 @@ export async function targetOf({ host, port }: AgentServer, { task, secrets }: S
  * @throws RedisError that names the pod
  */
 export async function connectTo(server: AgentServer, access: ServerAccess): Promise<RedisNode> {
-  for (const end = performance.now() + DIALLED_WITHIN_MS; ;) {
-    access.signal.throwIfAborted()
-    const node = new RedisNode(await targetOf(server, access), () => undefined)
-    try {
-      await node.call(['ROLE'], ANSWER_MS)
-      return node
-    } catch (error) {
-      node.close()
-      const isLate = error instanceof RedisError && error.reason === 'TimedOut'
-      if (!isLate || performance.now() > end) throw of(server, error)
-    }
+  access.signal.throwIfAborted()
+  const node = new RedisNode(await targetOf(server, access), () => undefined)
+  try {
+    await node.call(['ROLE'], DIALLED_WITHIN_MS)
+    return node
+  } catch (error) {
+    node.close()
+    throw of(server, error)
   }
 }
 

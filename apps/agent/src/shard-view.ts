@@ -1,6 +1,14 @@
 import type { AgentPlan } from '@slotkeeper/backup'
-import { formatRanges, type NodeRow, type NodeInfo, parseClusterNodes, parseInfo } from '@slotkeeper/redis-topology'
-import type { SlotRange } from '@slotkeeper/redis-topology'
+import { RedisError } from '@slotkeeper/redis-client'
+import {
+  formatRanges,
+  type NodeInfo,
+  type NodeRow,
+  parseClusterNodes,
+  parseInfo,
+  SLOT_COUNT,
+  type SlotRange,
+} from '@slotkeeper/redis-topology'
 import { AgentError } from './agent-error.ts'
 
 /** One shard of a plan. */
@@ -11,6 +19,8 @@ export type PlannedServer = PlannedShard['primary']
 /** What a server says of itself. */
 export type ServerView = NodeInfo & {
   readonly self: NodeRow | undefined
+  /** Drawn by its process when it was started. */
+  readonly runId: string
   /** To be named to it when a snapshot is asked for, where its kind has such a thing. */
   readonly announce: string | undefined
   /** Bytes of its data in memory: no snapshot is much larger. */
@@ -35,6 +45,9 @@ export const VIEW_COMMANDS = [
 /** The first Valkey that makes an older file for whoever names no version; that can't hold all that it has. */
 const ANNOUNCED_FROM = 9
 
+/** What a server without cluster mode is asked: it has no table of nodes. */
+export const VIEW_COMMANDS_ALONE = VIEW_COMMANDS.slice(0, 1)
+
 /** Reads the answers to `VIEW_COMMANDS`. */
 export function viewOf([info = '', rows = '']: readonly string[]): ServerView {
   const valkey = /^valkey_version:(\d+\.\d+\.\d+)/m.exec(info)?.[1]
@@ -42,6 +55,7 @@ export function viewOf([info = '', rows = '']: readonly string[]): ServerView {
     ...parseInfo(info),
     self: parseClusterNodes(rows).find(({ myself }) => myself),
     announce: valkey !== undefined && Number.parseInt(valkey, 10) >= ANNOUNCED_FROM ? valkey : undefined,
+    runId: /^run_id:([0-9a-f]{40})/m.exec(info)?.[1] ?? '',
     usedBytes: Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0),
   }
 }
@@ -62,6 +76,22 @@ export function shardViewOf({ shard, primary }: PlannedShard, { role, self }: Se
   if (self.slots.length === 0) throw refuse('has no slots')
   if (self.open.length > 0) throw refuse(`has slots that are being moved: ${self.open.slice(0, 3).join(' ')}`)
   return { slots: self.slots, epoch: self.configEpoch }
+}
+
+/** Every slot, of a server without cluster mode. */
+export const ALL_SLOTS: readonly SlotRange[] = [{ first: 0, last: SLOT_COUNT - 1 }]
+
+/**
+ * A server without cluster mode as a shard that has all slots, be it primary or replica: its process stands for the node.
+ *
+ * @throws AgentError `TopologyChanged` where it was started anew; RedisError of a replica that is not in sync
+ */
+export function viewAlone({ primary }: PlannedShard, view: ServerView): ShardView {
+  if (view.runId !== primary.nodeId)
+    throw new AgentError('TopologyChanged', `${primary.pod} was started anew; to be tried again`)
+  if (view.role === 'replica' && (!view.linkUp || view.syncing))
+    throw new RedisError('Answered', 'it is a replica that is not in sync with its primary')
+  return { slots: ALL_SLOTS, epoch: 0 }
 }
 
 /** Throws `TopologyChanged` where a shard is not as it was: what was stored meanwhile may be of no one moment. */

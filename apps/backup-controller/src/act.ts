@@ -30,9 +30,10 @@ export function act(ports: AgentPorts, command: AppCommand, io: ActIo): Promise<
 type Of<T extends AppCommand['type']> = Extract<AppCommand, { readonly type: T }>
 
 function order(ports: AgentPorts, command: Of<'RunAgent'>, io: ActIo): Promise<Outcome> {
-  const { of, storage, cluster = null } = command
+  const { of, storage, cluster = null, server } = command
   if (storage === undefined) throw new Error(`${command.job} has no storage`)
-  return runAgent(ports, RESOURCES[of.kind], { of, storage, cluster, order: command }, io)
+  const servers = server === undefined ? { cluster } : { cluster, server }
+  return runAgent(ports, RESOURCES[of.kind], { of, storage, ...servers, order: command }, io)
 }
 
 /** What cannot be taken back is decided once more, by what is there now and not by what was seen. */

@@ -1,4 +1,4 @@
-import type { RedisBackupStorageSpec } from '@slotkeeper/api'
+import type { ForeignServer, RedisBackupStorageSpec } from '@slotkeeper/api'
 import type { BackupCommand } from '@slotkeeper/backup'
 import type { AgentOwner } from '@slotkeeper/agents'
 
@@ -15,6 +15,8 @@ export type AppCommand = BackupCommand & {
   readonly storage?: RedisBackupStorageSpec
   /** For RunAgent: the cluster whose servers it reads. */
   readonly cluster?: string
+  /** For RunAgent: other servers that it reads. */
+  readonly server?: ForeignServer
   /** For RemoveFinalizer: what could not be spilled is given up. */
   readonly anyway?: boolean
 }

@@ -1,5 +1,5 @@
 import { type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from '@slotkeeper/agents'
-import { LABEL } from '@slotkeeper/api'
+import { backupSourceOf, LABEL, type RedisBackupSpec } from '@slotkeeper/api'
 import type { ScheduledBackup, Sibling, Source } from '@slotkeeper/backup'
 import type { Key } from '@slotkeeper/controller'
 import type { BackupStatus } from '@slotkeeper/events'
@@ -23,6 +23,7 @@ import { sourceOf } from './source-of.ts'
 /** What is kept of a backup. */
 export type CachedBackup = Key & {
   readonly uid: string
+  /** Name of its cluster, or address of its server. */
   readonly cluster: string
   readonly storage: string
   /** Whether nothing of its cluster concerns it any more. */
@@ -147,12 +148,12 @@ const keyIn = ({ metadata }: KubeObject): Key => ({ namespace: metadata.namespac
 
 function projectBackup(object: KubeObject): CachedBackup {
   const { metadata } = object
-  const spec = object['spec'] as { readonly cluster: { readonly name: string }; readonly storageName: string }
+  const spec = object['spec'] as RedisBackupSpec
   const status = (object['status'] ?? {}) as Partial<BackupStatus>
   return {
     ...keyIn(object),
     uid: metadata.uid ?? '',
-    cluster: spec.cluster.name,
+    cluster: backupSourceOf(spec),
     storage: spec.storageName,
     hasEnded: status.endedAt !== undefined,
     isCopy: isCopy(object),

@@ -1,5 +1,5 @@
 import { failuresInWords } from '@slotkeeper/agents'
-import { FINALIZER } from '@slotkeeper/api'
+import { backupSourceOf, defined, FINALIZER } from '@slotkeeper/api'
 import { type BackupCase, backupMetaOf, type BackupState, nextBackup, planBackup } from '@slotkeeper/backup'
 import type { Decision, Input } from '@slotkeeper/controller'
 import { type EventTrouble, release, statusToWrite } from '@slotkeeper/controller-host'
@@ -15,12 +15,16 @@ const DELETION_PATIENCE_MS = 1_200_000
 const LOOK_MS = {
   Waiting: 10_000,
   Adopting: 5_000,
+  Finding: 2_000,
   Streaming: 2_000,
   Sealing: 2_000,
   Completed: 60_000,
   Failed: 60_000,
   Deleting: 500,
 }
+
+/** What is done by agents that enter servers. */
+const READS_SERVERS: readonly string[] = ['find', 'store']
 
 /** PURE: what became of the agents -> state -> next status -> events -> commands. */
 export function decideBackup(
@@ -63,15 +67,18 @@ export function decideBackup(
     isReady: state === 'Completed',
     isStalled: state === 'Failed',
   })
-  const { cluster, storageName, consistency } = object.spec
-  const events = backupChanges(object.status, status, { cluster: cluster.name, storage: storageName, consistency })
+  const { cluster, server, storageName, consistency } = object.spec
+  const source = backupSourceOf(object.spec)
+  const events = backupChanges(object.status, status, { cluster: source, storage: storageName, consistency })
   const of = { kind: 'backup', namespace, name, uid } as const
   const extra = observed.storage === null ? {} : { storage: observed.storage.spec }
   const commands = planBackup(given, status).map((command): AppCommand => ({
     ...command,
     of,
     ...(command.type === 'RunAgent' ? extra : {}),
-    ...(command.type === 'RunAgent' && command.step === 'store' ? { cluster: cluster.name } : {}),
+    ...(command.type === 'RunAgent' && READS_SERVERS.includes(command.step)
+      ? defined({ cluster: cluster?.name, server })
+      : {}),
   }))
   return {
     findings: finding === 'Sound' ? [] : [{ type: finding, about: name, message }],

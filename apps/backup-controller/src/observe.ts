@@ -1,5 +1,5 @@
 import { agentOf, agentRuns, type ProgressMemory, type RunsContext, storageView } from '@slotkeeper/agents'
-import { LABEL } from '@slotkeeper/api'
+import { backupSourceOf, LABEL } from '@slotkeeper/api'
 import type { AgentRun } from '@slotkeeper/backup'
 import type { Owner } from './app-command.ts'
 import type { BackupObject } from './backup-object.ts'
@@ -25,7 +25,7 @@ export async function observeBackup(
     .filter((one) => one.storage === spec.storageName && one.uid !== uid)
     .flatMap((one) => one.completed ?? [])
   return {
-    source: caches.sources.get(namespace, spec.cluster.name)?.source ?? null,
+    source: caches.sources.get(namespace, backupSourceOf(spec))?.source ?? null,
     storage: storageView(caches.storages.get(namespace, spec.storageName)?.object),
     runs: runsOf(caches, { kind: 'backup', namespace, name, uid }, so),
     siblings,

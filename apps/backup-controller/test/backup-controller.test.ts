@@ -190,6 +190,72 @@ describe('a backup', () => {
     )
   })
 
+  test('of servers that are none of ours: an agent finds them, others store them, and Secrets are named to the kubelet only', async () => {
+    const password = { secretName: 'old-auth', key: 'word' }
+    const tls = { ca: { secretName: 'old-ca' }, certificate: { secretName: 'old-cert' }, serverName: 'old.example' }
+    const server = { address: '10.9.8.7:7000', username: 'copier', password, tls }
+    await cluster.create(redisBackups, 'foreign', { server, storageName: 'archive' })
+    const find = await cluster.jobNamed('-find-1', 'foreign-')
+    const entry = {
+      host: '10.9.8.7',
+      port: 7000,
+      username: 'copier',
+      credentials: '/etc/slotkeeper/server',
+      tls: {
+        ca: '/etc/slotkeeper/server-ca/ca.crt',
+        certificate: '/etc/slotkeeper/server-certificate',
+        serverName: 'old.example',
+      },
+    }
+    expect(cluster.planOf(find).task).toEqual({ type: 'FindServers', target: 'prefer-replica', ...entry })
+    const mounted = (secretName: string, items?: object[]) =>
+      expect.objectContaining({
+        secret: expect.objectContaining({ secretName, ...(items === undefined ? {} : { items }) }),
+      })
+    expect((find.spec.template.spec as { readonly volumes?: unknown }).volumes).toEqual(
+      expect.arrayContaining([
+        mounted('old-auth', [{ key: 'word', path: 'backup-password' }]),
+        mounted('old-ca', [{ key: 'ca.crt', path: 'ca.crt' }]),
+        mounted('old-cert'),
+      ]),
+    )
+    const engine = { engine: 'redis', version: '7.0.15' }
+    await cluster.end(find, done({ task: 'FindServers', engine, shards: 2, topology: 'c'.repeat(64) }))
+    for (const shard of [0, 1]) {
+      const job = await cluster.jobNamed(`-store-${shard}-1`, 'foreign-')
+      expect(cluster.planOf(job).task).toMatchObject({
+        type: 'StoreFound',
+        topology: 'c'.repeat(64),
+        shards: [shard],
+        cluster: { name: '10.9.8.7:7000', uid: '10.9.8.7:7000' },
+        ...entry,
+      })
+      if (shard === 0) await cluster.restart()
+      await cluster.end(job, stored(shard))
+    }
+    const seal = await cluster.jobNamed('-seal-1', 'foreign-')
+    expect(cluster.planOf(seal).task).toMatchObject({ type: 'SealBackup', engine, spec: {} })
+    await cluster.end(seal, sealed())
+    expect(await cluster.sees(redisBackups, 'foreign', 'Completed')).toMatchObject({
+      cluster: { name: '10.9.8.7:7000' },
+      keys: 30,
+    })
+  })
+
+  test.each([
+    [
+      'both sources',
+      { cluster: { name: 'orders' }, server: { address: 'a:1' } },
+      /exactly one of cluster .* and server/,
+    ],
+    ['no source', {}, /exactly one of cluster .* and server/],
+    ['an address without a port', { server: { address: 'old.example' } }, /spec\.server\.address/],
+    ['a port that is none', { server: { address: 'old.example:65536' } }, /spec\.server\.address/],
+    ['a user without a password', { server: { address: 'a:1', username: 'x' } }, /a user is entered by a password/],
+  ])('that names %s is refused with the field', async (_what, spec, message) => {
+    await expect(cluster.create(redisBackups, 'wrong', { storageName: 'archive', ...spec })).rejects.toThrow(message)
+  })
+
   test("that is the copy of a restore takes nobody else's place, and no policy takes it", async () => {
     const retentionPolicy = { keep: 1 }
     await cluster.create(redisBackupStorages, 'small', { s3: { bucket: 'backups' }, retentionPolicy })

@@ -97,7 +97,7 @@ function projectRestore(object: KubeObject): CachedRestore {
 function projectBackup(object: KubeObject): CachedBackup {
   const { storageName } = object['spec'] as { readonly storageName: string }
   const status = (object['status'] ?? {}) as Partial<BackupStatus>
-  const { state = 'not begun', manifest, manifestSha256, endedAt, reason } = status
+  const { state = 'not begun', manifest, manifestSha256, endedAt, reason, engine } = status
   const isCompleted = state === 'Completed' && endedAt !== undefined && manifest !== undefined
   const { uid = '', ownerReferences = [], deletionTimestamp } = object.metadata
   const madeBy = ownerReferences.find((one) => one.controller === true && one.kind === redisRestores.kind)?.uid
@@ -108,11 +108,16 @@ function projectBackup(object: KubeObject): CachedBackup {
       state,
       storageName,
       isDeleting: deletionTimestamp !== undefined,
-      ...defined({ madeBy, reason, message: inWords(status) }),
+      ...defined({ madeBy, reason, message: inWords(status), engine: engineIn(engine) }),
       ...(isCompleted ? defined({ manifest, sha256: manifestSha256 }) : {}),
     },
   }
 }
+
+const engineIn = (said: BackupStatus['engine']): BackupView['engine'] =>
+  said !== undefined && /^\d+\.\d+/.test(said.version)
+    ? { engine: said.engine === 'redis' ? 'redis' : 'valkey', version: said.version }
+    : undefined
 
 /** How far a backup is, for people. */
 function inWords({ message, state, shards = [] }: Partial<BackupStatus>): string | undefined {

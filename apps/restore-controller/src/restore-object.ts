@@ -13,7 +13,8 @@ export const parseRestore = (object: KubeObject): RestoreObject =>
 
 /** What is restored, for people. */
 export function sourceInWords({ source }: RedisRestoreSpec): string {
-  const { backup, stored, cluster } = source
+  const { backup, stored, cluster, server } = source
+  if (server !== undefined) return `the server ${server.address}`
   if (cluster !== undefined) return `RedisCluster ${cluster.name}`
   return backup === undefined ? `${stored?.manifest} in ${stored?.storageName}` : `RedisBackup ${backup.name}`
 }

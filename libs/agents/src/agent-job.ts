@@ -1,10 +1,12 @@
-import { ANNOTATION, internalSecretOf, LABEL, type RedisBackupStorageSpec } from '@slotkeeper/api'
+import { ANNOTATION, type ForeignServer, internalSecretOf, LABEL, type RedisBackupStorageSpec } from '@slotkeeper/api'
 import {
   type AgentOrder,
   type AgentPlan,
   type AgentStorage,
   BACKUP_USER,
   formatPlan,
+  SERVER_CA,
+  SERVER_CERTIFICATE,
   SERVER_SECRETS,
 } from '@slotkeeper/backup'
 import type { KubeObject, OwnerReference } from '@slotkeeper/k8s'
@@ -41,15 +43,17 @@ export type JobRequest = {
   readonly agentOf: string
   readonly image: string
   readonly storage: RedisBackupStorageSpec
-  /** The cluster whose servers it talks to; null where it talks to none. */
+  /** The cluster whose servers it talks to; null where it talks to none, or to others. */
   readonly cluster: string | null
+  /** Servers that are none of ours that it talks to. */
+  readonly server?: ForeignServer
   /** A volume that it fills; absent where it fills none. */
   readonly volume?: SeededVolume
   readonly order: AgentOrder
 }
 
 /** What only reads a storage: its volume then stays as it is, its group as well. */
-const READERS: readonly string[] = ['inspect', 'seed', 'verify']
+const READERS: readonly string[] = ['find', 'inspect', 'seed', 'verify']
 
 const isWritten = (mount: string, { order }: JobRequest): boolean =>
   mount === 'seeded' || (mount === 'storage' && !READERS.includes(order.step))
@@ -153,18 +157,33 @@ function placeOf({ s3, filesystem }: RedisBackupStorageSpec): AgentStorage {
   }
 }
 
+/** Of a Secret, all of it or one key, under its own name or another. */
+const secret = (secretName: string, only?: string, path = only): object => ({
+  secret: {
+    secretName,
+    optional: true,
+    defaultMode: 0o440,
+    ...(only === undefined ? {} : { items: [{ key: only, path }] }),
+  },
+})
+
+function mountsFor({ password, tls }: ForeignServer): readonly Mount[] {
+  const mounts: Mount[] = []
+  if (password !== undefined) {
+    const source = secret(password.secretName, password.key, BACKUP_USER.passwordKey)
+    mounts.push({ name: 'server', path: SERVER_SECRETS, source })
+  }
+  const { ca, certificate } = tls ?? {}
+  if (ca !== undefined) mounts.push({ name: 'server-ca', path: SERVER_CA, source: secret(ca.secretName, ca.key) })
+  if (certificate !== undefined)
+    mounts.push({ name: 'server-certificate', path: SERVER_CERTIFICATE, source: secret(certificate.secretName) })
+  return mounts
+}
+
 /** Secrets are optional here: the agent tells of one that is missing, where the pod would only wait. */
 function mountsOf(request: JobRequest): readonly Mount[] {
-  const { storage, cluster, volume } = request
+  const { storage, cluster, server, volume } = request
   const { s3, filesystem, encryption } = storage
-  const secret = (secretName: string, only?: string): object => ({
-    secret: {
-      secretName,
-      optional: true,
-      defaultMode: 0o440,
-      ...(only === undefined ? {} : { items: [{ key: only, path: only }] }),
-    },
-  })
   const mounts: Mount[] = []
   if (s3?.credentials !== undefined)
     mounts.push({ name: 'credentials', path: CREDENTIALS, source: secret(s3.credentials.secretName) })
@@ -174,6 +193,7 @@ function mountsOf(request: JobRequest): readonly Mount[] {
     const source = secret(internalSecretOf(cluster), BACKUP_USER.passwordKey)
     mounts.push({ name: 'server', path: SERVER_SECRETS, source })
   }
+  if (server !== undefined) mounts.push(...mountsFor(server))
   if (filesystem !== undefined) {
     const readOnly = !isWritten('storage', request)
     const source = { persistentVolumeClaim: { claimName: filesystem.claimName, ...(readOnly ? { readOnly } : {}) } }

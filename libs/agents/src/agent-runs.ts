@@ -32,6 +32,7 @@ export type CachedAgentPod = {
 }
 
 const STEPS: readonly string[] = [
+  'find',
   'store',
   'seal',
   'delete',

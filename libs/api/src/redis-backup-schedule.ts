@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { crdOf, type Schema } from './crd.ts'
-import { backupFields } from './redis-backup.ts'
+import { backupFields, backupRules } from './redis-backup.ts'
 import { conditionsPart, runtimeParts } from './status-parts.ts'
 
 /** The spec of a RedisBackupSchedule. */
@@ -31,7 +31,10 @@ export const redisBackupScheduleSpec = z.object({
     .max(100)
     .default(1)
     .describe('Failed backups to keep. Completed ones are kept by the retentionPolicy of their storage.'),
-  template: z.object(backupFields).describe('The spec of each RedisBackup.'),
+  template: z
+    .object(backupFields)
+    .meta({ 'x-kubernetes-validations': backupRules('spec.template') })
+    .describe('The spec of each RedisBackup.'),
 })
 
 /** The spec of a RedisBackupSchedule. */

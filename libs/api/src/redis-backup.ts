@@ -1,12 +1,17 @@
 import { z } from 'zod'
 import { crdOf, type Schema } from './crd.ts'
+import { foreignServer } from './foreign-server.ts'
 import { conditionsPart, runtimeParts } from './status-parts.ts'
 
 /** What one backup is told; a schedule says it of each. */
 export const backupFields = {
   cluster: z
     .object({ name: z.string().min(1).max(40) })
+    .optional()
     .describe('The RedisCluster of this namespace that is backed up.'),
+  server: foreignServer
+    .optional()
+    .describe('Instead of cluster: servers that Slotkeeper does not look after, wherever they are.'),
   storageName: z.string().min(1).max(40).describe('The RedisBackupStorage of this namespace.'),
   target: z
     .enum(['prefer-replica', 'primary'])
@@ -30,15 +35,28 @@ export const backupFields = {
     .describe('After this long, from its creation, it has failed.'),
 }
 
+/** What holds of `backupFields` together; `path` is where they stand. */
+export const backupRules = (path: string) => [
+  {
+    rule: 'has(self.cluster) != has(self.server)',
+    message: `${path}: set exactly one of cluster (a RedisCluster) and server (any other server)`,
+  },
+]
+
 /** The spec of a RedisBackup: it never changes. */
 export const redisBackupSpec = z.object(backupFields).meta({
   'x-kubernetes-validations': [
+    ...backupRules('spec'),
     { rule: 'self == oldSelf', message: 'spec: a backup never changes; create another RedisBackup' },
   ],
 })
 
 /** The spec of a RedisBackup. */
 export type RedisBackupSpec = z.infer<typeof redisBackupSpec>
+
+/** What a backup is of, in a word: the name of a RedisCluster, or the address of a server. */
+export const backupSourceOf = ({ cluster, server }: Pick<RedisBackupSpec, 'cluster' | 'server'>): string =>
+  cluster?.name ?? server?.address ?? ''
 
 const shard = z.object({
   shard: z.int(),
@@ -52,7 +70,7 @@ const shard = z.object({
   keys: z.int().optional(),
   sha256: z.string().max(64).optional(),
   offset: z.int().optional(),
-  takenFrom: z.string().max(63).optional(),
+  takenFrom: z.string().max(300).optional(),
   rdb: z.object({ format: z.string().max(16), version: z.int() }).optional(),
 })
 
@@ -60,7 +78,8 @@ const redisBackupStatus = z.object({
   observedGeneration: z.int().optional(),
   state: z.string().max(32).optional(),
   deleted: z.boolean().optional(),
-  cluster: z.object({ name: z.string().max(63), uid: z.string().max(64) }).optional(),
+  cluster: z.object({ name: z.string().max(300), uid: z.string().max(300) }).optional(),
+  topology: z.string().max(64).optional(),
   engine: z.object({ engine: z.string().max(16), version: z.string().max(32) }).optional(),
   beganAt: z.string().max(40).optional(),
   endedAt: z.string().max(40).optional(),
@@ -94,6 +113,7 @@ export function redisBackupCrd(): Schema {
     shortName: 'rdb',
     columns: [
       { name: 'Cluster', type: 'string', jsonPath: '.spec.cluster.name' },
+      { name: 'Server', type: 'string', jsonPath: '.spec.server.address', priority: 1 },
       { name: 'State', type: 'string', jsonPath: '.status.state' },
       { name: 'Keys', type: 'integer', jsonPath: '.status.keys' },
       { name: 'Bytes', type: 'integer', jsonPath: '.status.bytes' },

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { crdOf, type Schema } from './crd.ts'
+import { foreignServerFields, foreignServerRules } from './foreign-server.ts'
 import { backupFields } from './redis-backup.ts'
 import { redisClusterSpec } from './redis-cluster.ts'
 import { conditionsPart, runtimeParts } from './status-parts.ts'
@@ -13,7 +14,7 @@ const copied = {
 }
 
 /** What a restore may be made of, of which it names one. */
-const SOURCES = ['backup', 'stored', 'cluster'] as const
+const SOURCES = ['backup', 'stored', 'cluster', 'server'] as const
 
 const source = z
   .object({
@@ -38,13 +39,18 @@ const source = z
       .describe(
         'A RedisCluster of this namespace, as it is now: it is copied by a RedisBackup that the restore makes.',
       ),
+    server: z
+      .object({ ...foreignServerFields, ...copied })
+      .meta({ 'x-kubernetes-validations': foreignServerRules('spec.source.server') })
+      .optional()
+      .describe('Servers that Slotkeeper does not look after, as they are now: copied in the same way.'),
   })
   .meta({
     'x-kubernetes-validations': [
       {
         rule: `[${SOURCES.map((one) => `has(self.${one})`).join(', ')}].filter(one, one).size() == 1`,
         message:
-          'spec.source: set exactly one of backup (a RedisBackup), stored (what a storage holds) and cluster (a running RedisCluster)',
+          'spec.source: set exactly one of backup (a RedisBackup), stored (what a storage holds), cluster (a running RedisCluster) and server (any other server)',
       },
     ],
   })
@@ -91,6 +97,10 @@ export const redisRestoreSpec = z
   })
   .meta({
     'x-kubernetes-validations': [
+      {
+        rule: '!has(self.source.server) || has(self.target.template)',
+        message: 'spec.target.template: say what the cluster is to be, a server has no spec of one',
+      },
       { rule: 'self == oldSelf', message: 'spec: a restore never changes; create another RedisRestore' },
     ],
   })

@@ -34,6 +34,30 @@ const server = z.object({
   nodeId: z.string().regex(/^[0-9a-f]{40}$/),
 })
 
+/** Where a server is that is none of ours, as whom it is entered, and how it is trusted. */
+const foreign = {
+  host: name,
+  port: z.int().min(1).max(65_535),
+  username: name,
+  /** A folder with the password under the name backup-password; null where there is none. */
+  credentials: mounted.nullable(),
+  /** Absent: without TLS. `ca` is a file of certificates, `certificate` a folder with tls.crt and tls.key. */
+  tls: z.object({ ca: mounted.optional(), certificate: mounted.optional(), serverName: name.optional() }).optional(),
+}
+
+/** What is stored, and how: of whatever servers. */
+const storing = {
+  backup: reference,
+  cluster: reference,
+  consistency: z.enum(['shard', 'cluster']),
+  target: z.enum(['prefer-replica', 'primary']),
+  /** For how long writes may be held back for one moment of all shards: 2 s at most (SAFETY 13). */
+  pauseMs: z.int().min(1).max(2_000),
+  /** Of zstd. */
+  level: z.int().min(1).max(19),
+  maxBytesPerSecond: z.int().positive().optional(),
+}
+
 const shardToStore = z.object({ shard: count, primary: server, replicas: z.array(server) })
 
 const task = z.discriminatedUnion('type', [
@@ -42,19 +66,23 @@ const task = z.discriminatedUnion('type', [
   /** Streams shards into the storage; with `cluster`, all of them at one moment. */
   z.object({
     type: z.literal('StoreShards'),
-    backup: reference,
-    cluster: reference,
-    consistency: z.enum(['shard', 'cluster']),
-    target: z.enum(['prefer-replica', 'primary']),
+    ...storing,
     shards: z.array(shardToStore).min(1),
     /** A user of the servers that may PSYNC, and a folder with its password under the name backup-password. */
     username: name,
     credentials: mounted,
-    /** For how long writes may be held back for one moment of all shards: 2 s at most (SAFETY 13). */
-    pauseMs: z.int().min(1).max(2_000),
-    /** Of zstd. */
-    level: z.int().min(1).max(19),
-    maxBytesPerSecond: z.int().positive().optional(),
+  }),
+  /** Asks a server that is none of ours, and those that it names, what they are: can they be copied, and into how many shards? */
+  z.object({ type: z.literal('FindServers'), ...foreign, target: z.enum(['prefer-replica', 'primary']) }),
+  /** As StoreShards, of a server that is none of ours and those that it names: it finds them itself. */
+  z.object({
+    type: z.literal('StoreFound'),
+    ...storing,
+    ...foreign,
+    /** As FindServers reported it: where slots have moved since, or a primary is another one, nothing is stored. */
+    topology: hex(64),
+    /** Which of the shards that are found are stored, by number. */
+    shards: z.array(count).min(1),
   }),
   /** Reads the records of all shards, writes the manifest, and deletes whatever else attempts have left below the backup. */
   z.object({

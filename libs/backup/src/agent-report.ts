@@ -19,6 +19,8 @@ export const AGENT_FAULTS = {
   SecretMissing: 'person',
   ServerUnreachable: 'retry',
   ServerDenied: 'person',
+  ServerUntrusted: 'person',
+  ServerUnfit: 'person',
   TopologyChanged: 'retry',
   NoFork: 'retry',
   PauseTooShort: 'retry',
@@ -84,6 +86,14 @@ const done = z.discriminatedUnion('task', [
     /** With it `objectOf.record` names the record of every shard of the task, also of those that are left out here. */
     attempt: name,
     shards: z.array(storedShard),
+  }),
+  z.object({
+    task: z.literal('FindServers'),
+    engine,
+    /** How many shards there are, in the order of their first slots. */
+    shards: count,
+    /** SHA-256 of who their primaries are, and which slots each has. */
+    topology: hex(64),
   }),
   z.object({
     task: z.literal('SealBackup'),

@@ -4,7 +4,7 @@ import type { AgentProgress, AgentReport } from './agent-report.ts'
 import type { BackupRef } from './object-names.ts'
 
 /** What an agent is there for; its Job is named by it. */
-export type AgentStep = 'store' | 'seal' | 'delete' | 'check' | 'inspect' | 'seed' | 'verify'
+export type AgentStep = 'find' | 'store' | 'seal' | 'delete' | 'check' | 'inspect' | 'seed' | 'verify'
 
 /** An agent that was started: a Job and what became of its pod. */
 export type AgentRun = {

@@ -6,6 +6,7 @@ export const BACKUP_FINDINGS = [
   'Refused',
   'StatusLost',
   'NotReady',
+  'ServersUnknown',
   'ShardsMissing',
   'ManifestMissing',
   'Sound',
@@ -26,6 +27,10 @@ const METAS = {
   },
   Adopting: {
     sentence: 'Its status was lost: what its storage holds of it is looked at.',
+    allows: ['EnsureFinalizer', 'RunAgent', 'StopAgent'],
+  },
+  Finding: {
+    sentence: 'An agent asks the server, and those that it names, what they are.',
     allows: ['EnsureFinalizer', 'RunAgent', 'StopAgent'],
   },
   Streaming: {
@@ -65,12 +70,13 @@ export const backupLifecycle = setup({
   states: {
     Waiting: {
       meta: METAS.Waiting,
-      on: { Refused: 'Failed', StatusLost: 'Adopting', ShardsMissing: 'Streaming' },
+      on: { Refused: 'Failed', StatusLost: 'Adopting', ServersUnknown: 'Finding', ShardsMissing: 'Streaming' },
     },
     Adopting: { meta: METAS.Adopting, on: { NotReady: 'Waiting', Sound: 'Completed' } },
+    Finding: { meta: METAS.Finding, on: { Refused: 'Failed', ShardsMissing: 'Streaming' } },
     Streaming: {
       meta: METAS.Streaming,
-      on: { Refused: 'Failed', ManifestMissing: 'Sealing' },
+      on: { Refused: 'Failed', ServersUnknown: 'Finding', ManifestMissing: 'Sealing' },
     },
     Sealing: { meta: METAS.Sealing, on: { Refused: 'Failed', Sound: 'Completed' } },
     Completed: { meta: METAS.Completed },

@@ -1,4 +1,4 @@
-import { defined } from '@slotkeeper/api'
+import { backupSourceOf, defined } from '@slotkeeper/api'
 import type { BackupShardStatus, BackupStatus } from '@slotkeeper/events'
 import { parseRanges, SLOT_COUNT, slotCount, uncovered } from '@slotkeeper/redis-topology'
 import {
@@ -14,6 +14,7 @@ import { MOST_SHARDS_AT_ONCE } from './agent-report.ts'
 import type { AgentRun, BackupCase } from './backup-case.ts'
 import { type BackupFinding, isBackupState, nextBackupState } from './backup-lifecycle.ts'
 import { adopt } from './adopt-backup.ts'
+import { found, isForeign, tooManyShards } from './find-servers.ts'
 import { nextDeletion } from './next-deletion.ts'
 import { objectOf } from './object-names.ts'
 import { expiryOf } from './retention.ts'
@@ -36,6 +37,8 @@ export function nextBackup(given: BackupCase): Step {
     }
     case 'Waiting':
       return wait(given, before)
+    case 'Finding':
+      return find(given, before)
     case 'Streaming':
       return stream(given, before)
     case 'Sealing':
@@ -65,9 +68,10 @@ function wait(given: BackupCase, before: BackupStatus): Step {
   if (why !== null) return entered(before, 'NotReady', { ...before, ...why })
   const { source, spec, now } = given
   const { reason: _reason, message: _message, ...rest } = before
+  if (isForeign(given)) return entered(before, 'ServersUnknown', { ...rest, attempt: 1 })
   return entered(before, 'ShardsMissing', {
     ...rest,
-    cluster: { name: spec.cluster.name, uid: source?.uid ?? '' },
+    cluster: { name: backupSourceOf(spec), uid: source?.uid ?? '' },
     ...defined({ engine: source?.engine }),
     beganAt: new Date(now).toISOString(),
     shards: freshShards(given, 1),
@@ -77,17 +81,13 @@ function wait(given: BackupCase, before: BackupStatus): Step {
 /** What keeps a backup from being begun, or an agent from being started; null when nothing does. */
 export function waitsFor(given: BackupCase): Failure | null {
   const { source, spec } = given
-  const { cluster } = spec
+  const name = backupSourceOf(spec)
   const why = storageWaitsFor(spec.storageName, given.storage)
-  if (why !== null) return why
-  if (source === null)
-    return { reason: 'SourceMissing', message: `there is no RedisCluster ${cluster.name} in this namespace` }
+  if (why !== null || isForeign(given)) return why
+  if (source === null) return { reason: 'SourceMissing', message: `there is no RedisCluster ${name} in this namespace` }
   if (source.busy !== null) return { reason: 'SourceNotReady', message: source.busy }
   if (spec.consistency === 'cluster' && source.shards.length > MOST_SHARDS_AT_ONCE)
-    return {
-      reason: 'TooManyShards',
-      message: `consistency cluster is for at most ${MOST_SHARDS_AT_ONCE} shards, ${cluster.name} has ${source.shards.length}: use consistency shard`,
-    }
+    return tooManyShards(name, source.shards.length)
   return null
 }
 
@@ -100,6 +100,13 @@ function freshShards({ source }: BackupCase, attempt: number): readonly BackupSh
   return (source?.shards ?? []).map(({ shard, slots }) => ({ shard, attempt, slots }))
 }
 
+function find(given: BackupCase, before: BackupStatus): Step {
+  const late = lateness(given)
+  if (late !== null) return refused(given, before, { reason: 'DeadlineExceeded', message: late })
+  const { finding, status, why } = found(given, before)
+  return why === undefined ? entered(before, finding, status) : refused(given, before, why)
+}
+
 function stream(given: BackupCase, before: BackupStatus): Step {
   const replaced = given.source !== null && given.source.uid !== before.cluster?.uid
   if (replaced)
@@ -109,32 +116,47 @@ function stream(given: BackupCase, before: BackupStatus): Step {
   const shards = (before.shards ?? []).map((one) => absorbed(one, given))
   const heldMs = heldBy(given) ?? before.heldMs
   const status = { ...withoutPause(before, given, waitsFor(given)), shards, ...defined({ heldMs }) }
+  const again =
+    afterFailures(given, before, status) ?? (shards.every(isStored) ? whenNotWhole(given, before, status) : null)
+  if (again !== null) return again
+  if (!shards.every(isStored)) return { finding: 'ShardsMissing', status: { ...status, state: before.state } }
+  return entered(before, 'ManifestMissing', { ...status, attempt: 1 })
+}
+
+type Streaming = Omit<BackupStatus, 'state'> & { readonly shards: readonly BackupShardStatus[] }
+
+/** What becomes of it where agents have failed; null where none has. */
+function afterFailures(given: BackupCase, before: BackupStatus, status: Streaming): Step | null {
+  const { shards } = status
   const failed = shards.flatMap((one) => {
     const failure = isStored(one) ? null : failureOf(runOf(given, one))
     return failure === null ? [] : [{ ...failure, shard: one }]
   })
   const [worst] = failed.toSorted((a, b) => Number(isForPerson(b)) - Number(isForPerson(a)))
-  if (worst !== undefined) {
-    if (isForPerson(worst) || worst.shard.attempt >= MOST_ATTEMPTS) return refused(given, status, worst)
-    const changed = worst.reason === 'TopologyChanged' || slotsMoved(given, shards)
-    const again = shards.map((one) => (failed.some(({ shard }) => shard === one) ? anew(one) : one))
-    const attempt = Math.max(...shards.map((one) => one.attempt)) + 1
-    // Slots that went from one shard to another would be in none of their objects, or in both.
-    return entered(before, 'ShardsMissing', {
-      ...status,
-      shards: changed && given.source !== null ? freshShards(given, attempt) : again,
-      ...pauseAfter({ reason: worst.reason, message: worst.message }, worst.shard.attempt, given.now),
-    })
-  }
-  if (!shards.every(isStored)) return { finding: 'ShardsMissing', status: { ...status, state: before.state } }
-  if (!isWhole(shards)) {
-    const attempt = Math.max(...shards.map((one) => one.attempt))
-    const moved = { reason: 'TopologyChanged', message: 'slots went from one shard to another meanwhile' }
-    if (attempt >= MOST_ATTEMPTS) return refused(given, status, moved)
-    const pause = pauseAfter(moved, attempt, given.now)
-    return entered(before, 'ShardsMissing', { ...status, shards: freshShards(given, attempt + 1), ...pause })
-  }
-  return entered(before, 'ManifestMissing', { ...status, attempt: 1 })
+  if (worst === undefined) return null
+  if (isForPerson(worst) || worst.shard.attempt >= MOST_ATTEMPTS)
+    return refused(given, { ...status, state: before.state }, worst)
+  const { reason, message, shard } = worst
+  const pause = pauseAfter({ reason, message }, shard.attempt, given.now)
+  const changed = failed.some((one) => one.reason === 'TopologyChanged') || slotsMoved(given, shards)
+  if (changed && isForeign(given))
+    return entered(before, 'ServersUnknown', { ...status, attempt: (before.attempt ?? 1) + 1, ...pause })
+  const again = shards.map((one) => (failed.some((its) => its.shard === one) ? anew(one) : one))
+  const attempt = Math.max(...shards.map((one) => one.attempt)) + 1
+  // Slots that went from one shard to another would be in none of their objects, or in both.
+  const next = changed && given.source !== null ? freshShards(given, attempt) : again
+  return entered(before, 'ShardsMissing', { ...status, shards: next, ...pause })
+}
+
+/** What becomes of it where all shards are stored, and slots are in none or in two of them; null where each is in one. */
+function whenNotWhole(given: BackupCase, before: BackupStatus, status: Streaming): Step | null {
+  // Agents of foreign servers look at all of them before each shard.
+  if (isForeign(given) || isWhole(status.shards)) return null
+  const attempt = Math.max(...status.shards.map((one) => one.attempt))
+  const moved = { reason: 'TopologyChanged', message: 'slots went from one shard to another meanwhile' }
+  if (attempt >= MOST_ATTEMPTS) return refused(given, { ...status, state: before.state }, moved)
+  const pause = pauseAfter(moved, attempt, given.now)
+  return entered(before, 'ShardsMissing', { ...status, shards: freshShards(given, attempt + 1), ...pause })
 }
 
 /** Whether a shard is stored and was read back. */
@@ -152,7 +174,9 @@ function isWhole(shards: readonly BackupShardStatus[]): boolean {
   return uncovered(ranges).length === 0 && slotCount(ranges) === SLOT_COUNT
 }
 
-function slotsMoved({ source }: BackupCase, shards: readonly BackupShardStatus[]): boolean {
+function slotsMoved({ source, ...given }: BackupCase, shards: readonly BackupShardStatus[]): boolean {
+  // Agents of foreign servers look themselves.
+  if (isForeign(given)) return false
   return shards.some((one) => source?.shards.find((its) => its.shard === one.shard)?.slots !== one.slots)
 }
 
@@ -203,7 +227,7 @@ function seal(given: BackupCase, before: BackupStatus): Step {
   const failure = failureOf(run)
   const { source } = given
   // The manifest holds the spec of the cluster: that of no cluster, or of another one, would be a lie.
-  if (run === undefined && source?.uid !== before.cluster?.uid) {
+  if (run === undefined && !isForeign(given) && source?.uid !== before.cluster?.uid) {
     const message = 'its cluster was deleted before the manifest was written'
     return refused(given, before, { reason: source === null ? 'SourceMissing' : 'SourceReplaced', message })
   }

@@ -1,4 +1,4 @@
-import { CLIENT_PORT } from '@slotkeeper/api'
+import { backupSourceOf, CLIENT_PORT, type ForeignServer } from '@slotkeeper/api'
 import type { BackupShardStatus, BackupStatus } from '@slotkeeper/events'
 import { agentName } from './agent-name.ts'
 import { isPaused, stopsOf } from './agent-outcome.ts'
@@ -6,13 +6,19 @@ import type { AgentServer, AgentTask } from './agent-plan.ts'
 import { BACKUP_USER } from './backup-user.ts'
 import type { BackupCase, SourceShard } from './backup-case.ts'
 import type { AgentOrder, BackupCommand } from './backup-command.ts'
+import { isForeign } from './find-servers.ts'
 import { objectOf } from './object-names.ts'
 import { isStored, runOf, waitsFor } from './next-backup.ts'
 import { isOver, mayDeleteObjects, writing } from './next-deletion.ts'
 
-/** Where an agent finds the Secret of the cluster. */
+/** Where an agent finds the password of the servers. */
 export const SERVER_SECRETS = '/etc/slotkeeper/server'
+/** Where it finds the certificates that servers are trusted by which are none of ours. */
+export const SERVER_CA = '/etc/slotkeeper/server-ca'
+/** Where it finds what it shows them. */
+export const SERVER_CERTIFICATE = '/etc/slotkeeper/server-certificate'
 
+const FIND_MS = 300_000
 const DELETE_MS = 300_000
 const INSPECT_MS = 300_000
 /** Agents of one backup that run at the same time: each has its server fork, and takes memory and network. */
@@ -20,27 +26,43 @@ const MOST_AGENTS = 8
 
 /** The commands for what the status is by now, in order. */
 export function planBackup(given: BackupCase, status: BackupStatus): readonly BackupCommand[] {
-  const commands: BackupCommand[] = []
   if (status.state === 'Deleting') return planDeletion(given, status)
-  if (!given.backup.hasFinalizer) commands.push({ type: 'EnsureFinalizer' })
-  const paused = isPaused(status, given.now)
-  if (status.state === 'Adopting')
-    commands.push(...onlyAgent(given, inspectOrder(given, status), !paused && given.storage?.usable === true))
-  if (status.state === 'Streaming') {
-    if (!paused) commands.push(...storeOrders(given, status).map(run))
-    commands.push(...stopsOf(given.runs, (one) => !(status.shards ?? []).some((shard) => runOf(given, shard) === one)))
+  const first: readonly BackupCommand[] = given.backup.hasFinalizer ? [] : [{ type: 'EnsureFinalizer' }]
+  return [...first, ...commandsIn(given, status, !isPaused(status, given.now))]
+}
+
+/** @param mayStart whether it is not too early for another attempt */
+function commandsIn(given: BackupCase, status: BackupStatus, mayStart: boolean): readonly BackupCommand[] {
+  switch (status.state) {
+    case 'Adopting':
+      return onlyAgent(given, inspectOrder(given, status), mayStart && given.storage?.usable === true)
+    case 'Finding':
+      return onlyAgent(given, findOrder(given, status), mayStart && waitsFor(given) === null)
+    case 'Streaming':
+      return streaming(given, status, mayStart)
+    case 'Sealing': {
+      const isSame = isForeign(given) || given.source?.uid === status.cluster?.uid
+      return onlyAgent(given, sealOrder(given, status), mayStart && isSame)
+    }
+    case 'Failed':
+      // The agents of one that failed are kept for whoever reads their logs; they go with it.
+      return stopsOf(given.runs, (one) => one.state === 'running')
+    case 'Completed': {
+      const { expired: why } = status
+      return [
+        ...stopsOf(given.runs, () => true),
+        ...(why === undefined ? [] : [{ type: 'ExpireBackup', why } as const]),
+      ]
+    }
+    default:
+      return []
   }
-  if (status.state === 'Sealing') {
-    const isSame = given.source?.uid === status.cluster?.uid
-    commands.push(...onlyAgent(given, sealOrder(given, status), !paused && isSame))
-  }
-  // The agents of one that failed are kept for whoever reads their logs; they go with it.
-  if (status.state === 'Failed') commands.push(...stopsOf(given.runs, (one) => one.state === 'running'))
-  if (status.state === 'Completed') {
-    commands.push(...stopsOf(given.runs, () => true))
-    if (status.expired !== undefined) commands.push({ type: 'ExpireBackup', why: status.expired })
-  }
-  return commands
+}
+
+function streaming(given: BackupCase, status: BackupStatus, mayStart: boolean): readonly BackupCommand[] {
+  const wanted = (status.shards ?? []).map((shard) => runOf(given, shard))
+  const orders = mayStart ? storeOrders(given, status).map(run) : []
+  return [...orders, ...stopsOf(given.runs, (one) => !wanted.includes(one))]
 }
 
 const run = (order: AgentOrder): BackupCommand => ({ type: 'RunAgent', ...order })
@@ -54,42 +76,73 @@ function onlyAgent(given: BackupCase, order: AgentOrder, mayStart: boolean): rea
 /** From its own start: when the backup itself is late, its agents are stopped. The same at each look, as all of an order. */
 const agentMs = ({ spec }: BackupCase): number => spec.deadlineSeconds * 1_000
 
-function storeOrders(given: BackupCase, { shards = [] }: BackupStatus): readonly AgentOrder[] {
+function storeOrders(given: BackupCase, { shards = [], topology = '' }: BackupStatus): readonly AgentOrder[] {
   if (waitsFor(given) !== null) return []
   const missing = shards.filter((one) => !isStored(one) && runOf(given, one) === undefined)
   if (missing.length === 0) return []
   const running = given.runs.filter((one) => one.step === 'store' && one.state === 'running').length
+  const orderOf = (some: readonly BackupShardStatus[], which: Which): AgentOrder => {
+    const job = agentName(given.backup, 'store', which.attempt, which.part)
+    return { job, step: 'store', ...which, task: storeTask(given, some, topology), deadlineMs: agentMs(given) }
+  }
   if (given.spec.consistency === 'shard')
     return missing
       .slice(0, Math.max(0, MOST_AGENTS - running))
-      .map((one) => storeOrder(given, [one], { part: one.shard, attempt: one.attempt }))
-  return [storeOrder(given, shards, { attempt: shards[0]?.attempt ?? 1 })]
+      .map((one) => orderOf([one], { part: one.shard, attempt: one.attempt }))
+  return [orderOf(shards, { attempt: shards[0]?.attempt ?? 1 })]
 }
 
-function storeOrder(
-  given: BackupCase,
-  shards: readonly BackupShardStatus[],
-  which: { readonly part?: number; readonly attempt: number },
-): AgentOrder {
-  const { backup, spec, source, storage } = given
-  const task: AgentTask = {
-    type: 'StoreShards',
+type Which = { readonly part?: number; readonly attempt: number }
+
+function storeTask(given: BackupCase, shards: readonly BackupShardStatus[], topology: string): AgentTask {
+  const { spec, source, storage } = given
+  const { maxBytesPerSecond } = storage?.spec ?? {}
+  const storing = {
     backup: refOf(given),
     cluster: clusterOf(given),
     consistency: spec.consistency,
     target: spec.target,
+    pauseMs: spec.maxPauseMs,
+    level: storage?.spec.compressionLevel ?? 1,
+    ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
+  }
+  if (spec.server !== undefined)
+    return { type: 'StoreFound', ...storing, ...entryOf(spec.server), topology, shards: shards.map((one) => one.shard) }
+  return {
+    type: 'StoreShards',
+    ...storing,
     shards: shards.flatMap((one) => {
       const its = source?.shards.find((other) => other.shard === one.shard)
       return its === undefined ? [] : [serversOf(its)]
     }),
     username: BACKUP_USER.name,
     credentials: SERVER_SECRETS,
-    pauseMs: spec.maxPauseMs,
-    level: storage?.spec.compressionLevel ?? 1,
-    ...(storage?.spec.maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond: storage.spec.maxBytesPerSecond }),
   }
-  const job = agentName(backup, 'store', which.attempt, which.part)
-  return { job, step: 'store', ...which, task, deadlineMs: agentMs(given) }
+}
+
+/** Where a server that is none of ours is, and where an agent finds what it needs to enter it. */
+function entryOf({ address, username, password, tls }: ForeignServer) {
+  const colon = address.lastIndexOf(':')
+  const { ca, certificate, serverName } = tls ?? {}
+  const secure = {
+    ...(ca === undefined ? {} : { ca: `${SERVER_CA}/${ca.key}` }),
+    ...(certificate === undefined ? {} : { certificate: SERVER_CERTIFICATE }),
+    ...(serverName === undefined ? {} : { serverName }),
+  }
+  return {
+    host: address.slice(0, colon).replaceAll(/[[\]]/g, ''),
+    port: Number(address.slice(colon + 1)),
+    username,
+    credentials: password === undefined ? null : SERVER_SECRETS,
+    ...(tls === undefined ? {} : { tls: secure }),
+  }
+}
+
+function findOrder(given: BackupCase, { attempt = 1 }: BackupStatus): AgentOrder {
+  const { server, target } = given.spec
+  if (server === undefined) throw new Error('the servers of a RedisCluster are known')
+  const task: AgentTask = { type: 'FindServers', ...entryOf(server), target }
+  return { job: agentName(given.backup, 'find', attempt), step: 'find', attempt, task, deadlineMs: FIND_MS }
 }
 
 function serversOf(source: SourceShard): Extract<AgentTask, { type: 'StoreShards' }>['shards'][number] {
@@ -126,8 +179,9 @@ function inspectOrder(given: BackupCase, { attempt = 1 }: BackupStatus): AgentOr
 const refOf = ({ backup: { namespace, name, uid } }: BackupCase) => ({ namespace, name, uid })
 
 function clusterOf({ backup, spec, source, status }: BackupCase) {
-  const uid = status?.cluster?.uid ?? source?.uid ?? ''
-  return { namespace: backup.namespace, name: spec.cluster.name, uid }
+  const name = backupSourceOf(spec)
+  const uid = spec.server === undefined ? (status?.cluster?.uid ?? source?.uid ?? '') : name
+  return { namespace: backup.namespace, name, uid }
 }
 
 function planDeletion(given: BackupCase, status: BackupStatus): readonly BackupCommand[] {

@@ -1,4 +1,4 @@
-import { redisBackupSpec, redisBackupStorageSpec } from '@slotkeeper/api'
+import { backupSourceOf, redisBackupSpec, redisBackupStorageSpec } from '@slotkeeper/api'
 import { backupChanges, type BackupEvent, type BackupStatus } from '@slotkeeper/events'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
 import {
@@ -69,11 +69,20 @@ export class BackupWorld {
   readonly objects = new Set<string>()
   readonly events: BackupEvent[] = []
   readonly broken: string[] = []
+  /** What is found behind a server that is none of ours. */
+  foreign = { shards: SHARDS, topology: 'c'.repeat(64) }
   private readonly agents: (AgentRun & { readonly order: Extract<BackupCommand, { type: 'RunAgent' }> })[] = []
   private readonly spec
 
   constructor(spec: object = {}) {
     this.spec = redisBackupSpec.parse({ cluster: { name: 'orders' }, storageName: 'archive', ...spec })
+  }
+
+  /** One whose source is a server that is none of ours. */
+  static ofServer(spec: object = {}): BackupWorld {
+    const world = new BackupWorld({ cluster: undefined, server: { address: 'old.example:6379' }, ...spec })
+    world.source = null
+    return world
   }
 
   get running(): readonly AgentRun[] {
@@ -98,10 +107,9 @@ export class BackupWorld {
   pass(): readonly BackupCommand[] {
     const given = this.given()
     const { status } = nextBackup(given)
-    const { cluster, storageName, consistency } = this.spec
-    this.events.push(
-      ...backupChanges(this.status, status, { cluster: cluster.name, storage: storageName, consistency }),
-    )
+    const { storageName, consistency } = this.spec
+    const cluster = backupSourceOf(this.spec)
+    this.events.push(...backupChanges(this.status, status, { cluster, storage: storageName, consistency }))
     this.status = status
     const commands = planBackup(given, status)
     for (const command of commands) this.obey(command)
@@ -173,6 +181,9 @@ export class BackupWorld {
   ): AgentReport | null {
     if (how === 'silently') return null
     if (how !== 'well') return { result: 'Failed', fault: how, message: `it failed: ${how}` }
+    // As the agent does: it looks itself.
+    if (task.type === 'StoreFound' && task.topology !== this.foreign.topology)
+      return { result: 'Failed', fault: 'TopologyChanged', message: 'slots have moved' }
     if (task.type === 'InspectBackup' && !this.objects.has(task.manifest))
       return { result: 'Failed', fault: 'ObjectMissing', message: `there is no ${task.manifest}` }
     return { result: 'Done', done: this.carryOut(task, job) }
@@ -180,14 +191,18 @@ export class BackupWorld {
 
   private carryOut(task: Extract<BackupCommand, { type: 'RunAgent' }>['task'], job: string): AgentDone {
     switch (task.type) {
-      case 'StoreShards': {
-        const shards = task.shards.map(({ shard, primary }) => {
+      case 'FindServers':
+        return { task: 'FindServers', engine: { engine: 'redis', version: '7.0.15' }, ...this.foreign }
+      case 'StoreShards':
+      case 'StoreFound': {
+        const shards = task.shards.map((one) => {
+          const [shard, pod] = typeof one === 'number' ? [one, 'old.example:6379'] : [one.shard, one.primary.pod]
           const object = `shop/nightly/backup-1/shard-${shard}-${job}`
           this.objects.add(object)
-          const slots = this.source?.shards.find((one) => one.shard === shard)?.slots ?? ''
+          const slots = this.source?.shards.find((its) => its.shard === shard)?.slots ?? ''
           const sha256 = 'a'.repeat(64)
           const rdb = { format: 'valkey' as const, version: 80 }
-          const from = { takenFrom: primary.pod, role: 'primary' as const }
+          const from = { takenFrom: pod, role: 'primary' as const }
           return { shard, record: `${object}.json`, object, bytes: 10, sha256, keys: 5, slots, offset: 7, ...from, rdb }
         })
         return { task: 'StoreShards', heldMs: 3, attempt: ATTEMPT, shards: shards.slice(0, this.fitting) }

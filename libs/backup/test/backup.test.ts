@@ -126,7 +126,8 @@ describe('the way of a backup', () => {
 
 describe('the end of a backup', () => {
   test.each(BACKUP_STATES.filter((state) => state !== 'Deleting'))('it is deleted while it is %s', (state) => {
-    const world = new BackupWorld(state === 'Failed' ? { deadlineSeconds: 60 } : {})
+    const spec = state === 'Failed' ? { deadlineSeconds: 60 } : {}
+    const world = state === 'Finding' ? BackupWorld.ofServer() : new BackupWorld(spec)
     if (state === 'Waiting') world.source = null
     for (let turn = 0; turn < 20 && world.status?.state !== state; turn++) {
       world.pass()
@@ -323,8 +324,9 @@ test('whatever happens, it comes to an end, obeys its table, and leaves nothing 
     { weight: 1, arbitrary: fc.constantFrom('delete', 'no storage', 'erase') },
   )
   fc.assert(
-    fc.property(fc.array(event, { maxLength: 30 }), fc.constantFrom('shard', 'cluster'), (plot, consistency) => {
-      const world = new BackupWorld({ consistency })
+    fc.property(fc.array(event, { maxLength: 30 }), fc.constantFrom('shard', 'cluster'), fc.boolean(), (...drawn) => {
+      const [plot, consistency, isForeign] = drawn
+      const world = isForeign ? BackupWorld.ofServer({ consistency }) : new BackupWorld({ consistency })
       const { storage } = world
       for (const what of plot) {
         happen(world, what)
@@ -363,6 +365,7 @@ function happen(world: BackupWorld, what: Ending | Happening): void {
       return
     case 'move':
       world.source = moved()
+      world.foreign = { ...world.foreign, topology: 'd'.repeat(64) }
       return
     case 'no storage':
       world.storage = null

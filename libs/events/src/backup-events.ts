@@ -9,7 +9,7 @@ const endedAt = z.string().describe('When it ended, RFC 3339.')
 /** The data of every event of a RedisBackup, version 1. Fields are only ever added. */
 export const backupEventData = {
   Accepted: z.object({
-    cluster: z.string().describe('Name of the RedisCluster.'),
+    cluster: z.string().describe('Name of the RedisCluster, or address of the server that is none of ours.'),
     storage: z.string().describe('Name of the RedisBackupStorage.'),
     consistency: z.enum(['shard', 'cluster']),
     message,
@@ -22,7 +22,7 @@ export const backupEventData = {
   StateChanged: z.object({ from: z.string(), to: z.string(), reason: z.string().optional(), message }),
   Started: z.object({
     shards: count.describe('Shards that are backed up.'),
-    clusterUid: z.string().describe('Uid of the RedisCluster.'),
+    clusterUid: z.string().describe('Uid of the RedisCluster, or address of the server.'),
     version: z.string().describe('Version of its servers.'),
     beganAt: z.string().describe('When it began, RFC 3339.'),
     message,
@@ -33,7 +33,7 @@ export const backupEventData = {
     bytes,
     keys: count,
     sha256: z.string().describe('Of the object as it is stored, read back.'),
-    takenFrom: z.string().describe('Pod whose server gave it.'),
+    takenFrom: z.string().describe('Pod whose server gave it, or address of the server.'),
     offset: count.describe('Replication offset of the snapshot.'),
     message,
   }),

@@ -5,7 +5,7 @@ export type BackupShardStatus = {
   readonly shard: number
   /** Which attempt at it this is, from 1 on. */
   readonly attempt: number
-  /** The slots of the shard when the backup began; those of the stored data once it is. */
+  /** The slots of the shard when the backup began, empty where that is not known yet; those of the stored data once it is. */
   readonly slots: string
   readonly streamedBytes?: number
   readonly streamedKeys?: number
@@ -25,7 +25,10 @@ export type BackupShardStatus = {
 export type BackupStatus = {
   readonly state: string
   readonly observedGeneration?: number
+  /** Of servers that are none of ours the address stands for both. */
   readonly cluster?: { readonly name: string; readonly uid: string }
+  /** SHA-256 of which servers were found, where they are none of ours. */
+  readonly topology?: string
   readonly engine?: { readonly engine: string; readonly version: string }
   readonly beganAt?: string
   readonly endedAt?: string

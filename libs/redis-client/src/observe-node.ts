@@ -52,6 +52,7 @@ function contactOf(error: RedisError): Contact {
       return { type: 'denied', message: error.message }
     case 'TimedOut':
     case 'Closed':
+    case 'Untrusted':
     case 'Answered':
       return { type: 'silent', message: error.message }
   }

@@ -1,5 +1,6 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { asRedisError, type NodeTarget, RedisError } from './redis-node.ts'
+import { dial } from './server-tls.ts'
 import { untilMark } from './until-mark.ts'
 
 /** A snapshot that a server is sending: its data at one moment, as an RDB file. */
@@ -37,16 +38,16 @@ const DIAL_MS = 5_000
  * `repl-diskless-sync yes`. The user needs `+psync +replconf`. The handshake goes step by step: replication.c,
  * syncCommand, refuses what is sent ahead.
  *
- * @throws RedisError `Denied`, `Loading`, `Refused`; `Answered` by a replica that has no primary to be in sync with
+ * @throws RedisError `Denied`, `Untrusted`, `Loading`, `Refused`; `Answered` by a replica that has no primary to be in sync with
  */
 export async function openSnapshot(target: NodeTarget, options: SnapshotOptions): Promise<Snapshot> {
   options.signal.throwIfAborted()
-  const socket = connect({ host: target.host, port: target.port, noDelay: true })
+  const { socket, opened } = dial(target)
   const stop = (): void => void socket.destroy(options.signal.reason as Error)
   options.signal.addEventListener('abort', stop, { once: true })
   socket.on('close', () => options.signal.removeEventListener('abort', stop))
   try {
-    await dialled(socket)
+    await dialled(socket, opened)
     return await begin(new Inbox(socket, options.silenceMs), socket, target, options)
   } catch (error) {
     socket.destroy()
@@ -55,14 +56,14 @@ export async function openSnapshot(target: NodeTarget, options: SnapshotOptions)
   }
 }
 
-function dialled(socket: Socket): Promise<void> {
+function dialled(socket: Socket, opened: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => socket.destroy(new RedisError('TimedOut', 'no answer')), DIAL_MS)
     // The listener stays: an error that nobody hears ends the process.
     socket.on('error', reject)
     socket.on('close', () => reject(new RedisError('Closed', 'the connection was closed')))
-    socket.once('connect', resolve)
-    socket.once('connect', () => clearTimeout(late)).once('close', () => clearTimeout(late))
+    socket.once(opened, resolve)
+    socket.once(opened, () => clearTimeout(late)).once('close', () => clearTimeout(late))
   })
 }
 

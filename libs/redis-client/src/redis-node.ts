@@ -1,4 +1,5 @@
 import { type ChainableCommander, Redis } from 'ioredis'
+import { distrustOf, type ServerTls, tlsOptions } from './server-tls.ts'
 
 /** Where a server listens, and as whom to enter. */
 export type NodeTarget = {
@@ -6,12 +7,19 @@ export type NodeTarget = {
   readonly port: number
   readonly username: string
   readonly password: string
+  /** Absent: without TLS. */
+  readonly tls?: ServerTls
+  /** The longest that a dial may take, in milliseconds, where that is not `DIAL_TIMEOUT_MS`. */
+  readonly dialMs?: number
 }
 
 /** Why a call failed, in a closed set. */
-export type RedisFailure = 'Refused' | 'TimedOut' | 'Denied' | 'Loading' | 'Closed' | 'Answered'
+export type RedisFailure = 'Refused' | 'TimedOut' | 'Denied' | 'Untrusted' | 'Loading' | 'Closed' | 'Answered'
 
-/** An error of a server, or of the way to it. `Answered`: the server itself said no, in `message`. */
+/**
+ * An error of a server, or of the way to it. `Answered`: the server itself said no, in `message`; `Untrusted`: TLS did not
+ * come about.
+ */
 export class RedisError extends Error {
   readonly reason: RedisFailure
   constructor(reason: RedisFailure, message: string) {
@@ -30,23 +38,26 @@ export const DIAL_TIMEOUT_MS = 500
  */
 export class RedisNode {
   readonly #redis: Redis
+  readonly #dialMs: number
   #lastError: Error | undefined
   #connecting: Promise<void> | undefined
   closed = false
 
   constructor(target: NodeTarget, onClosed: () => void) {
+    this.#dialMs = target.dialMs ?? DIAL_TIMEOUT_MS
     this.#redis = new Redis({
       host: target.host,
       port: target.port,
       username: target.username,
       password: target.password,
       lazyConnect: true,
-      connectTimeout: DIAL_TIMEOUT_MS,
+      connectTimeout: this.#dialMs,
       retryStrategy: () => null,
       maxRetriesPerRequest: 0,
       enableReadyCheck: false,
       autoResubscribe: false,
       keepAlive: 5000,
+      ...(target.tls === undefined ? {} : { tls: tlsOptions(target.tls) }),
     })
     this.#redis.on('error', (error: Error) => {
       this.#lastError = error
@@ -95,7 +106,7 @@ export class RedisNode {
   async #open(timeoutMs: number): Promise<void> {
     this.#connecting ??= this.#redis.connect().then(() => undefined)
     try {
-      await within(this.#connecting, Math.min(timeoutMs, DIAL_TIMEOUT_MS))
+      await within(this.#connecting, Math.min(timeoutMs, this.#dialMs))
     } catch (error) {
       this.close()
       throw asRedisError(this.#lastError ?? error)
@@ -121,6 +132,8 @@ function within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
 export function asRedisError(error: unknown): RedisError {
   if (error instanceof RedisError) return error
   const message = error instanceof Error ? error.message : String(error)
+  const distrust = error instanceof Error ? distrustOf(error) : null
+  if (distrust !== null) return new RedisError('Untrusted', distrust)
   if (/ECONNREFUSED/.test(message)) return new RedisError('Refused', 'connection refused')
   if (/ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|timed out/i.test(message)) return new RedisError('TimedOut', 'no answer')
   if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(message)) return new RedisError('Denied', message)

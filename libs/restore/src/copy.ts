@@ -1,16 +1,22 @@
 import type { RedisBackupSpec, RedisRestoreSpec } from '@slotkeeper/api'
-import type { Failure } from '@slotkeeper/backup'
+import { type Failure, refusalOfEngine } from '@slotkeeper/backup'
 import type { RestoreStatus } from '@slotkeeper/events'
 import type { RestoreCase } from './restore-case.ts'
+import { targetSpec } from './target-spec.ts'
 
 /** The longest name of a RedisBackup. */
 const MOST = 40
 
 /** What the RedisBackup is told that a restore makes of its source; null where it makes none. */
 export function copySpec({ source, deadlineSeconds }: RedisRestoreSpec): Partial<RedisBackupSpec> | null {
-  if (source.cluster === undefined) return null
-  const { name, storageName, consistency } = source.cluster
-  return { cluster: { name }, storageName, consistency, deadlineSeconds }
+  const { cluster, server } = source
+  if (cluster !== undefined) {
+    const { name, storageName, consistency } = cluster
+    return { cluster: { name }, storageName, consistency, deadlineSeconds }
+  }
+  if (server === undefined) return null
+  const { storageName, consistency, ...where } = server
+  return { server: where, storageName, consistency, deadlineSeconds }
 }
 
 /** The RedisBackup that a restore is made of: the one that it names, or its own copy; null where it is made of none. */
@@ -35,9 +41,20 @@ export function copyFailure(given: RestoreCase, { copy }: Pick<RestoreStatus, 'c
   // A second one would be of another moment, and its source would be read again.
   if (isAnother || backup?.isDeleting === true)
     return { reason: 'BackupMissing', message: `the RedisBackup ${name}, its copy, was deleted before it was used` }
+  const misfit = templateMisfit(given)
+  if (misfit !== null) return misfit
   if (backup?.state !== 'Failed') return null
   const { reason = 'Unexpected', message = reason } = backup
   return { reason, message: `the RedisBackup ${name}: ${message}` }
+}
+
+/** What can be known before anything is read: whether the template will do, and its servers load what those of the source write. */
+function templateMisfit({ spec, backup }: RestoreCase): Failure | null {
+  if (spec.target.template === undefined) return null
+  const wanted = targetSpec(spec, null)
+  if ('reason' in wanted) return wanted
+  const message = backup?.engine === undefined ? null : refusalOfEngine(backup.engine, wanted.engine)
+  return message === null ? null : { reason: 'Incompatible', message }
 }
 
 /** What is said of a copy that is not whole yet. */

@@ -83,6 +83,8 @@ function wait(given: RestoreCase, before: RestoreStatus): Step {
   const inTheWay = obstacle(given) ?? outlivedBy(given)
   if (inTheWay !== null) return refused(given, before, inTheWay)
   const beganAt = new Date(given.now).toISOString()
+  const unfit = copySpec(given.spec) === null ? null : copyFailure(given, before)
+  if (unfit !== null) return refused(given, before, unfit)
   if (copySpec(given.spec) !== null) return entered(before, 'NotCopied', { ...withoutWords(before), beganAt })
   const why = waitsFor(given)
   const late = lateness(given, why?.message ?? null)

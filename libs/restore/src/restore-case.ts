@@ -1,6 +1,7 @@
 import type { RedisRestoreSpec } from '@slotkeeper/api'
 import type { AgentRun, StorageView } from '@slotkeeper/backup'
 import type { RestoreStatus } from '@slotkeeper/events'
+import type { Engine } from './target-spec.ts'
 
 /** The RedisBackup that is restored. */
 export type BackupView = {
@@ -13,6 +14,8 @@ export type BackupView = {
   /** How far it is, for people. */
   readonly message?: string
   readonly storageName: string
+  /** What its servers are; present once it has begun. */
+  readonly engine?: Engine
   /** Present once it is completed. */
   readonly manifest?: string
   /** Of the manifest as it was sealed. */

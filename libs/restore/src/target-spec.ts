@@ -23,7 +23,7 @@ export function targetSpec(
     return {
       reason: 'TemplateMissing',
       message:
-        'the spec of the cluster is not in the backup, or too large to be handed over: copy it from the manifest into spec.target.template',
+        'what the cluster will be is not known: set spec.target.template. The backup is of servers that were no RedisCluster, or the spec in its manifest is too large to be handed over',
     }
   // Nobody waits for a cluster that stands still: whoever wants that says so when it is there.
   const {

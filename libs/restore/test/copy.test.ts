@@ -1,9 +1,9 @@
 import { redisRestoreSpec } from '@slotkeeper/api'
 import { describe, expect, test } from 'vitest'
 import { backupNameOf } from '../src/index.ts'
-import { RestoreWorld } from './restore-world.ts'
+import { FOREIGN, inspected, RestoreWorld } from './restore-world.ts'
 
-describe('a running cluster as the source', () => {
+describe('a source that runs', () => {
   test('is copied once, by a RedisBackup of the restore, and then restored as any backup is', () => {
     const world = RestoreWorld.ofCluster()
     world.settle()
@@ -50,6 +50,40 @@ describe('a running cluster as the source', () => {
     expect(world.status).toMatchObject({ state: 'Failed', reason })
     expect(world.copies).toBe(1)
     expect(world.claims).toEqual([])
+  })
+
+  test.each([
+    ['has no volumes', 'NoVolume', { version: 'valkey-9.1', shards: 3 }],
+    [
+      'has servers that are not known',
+      'EngineUnknown',
+      { image: 'registry.example/cache:latest', shards: 3, storage: { size: '1Gi' } },
+    ],
+  ])('a template that %s is refused before anything is read: %s', (_, reason, template) => {
+    const world = RestoreWorld.ofServer(template)
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Failed', reason })
+    expect(world.copies).toBe(0)
+  })
+
+  test('servers that load nothing of the source are told as soon as it is known what that is', () => {
+    const world = RestoreWorld.ofServer({ version: 'valkey-9.1', shards: 3, storage: { size: '1Gi' } })
+    for (let round = 0; round < 3; round += 1) world.pass()
+    if (world.backup !== null) world.backup = { ...world.backup, engine: { engine: 'redis', version: '8.0.2' } }
+    world.pass()
+    const message = expect.stringMatching(/Valkey 9\.1 does not load REDIS 12/)
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'Incompatible', message })
+  })
+
+  test('other servers: the copy is told how to enter them, and the cluster is what the template says', () => {
+    const world = RestoreWorld.ofServer({ version: 'valkey-9.1', shards: 4, storage: { size: '1Gi' } })
+    world.found = inspected({ spec: null })
+    const [create] = world.pass().filter(({ type }) => type === 'CreateBackup')
+    const { storageName, consistency, ...server } = FOREIGN
+    expect(create).toMatchObject({ backupSpec: { server, storageName, consistency, deadlineSeconds: 14_400 } })
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Completed', spec: { shards: 4 } })
+    expect(world.broken).toEqual([])
   })
 
   test('its name fits, and is that of one restore alone', () => {

@@ -23,6 +23,15 @@ const CLUSTER = 'again'
 /** Keys of the backup in the world's storage. */
 export const KEYS = 3_000
 
+/** A server that is none of ours, as a source. */
+export const FOREIGN = {
+  address: 'old.example:6379',
+  username: 'copier',
+  password: { secretName: 'old', key: 'password' },
+  storageName: 'archive',
+  consistency: 'shard',
+}
+
 /** What the agent says that has looked at the backup. */
 export const inspected = (change: object = {}): Extract<AgentDone, { task: 'InspectBackup' }> => ({
   task: 'InspectBackup',
@@ -88,6 +97,13 @@ export class RestoreWorld {
   /** One whose source is a running cluster. */
   static ofCluster(): RestoreWorld {
     const world = new RestoreWorld({ source: { cluster: { name: 'orders', storageName: 'archive' } } })
+    world.backup = null
+    return world
+  }
+
+  /** One whose source is a server that is none of ours. */
+  static ofServer(template: object): RestoreWorld {
+    const world = new RestoreWorld({ source: { server: FOREIGN }, target: { cluster: { name: CLUSTER }, template } })
     world.backup = null
     return world
   }

@@ -47,6 +47,7 @@ export {
 } from './recording-writer.ts'
 export type { S3User } from './signed-request.ts'
 export { onSmallDisk } from './small-disk.ts'
+export { type SelfSigned, selfSigned } from './self-signed.ts'
 export { spawnBound } from './spawn-bound.ts'
 export { librariesOf, valueOf } from './server-content.ts'
 export { takesConnections } from './takes-connections.ts'
