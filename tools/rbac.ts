@@ -54,14 +54,21 @@ export const BACKUP_CONTROLLER_RULES: readonly Rule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ]
 
-/** What the restore controller may do. It reads no Secret, and deletes no claim that it has not made (`act.ts`). */
+/**
+ * What the restore controller may do. It reads no Secret, and deletes no claim but what it has made, and what a cluster had
+ * before a restore in place whose owner wants that (`act.ts`).
+ */
 export const RESTORE_CONTROLLER_RULES: readonly Rule[] = [
   { apiGroups: ['slotkeeper.dev'], resources: ['redisrestores'], verbs: ['get', 'list', 'watch', 'patch'] },
   { apiGroups: ['slotkeeper.dev'], resources: ['redisrestores/status'], verbs: ['patch'] },
   { apiGroups: ['slotkeeper.dev'], resources: ['redisrestores/finalizers'], verbs: ['update'] },
   { apiGroups: ['slotkeeper.dev'], resources: ['redisbackups'], verbs: ['list', 'watch', 'create'] },
   { apiGroups: ['slotkeeper.dev'], resources: ['redisbackupstorages'], verbs: ['list', 'watch'] },
-  { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters'], verbs: ['get', 'list', 'watch', 'create'] },
+  {
+    apiGroups: ['slotkeeper.dev'],
+    resources: ['redisclusters'],
+    verbs: ['get', 'list', 'watch', 'create', 'patch'],
+  },
   { apiGroups: [''], resources: ['persistentvolumeclaims'], verbs: ['get', 'list', 'watch', 'create', 'delete'] },
   { apiGroups: ['batch'], resources: ['jobs'], verbs: ['list', 'watch', 'create', 'delete'] },
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },

@@ -2,12 +2,14 @@ import { type AgentPorts, ownerOf, runAgent, type SeededVolume, stopAgent } from
 import {
   ANNOTATION,
   claimOf,
+  type DataClaim,
   GROUP,
   LABEL,
   podSecurityContext,
   type RedisClusterSpec,
   redisClusterSpec,
   VERSION,
+  volumeName,
 } from '@slotkeeper/api'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
@@ -15,10 +17,12 @@ import {
   isKubeError,
   type KubeObject,
   persistentVolumeClaims,
+  pods,
   redisBackups,
   redisClusters,
   redisRestores,
 } from '@slotkeeper/k8s'
+import { volumeOfClaim } from '@slotkeeper/restore'
 import type { AppCommand } from './app-command.ts'
 import { targetView } from './target-view.ts'
 
@@ -55,6 +59,10 @@ export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Ou
       return deleteClaim(ports, command, io)
     case 'CreateCluster':
       return createCluster(ports, command, io)
+    case 'SwitchCluster':
+      return switchCluster(ports, command, io)
+    case 'DeleteOldClaim':
+      return deleteOldClaim(ports, command, io)
   }
 }
 
@@ -63,7 +71,7 @@ async function order(ports: ActPorts, command: Of<'RunAgent'>, io: ActIo): Promi
   if (storage === undefined) throw new Error(`${command.job} has no storage`)
   const request = { of, storage, cluster: step === 'verify' ? target : null, order: command }
   if (step !== 'seed' || part === undefined) return runAgent(ports, redisRestores, request, io)
-  const volume = volumeOf(specOf(command), target, part, ports)
+  const volume = volumeOf(command, part, ports)
   // Nothing but what this restore has made is ever filled.
   const claim = await ports.objects.get(persistentVolumeClaims, { namespace: of.namespace, name: volume.claimName }, io)
   if (claim === null) return LATER
@@ -82,7 +90,14 @@ const notOurs = (name: string): Outcome => ({
   message: `there is a PersistentVolumeClaim ${name} that this restore has not made`,
 })
 
-function volumeOf(spec: RedisClusterSpec, cluster: string, shard: number, { podUid }: ActPorts): SeededVolume {
+/** The claim of a shard's first pod: of the cluster that is made, or beside those that it has. */
+function claimIn(command: AppCommand, shard: number): DataClaim {
+  const { target: cluster, inPlace, of } = command
+  return claimOf({ cluster, storage: storageOf(specOf(command)), restore: { uid: of.uid, inPlace } }, shard, 0)
+}
+
+function volumeOf(command: AppCommand, shard: number, { podUid }: ActPorts): SeededVolume {
+  const [spec, cluster] = [specOf(command), command.target]
   const { nodeSelector, tolerations, affinity, priorityClassName } = spec.pod ?? {}
   const labels = { [LABEL.seeds]: cluster }
   const apart = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
@@ -90,7 +105,7 @@ function volumeOf(spec: RedisClusterSpec, cluster: string, shard: number, { podU
     podAffinityTerm: { topologyKey, labelSelector: { matchLabels: labels } },
   }))
   return {
-    claimName: claimOf({ cluster, storage: storageOf(spec) }, shard, 0).metadata.name,
+    claimName: claimIn(command, shard).metadata.name,
     securityContext: podSecurityContext(spec, podUid === 'platform' ? null : podUid),
     // A volume often stays where its first pod ran: that is where the primary will be.
     placement: {
@@ -122,8 +137,8 @@ async function createBackup({ objects }: ActPorts, command: Of<'CreateBackup'>, 
 }
 
 async function createClaim(ports: ActPorts, command: Of<'CreateClaim'>, io: ActIo): Promise<Outcome> {
-  const { of, target, shard } = command
-  const { metadata, spec } = claimOf({ cluster: target, storage: storageOf(specOf(command)) }, shard, 0)
+  const { of, shard } = command
+  const { metadata, spec } = claimIn(command, shard)
   const claim = {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
@@ -155,7 +170,7 @@ async function deleteClaim({ objects }: ActPorts, command: Of<'DeleteClaim'>, io
   const { of, target, claim, uid } = command
   const place = { namespace: of.namespace, name: claim }
   const cluster = await objects.get(redisClusters, { namespace: of.namespace, name: target }, io)
-  if (cluster !== null)
+  if (cluster !== null && volumeOfClaim(target, claim) === volumeOfCluster(cluster))
     return {
       result: 'failed',
       reason: 'Conflict',
@@ -185,4 +200,48 @@ async function createCluster({ objects }: ActPorts, command: Of<'CreateCluster'>
     if (targetView(there).restoredBy === of.uid) return ACCEPTED
     return { result: 'failed', reason: 'AlreadyExists', message: `there is another RedisCluster ${cluster}` }
   })
+}
+
+/** The volume that the pods of a cluster have, or are to have. */
+function volumeOfCluster(cluster: KubeObject): string {
+  const { restoredBy, inPlace } = targetView(cluster)
+  return volumeName(restoredBy === undefined ? undefined : { uid: restoredBy, inPlace })
+}
+
+/** The one write by which a cluster gives up what it holds: to that very cluster, as it was looked at. */
+async function switchCluster({ objects }: ActPorts, command: Of<'SwitchCluster'>, io: ActIo): Promise<Outcome> {
+  const { of, cluster, uid, former } = command
+  const place = { namespace: of.namespace, name: cluster }
+  const there = await objects.get(redisClusters, place, io)
+  const view = there === null ? null : targetView(there)
+  if (there === null || view?.uid !== uid || view.isDeleting) return changed(`there is another RedisCluster ${cluster}`)
+  if (view.restoredBy === of.uid) return ACCEPTED
+  if (view.restoredBy !== former) return changed(`another restore has replaced the data of ${cluster}`)
+  if (view.spec['paused'] === true || !io.mayAct()) return { result: 'later', inMs: 5_000 }
+  const { resourceVersion = '' } = there.metadata
+  const patch = { spec: { bootstrap: { restore: { name: of.name, uid: of.uid, inPlace: true } } } }
+  return settled(objects.patch(redisClusters, place, patch, { uid, resourceVersion }, io), () => Promise.resolve(LATER))
+}
+
+const changed = (message: string): Outcome => ({ result: 'failed', reason: 'Conflict', message })
+
+/** A claim of what the cluster had before: only while that cluster has the data of this restore, and nobody mounts it. */
+async function deleteOldClaim({ objects }: ActPorts, command: Of<'DeleteOldClaim'>, io: ActIo): Promise<Outcome> {
+  const { of, cluster, clusterUid, claim, uid } = command
+  const { namespace } = of
+  const there = await objects.get(redisClusters, { namespace, name: cluster }, io)
+  const view = there === null ? null : targetView(there)
+  if (there === null || view?.uid !== clusterUid || view.restoredBy !== of.uid)
+    return changed(`the RedisCluster ${cluster} is not what this restore has left`)
+  const volume = volumeOfClaim(cluster, claim)
+  if (volume === null || volume === volumeOfCluster(there)) return changed(`${claim} is no volume of before`)
+  const found = await objects.get(persistentVolumeClaims, { namespace, name: claim }, io)
+  if (found === null || found.metadata.uid !== uid) return ACCEPTED
+  if (found.metadata.labels?.[LABEL.cluster] !== cluster) return changed(`${claim} is of no cluster of ours`)
+  const { items } = await objects.list(pods, { namespace }, io)
+  // Looked at again with the next pass: it holds up none of the others.
+  if (items.some((pod) => JSON.stringify(pod['spec']).includes(`"claimName":"${claim}"`))) return ACCEPTED
+  if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
+  await objects.delete(persistentVolumeClaims, { namespace, name: claim }, { uid }, io)
+  return ACCEPTED
 }

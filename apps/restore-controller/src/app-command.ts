@@ -5,8 +5,10 @@ import type { RestoreCommand } from '@slotkeeper/restore'
 /** A command with everything that `act` needs to carry it out. */
 export type AppCommand = (RestoreCommand | { readonly type: 'RemoveFinalizer' }) & {
   readonly of: AgentOwner
-  /** Name of the cluster that is made. */
+  /** Name of the cluster that is made, or whose data is replaced. */
   readonly target: string
+  /** It is there, and takes volumes that are named after the restore. */
+  readonly inPlace: boolean
   /** The spec that it is made with, once that is known. */
   readonly targetSpec?: Readonly<Record<string, unknown>>
   /** For RunAgent: where the agent reads. */

@@ -16,11 +16,25 @@ import {
   type ResourceDescriptor,
   startReflector,
 } from '@slotkeeper/k8s'
-import { backupNameOf, type BackupView, type ClaimView, isClaimOf, type TargetView } from '@slotkeeper/restore'
+import {
+  backupNameOf,
+  type BackupView,
+  type ClaimView,
+  isClaimOf,
+  isInPlace,
+  type RestoreCase,
+  type TargetView,
+} from '@slotkeeper/restore'
 import { targetView } from './target-view.ts'
 
 type Place = { readonly namespace: string }
-type CachedRestore = Key & { readonly cluster: string; readonly backup?: string; readonly storage?: string }
+type CachedRestore = Key & {
+  readonly cluster: string
+  readonly inPlace: boolean
+  readonly backup?: string
+  readonly storage?: string
+  readonly view: RestoreCase['rivals'][number]
+}
 type CachedBackup = Key & { readonly view: BackupView }
 type CachedStorage = Key & { readonly object: KubeObject }
 type CachedTarget = Key & { readonly view: TargetView }
@@ -89,9 +103,17 @@ function projectRestore(object: KubeObject): CachedRestore {
   return {
     ...keyIn(object),
     cluster: target.cluster.name,
+    inPlace: isInPlace(spec),
+    view: rivalView(object),
     ...(backup === null ? {} : { backup }),
     ...(source.stored === undefined ? {} : { storage: source.stored.storageName }),
   }
+}
+
+function rivalView({ metadata, ...object }: KubeObject): CachedRestore['view'] {
+  const { name, uid = '', creationTimestamp = '' } = metadata
+  const { state = '' } = (object['status'] ?? {}) as { readonly state?: string }
+  return { name, uid, createdAt: Date.parse(creationTimestamp), isEnded: ['Completed', 'Failed'].includes(state) }
 }
 
 function projectBackup(object: KubeObject): CachedBackup {

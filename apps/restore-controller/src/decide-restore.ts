@@ -3,12 +3,19 @@ import { FINALIZER } from '@slotkeeper/api'
 import type { Decision, Input } from '@slotkeeper/controller'
 import { type EventTrouble, release, statusToWrite } from '@slotkeeper/controller-host'
 import { restoreChanges, type RestoreEvent, type RestoreStatus } from '@slotkeeper/events'
-import { nextRestore, planRestore, type RestoreCase, restoreMetaOf, type RestoreState } from '@slotkeeper/restore'
+import {
+  isInPlace,
+  nextRestore,
+  planRestore,
+  type RestoreCase,
+  restoreMetaOf,
+  type RestoreState,
+} from '@slotkeeper/restore'
 import type { AppCommand } from './app-command.ts'
 import { type RestoreObject, sourceInWords } from './restore-object.ts'
 
 /** What is seen of a restore. */
-export type ObservedRestore = Pick<RestoreCase, 'backup' | 'storage' | 'target' | 'claims' | 'runs'>
+export type ObservedRestore = Pick<RestoreCase, 'backup' | 'storage' | 'target' | 'rivals' | 'claims' | 'runs'>
 
 /** Above what a deletion may take at most: after this it goes though what is told could not be spilled. */
 const DELETION_PATIENCE_MS = 300_000
@@ -16,6 +23,7 @@ const LOOK_MS: Readonly<Record<RestoreState, number>> = {
   Waiting: 10_000,
   Copying: 10_000,
   Inspecting: 2_000,
+  Confirming: 30_000,
   Seeding: 2_000,
   Starting: 2_000,
   Verifying: 2_000,
@@ -57,11 +65,16 @@ export function decideRestore(
   const extra = {
     of,
     target,
+    inPlace: isInPlace(spec),
     ...(status.spec === undefined ? {} : { targetSpec: status.spec }),
     ...(observed.storage === null ? {} : { storage: observed.storage.spec }),
   }
   const commands = planRestore(given, status).map((command): AppCommand => ({ ...command, ...extra }))
-  const releases = release(object, of, now, DELETION_PATIENCE_MS).map((one): AppCommand => ({ ...one, target }))
+  const releases = release(object, of, now, DELETION_PATIENCE_MS).map((one): AppCommand => ({
+    ...one,
+    target,
+    inPlace: isInPlace(spec),
+  }))
   return {
     findings: finding === 'Sound' ? [] : [{ type: finding, about: name, message }],
     status,

@@ -28,6 +28,10 @@ export async function observe(
     backup: backup?.view ?? null,
     storage: storageView(caches.storages.get(namespace, storageName)?.object),
     target: caches.targets.get(namespace, target.cluster.name)?.view ?? null,
+    rivals: caches.restores
+      .list(namespace)
+      .filter((one) => one.inPlace && one.cluster === target.cluster.name && one.name !== name)
+      .map((one) => one.view),
     claims: claims.map((one) => one.view),
     runs: agentRuns(jobs, pods, { progress: so, now: Date.now() }),
   }

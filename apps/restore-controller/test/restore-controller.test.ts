@@ -1,8 +1,10 @@
+import { volumeName } from '@slotkeeper/api'
 import type { AgentReport } from '@slotkeeper/backup'
 import { run } from '@slotkeeper/controller-host'
 import type { RestoreStatus } from '@slotkeeper/events'
 import {
   persistentVolumeClaims,
+  pods,
   redisBackups,
   redisBackupStorages,
   redisClusters,
@@ -189,6 +191,119 @@ test('a running cluster: it is copied by a RedisBackup of the restore, waited fo
   await cluster.remove(redisRestores, 'clone')
 })
 
+describe('into a cluster that is there', () => {
+  const spec = { version: 'valkey-9.1', shards: 3, replicasPerShard: 0, storage: { size: '1Gi' } }
+  const statusOf = async (name: string) =>
+    (await cluster.find(redisRestores, name))?.['status'] as RestoreStatus | undefined
+  const claimSpec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
+
+  /** A cluster that serves, with its claims; gives its uid. */
+  async function serving(name: string): Promise<string> {
+    const { metadata } = await cluster.create(redisClusters, name, spec)
+    await cluster.tell(redisClusters, name, { formedAt: since, conditions: [{ ...ready, observedGeneration: 1 }] })
+    for (const shard of [0, 1, 2])
+      await cluster.create(persistentVolumeClaims, `data-${name}-${shard}-0`, claimSpec, {
+        labels: { 'slotkeeper.dev/cluster': name },
+      })
+    return metadata.uid ?? ''
+  }
+
+  test('volumes are filled beside its own; with consent it is told to take them, and those of before go when all is seen', async () => {
+    const uid = await serving('live')
+    const claims = async (isThere: boolean): Promise<void> => {
+      for (const shard of [0, 1, 2]) await claimOf(`data-live-${shard}-0`, isThere)
+    }
+    // One of a name that is like it, and a pod that still reads what was there.
+    await cluster.create(persistentVolumeClaims, 'data-0abc1234-live-0-0', claimSpec)
+    const reads = { name: 'old', persistentVolumeClaim: { claimName: 'data-live-1-0' } }
+    const securityContext = {
+      allowPrivilegeEscalation: false,
+      runAsNonRoot: true,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    }
+    await cluster.create(pods, 'reader', {
+      volumes: [reads],
+      containers: [{ name: 'reader', image: 'any', securityContext }],
+    })
+    await restore('onto-live', { cluster: { name: 'live' }, inPlace: { oldVolumes: 'Delete' } })
+    const restoreUid = (await cluster.find(redisRestores, 'onto-live'))?.metadata.uid ?? ''
+    await cluster.end(await cluster.jobNamed('-inspect-1', 'onto-live-'), inspected)
+    await cluster.sees(redisRestores, 'onto-live', 'Confirming')
+    expect((await statusOf('onto-live'))?.message).toContain(`spec.target.inPlace.confirm to ${uid}`)
+    await cluster.restart()
+    expect((await cluster.find(redisClusters, 'live'))?.['spec']).not.toHaveProperty('bootstrap')
+    const confirmed = { target: { inPlace: { confirm: uid } } }
+    await cluster.change(redisRestores, 'onto-live', confirmed)
+    await expect(
+      cluster.change(redisRestores, 'onto-live', { target: { inPlace: { confirm: 'other' } } }),
+    ).rejects.toThrow(/a restore never changes/)
+
+    const volume = volumeName({ uid: restoreUid, inPlace: true })
+    for (const shard of [0, 1, 2]) {
+      const job = await cluster.jobNamed(`-seed-${shard}-1`, 'onto-live-')
+      expect(await claimOf(`${volume}-live-${shard}-0`, true)).toBe(restoreUid)
+      expect(JSON.stringify(job)).toContain(`${volume}-live-${shard}-0`)
+      expect((await cluster.find(redisClusters, 'live'))?.['spec']).not.toHaveProperty('bootstrap')
+      await cluster.end(job, seeded(shard))
+    }
+    await cluster.sees(redisRestores, 'onto-live', 'Starting')
+    await cluster.restart()
+    const told = await until('the order', 60_000, async () => {
+      const found = await cluster.find(redisClusters, 'live')
+      return JSON.stringify(found?.['spec']).includes(restoreUid) ? found : undefined
+    })
+    expect(told?.metadata.uid).toBe(uid)
+    expect(told?.['spec']).toMatchObject({
+      ...spec,
+      bootstrap: { restore: { name: 'onto-live', uid: restoreUid, inPlace: true } },
+    })
+    // Ready with what it had before: that is not what is waited for.
+    const isReady = [{ ...ready, observedGeneration: told?.metadata.generation ?? 0 }]
+    const topology = [0, 1, 2].map((shard) => {
+      const pod = `live-${shard}-0`
+      return { shard, slots: '', nodes: { [pod]: nodeOf(shard) }, addresses: { [pod]: `10.0.${shard}.1` } }
+    })
+    await cluster.tell(redisClusters, 'live', { topology, conditions: isReady })
+    await cluster.restart()
+    await until('its words', 60_000, async () =>
+      (await statusOf('onto-live'))?.reason === 'ClusterNotReady' ? true : undefined,
+    )
+    await claims(true)
+    const restored = { name: 'onto-live', uid: restoreUid, since, formedAt: since }
+    await cluster.tell(redisClusters, 'live', { restored })
+    await cluster.end(
+      await cluster.jobNamed('-verify-1', 'onto-live-'),
+      done({ task: 'VerifyRestore', keys: 30, expired: 0 }),
+    )
+    await cluster.sees(redisRestores, 'onto-live', 'Completed')
+    for (const shard of [0, 2]) await claimOf(`data-live-${shard}-0`, false)
+    expect(await claimOf('data-live-1-0', true)).toBe('nobody')
+    await cluster.vanish(pods, 'reader')
+    await cluster.restart()
+    await claims(false)
+    for (const shard of [0, 1, 2]) expect(await claimOf(`${volume}-live-${shard}-0`, true)).toBe(restoreUid)
+    expect(await claimOf('data-0abc1234-live-0-0', true)).toBe('nobody')
+  })
+
+  test('what fails before the cluster is told deletes what was filled, and nothing of the cluster', async () => {
+    const confirm = await serving('kept')
+    await restore('onto-kept', { cluster: { name: 'kept' }, inPlace: { confirm } })
+    const uid = (await cluster.find(redisRestores, 'onto-kept'))?.metadata.uid ?? ''
+    const volume = volumeName({ uid, inPlace: true })
+    await cluster.end(await cluster.jobNamed('-inspect-1', 'onto-kept-'), inspected)
+    await claimOf(`${volume}-kept-0-0`, true)
+    const failed: AgentReport = { result: 'Failed', fault: 'ObjectDamaged', message: 'it is not what was stored' }
+    for (const shard of [0, 1, 2]) await cluster.end(await cluster.jobNamed(`-seed-${shard}-1`, 'onto-kept-'), failed)
+    await cluster.sees(redisRestores, 'onto-kept', 'Failed')
+    for (const shard of [0, 1, 2]) {
+      await claimOf(`${volume}-kept-${shard}-0`, false)
+      expect(await claimOf(`data-kept-${shard}-0`, true)).toBe('nobody')
+    }
+    expect((await cluster.find(redisClusters, 'kept'))?.['spec']).not.toHaveProperty('bootstrap')
+  })
+})
+
 describe('what is in the way', () => {
   test('a claim of somebody else: refused, and left alone', async () => {
     const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
@@ -234,6 +349,12 @@ test.each([
   ['a copy without a storage', { cluster: { name: 'x' } }, {}, /spec\.source\.cluster\.storageName/],
   ['no manifest', { stored: { storageName: 'y', manifest: 'shop/nightly' } }, {}, /spec\.source\.stored\.manifest/],
   ['a shard count twice', { backup: { name: 'x' } }, { shards: 5, template }, /spec\.target\.shards: with a template/],
+  [
+    'a cluster that is there, and another shape',
+    { backup: { name: 'x' } },
+    { inPlace: {}, shards: 5 },
+    /spec\.target\.inPlace: leave shards and template out/,
+  ],
   [
     'a bootstrap of its own',
     { backup: { name: 'x' } },

@@ -46,6 +46,7 @@ export const RESTORE_CONDITIONS = {
       'Waiting',
       'Copying',
       'Inspecting',
+      'Confirming',
       'Seeding',
       'Starting',
       'Verifying',
@@ -56,7 +57,7 @@ export const RESTORE_CONDITIONS = {
   },
   Reconciling: {
     meaning: 'It is under way, or waits for its backup or its storage.',
-    reasons: ['Waiting', 'Copying', 'Inspecting', 'Seeding', 'Starting', 'Verifying', 'Deleting'],
+    reasons: ['Waiting', 'Copying', 'Inspecting', 'Confirming', 'Seeding', 'Starting', 'Verifying', 'Deleting'],
     absentWhenFalse: true,
   },
   Stalled: {

@@ -59,7 +59,28 @@ const target = z
   .object({
     cluster: z
       .object({ name: z.string().regex(/^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$/) })
-      .describe('The RedisCluster that is created. None of that name, and none of its volumes, may be there.'),
+      .describe(
+        'The RedisCluster that is created. None of that name, and none of its volumes, may be there, but with inPlace.',
+      ),
+    inPlace: z
+      .object({
+        confirm: z
+          .string()
+          .min(1)
+          .max(64)
+          .optional()
+          .describe(
+            'The uid of the RedisCluster that may give up all it holds. Absent: the restore says what would be lost, and waits. May be set later, once.',
+          ),
+        oldVolumes: z
+          .enum(['Keep', 'Delete'])
+          .default('Keep')
+          .describe('What becomes of the volumes that the cluster has now, once the restore is Completed.'),
+      })
+      .optional()
+      .describe(
+        'The RedisCluster is there, and gives up all it holds for what is restored; its spec, Services and passwords stay.',
+      ),
     shards: z
       .int()
       .min(3)
@@ -77,13 +98,33 @@ const target = z
         message: 'spec.target.shards: with a template set spec.target.template.shards instead',
       },
       {
+        rule: '!has(self.inPlace) || !(has(self.shards) || has(self.template))',
+        message:
+          'spec.target.inPlace: leave shards and template out, the spec of the cluster that is there stays as it is',
+      },
+      {
         rule: '!has(self.template) || !has(self.template.bootstrap)',
         message: 'spec.target.template.bootstrap: leave it out, the restore sets it',
       },
     ],
   })
 
-/** The spec of a RedisRestore: it never changes. */
+/** Says in CEL that optional parts are what they were. */
+const sameIn = (path: string, names: readonly string[]): string =>
+  names
+    .map((name) => [`self.${path}${name}`, `oldSelf.${path}${name}`] as const)
+    .map(([now, before]) => `has(${now}) == has(${before}) && (!has(${now}) || ${now} == ${before})`)
+    .join(' && ')
+
+/** All of the spec, but that what may be lost is confirmed once. */
+const UNCHANGED = [
+  sameIn('', ['source', 'deadlineSeconds']),
+  sameIn('target.', ['cluster', 'shards', 'template']),
+  'has(self.target.inPlace) == has(oldSelf.target.inPlace)',
+  '(!has(self.target.inPlace) || (self.target.inPlace.oldVolumes == oldSelf.target.inPlace.oldVolumes && (!has(oldSelf.target.inPlace.confirm) || (has(self.target.inPlace.confirm) && self.target.inPlace.confirm == oldSelf.target.inPlace.confirm))))',
+].join(' && ')
+
+/** The spec of a RedisRestore: it never changes, but for the consent of a restore in place. */
 export const redisRestoreSpec = z
   .object({
     source,
@@ -98,10 +139,10 @@ export const redisRestoreSpec = z
   .meta({
     'x-kubernetes-validations': [
       {
-        rule: '!has(self.source.server) || has(self.target.template)',
+        rule: '!has(self.source.server) || has(self.target.template) || has(self.target.inPlace)',
         message: 'spec.target.template: say what the cluster is to be, a server has no spec of one',
       },
-      { rule: 'self == oldSelf', message: 'spec: a restore never changes; create another RedisRestore' },
+      { rule: UNCHANGED, message: 'spec: a restore never changes; create another RedisRestore' },
     ],
   })
 
@@ -138,6 +179,16 @@ const redisRestoreStatus = z.object({
     .meta({ 'x-kubernetes-preserve-unknown-fields': true })
     .optional()
     .describe('The spec that the cluster is created with.'),
+  replaces: z
+    .object({
+      uid: z.string().max(64),
+      formedAt: z.string().max(40),
+      volume: z.string().max(63),
+      restoredBy: z.string().max(64).optional(),
+    })
+    .optional()
+    .describe('In place: the cluster as it was found.'),
+  oldVolumes: z.int().optional().describe('In place: claims that are left of what the cluster had before.'),
   clusterUid: z.string().max(64).optional(),
   claimsStay: z.boolean().optional(),
   operation: z

@@ -21,6 +21,7 @@ export function restoreChanges(
   const steps: readonly Step[] = [
     copied,
     inspected,
+    awaited,
     seeding,
     seeded,
     failedAttempt,
@@ -28,6 +29,7 @@ export function restoreChanges(
     formed,
     verified,
     ended,
+    oldVolumesGone,
     stateChanged,
     deleted,
   ]
@@ -80,12 +82,33 @@ function failedAttempt(before: RestoreStatus, after: RestoreStatus): readonly Re
   return [{ type: 'AttemptFailed', data: { attempt, reason, retryAt, message } }]
 }
 
+function awaited(
+  before: RestoreStatus,
+  { state, replaces, message = '' }: RestoreStatus,
+  { cluster }: RestoreChangeContext,
+): readonly RestoreEvent[] {
+  if (state !== 'Confirming' || before.state === state) return []
+  return [{ type: 'ConfirmationAwaited', data: { cluster, uid: replaces?.uid ?? '', message } }]
+}
+
+function oldVolumesGone(
+  { oldVolumes: volumes = 0 }: RestoreStatus,
+  after: RestoreStatus,
+  { cluster }: RestoreChangeContext,
+): readonly RestoreEvent[] {
+  if (volumes === 0 || after.oldVolumes !== 0) return []
+  const message = `All ${volumes} volumes that ${cluster} had before are gone`
+  return [{ type: 'OldVolumesGone', data: { cluster, volumes, message } }]
+}
+
 function created(
   before: RestoreStatus,
-  { clusterUid: uid }: RestoreStatus,
+  { clusterUid: uid, replaces }: RestoreStatus,
   { cluster }: RestoreChangeContext,
 ): readonly RestoreEvent[] {
   if (uid === undefined || before.clusterUid === uid) return []
+  const message = `The RedisCluster ${cluster} gives up what it held, for the new volumes`
+  if (replaces !== undefined) return [{ type: 'ClusterSwitched', data: { cluster, uid, message } }]
   return [{ type: 'ClusterCreated', data: { cluster, uid, message: `The RedisCluster ${cluster} is created` } }]
 }
 

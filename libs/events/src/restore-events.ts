@@ -43,6 +43,9 @@ export const restoreEventData = {
     message,
   }),
   ClusterCreated: z.object({ cluster, uid: z.string().describe('Uid of the RedisCluster.'), message }),
+  ConfirmationAwaited: z.object({ cluster, uid: z.string().describe('Uid of the RedisCluster.'), message }),
+  ClusterSwitched: z.object({ cluster, uid: z.string().describe('Uid of the RedisCluster.'), message }),
+  OldVolumesGone: z.object({ cluster, volumes: count.describe('How many there were.'), message }),
   SlotsFormed: z.object({ cluster, message }),
   Verified: z.object({
     keys: count.describe('Keys that the servers have loaded.'),
@@ -66,6 +69,10 @@ export const restoreEventSentences: Readonly<Record<RestoreEventType, string>> =
   ShardSeeded: 'The volume of a primary is filled; what was read of the storage agrees with the manifest, key for key.',
   AttemptFailed: 'An agent failed for a reason that another attempt may cure.',
   ClusterCreated: 'The RedisCluster was created; its servers start with the data.',
+  ConfirmationAwaited:
+    'In place: nothing is touched until a person has said that the cluster may give up what it holds.',
+  ClusterSwitched: 'In place: all new volumes are filled, and the cluster was told to take them.',
+  OldVolumesGone: 'In place: nothing is left of the volumes that the cluster had before.',
   SlotsFormed: 'The new cluster is ready: all slots are served.',
   Verified: 'Every server said that it has loaded as many keys as its volume was filled with.',
   Completed: 'The restore is done.',
@@ -130,6 +137,17 @@ export const restoreEventExamples: { readonly [T in RestoreEventType]: RestoreEv
     uid: '0b7a0f3e-0c0a-4d2c-a3d4-1f6f2f6a9b11',
     message: 'The RedisCluster orders-again is created',
   },
+  ConfirmationAwaited: {
+    cluster: 'orders',
+    uid: '0b7a0f3e-0c0a-4d2c-a3d4-1f6f2f6a9b11',
+    message: 'the RedisCluster orders will give up all that it holds: set spec.target.inPlace.confirm to its uid',
+  },
+  ClusterSwitched: {
+    cluster: 'orders',
+    uid: '0b7a0f3e-0c0a-4d2c-a3d4-1f6f2f6a9b11',
+    message: 'The RedisCluster orders gives up what it held, for the new volumes',
+  },
+  OldVolumesGone: { cluster: 'orders', volumes: 6, message: 'All 6 volumes that orders had before are gone' },
   SlotsFormed: { cluster: 'orders-again', message: 'orders-again serves all slots' },
   Verified: { keys: 2_999_998, expired: 2, message: '2999998 keys are loaded, 2 were expired' },
   Completed: { cluster: 'orders-again', keys: 2_999_998, endedAt: at, message: 'orders-again has 2999998 keys' },

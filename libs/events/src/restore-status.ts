@@ -38,6 +38,17 @@ export type RestoreStatus = {
   /** The spec that the cluster is created with. */
   readonly spec?: Readonly<Record<string, unknown>>
   readonly shards?: readonly RestoreShardStatus[]
+  /** Of a restore in place: the cluster as it was found, and the volumes that it gives up. */
+  readonly replaces?: {
+    readonly uid: string
+    readonly formedAt: string
+    /** What the claims of these volumes are named after. */
+    readonly volume: string
+    /** The restore that the cluster was made of until then. */
+    readonly restoredBy?: string
+  }
+  /** Once it is Completed: how many of these are left. */
+  readonly oldVolumes?: number
   /** Present once the cluster is there. */
   readonly clusterUid?: string
   /**

@@ -1,5 +1,6 @@
-export { claimNameOf, isClaimOf, mayDeleteClaims, ownClaims, seededPod } from './claims.ts'
+export { isClaimOf, mayDeleteClaims, ownClaims, seededPod, volumeOfClaim } from './claims.ts'
 export { backupNameOf } from './copy.ts'
+export { isInPlace } from './in-place.ts'
 export { nextRestore, waitsFor } from './next-restore.ts'
 export { planRestore, SEEDED_VOLUME } from './plan-restore.ts'
 export * from './restore-case.ts'

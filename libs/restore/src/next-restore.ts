@@ -11,11 +11,20 @@ import {
 } from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
-import { mayDeleteClaims, ownClaims, strangeClaims, unclaimed } from './claims.ts'
+import { formerClaims, mayDeleteClaims, ownClaims, standsOver, strangeClaims, unclaimed } from './claims.ts'
 import { backupNameOf, copyFailure, copyInWords, copySpec } from './copy.ts'
+import {
+  confirmationInWords,
+  inPlaceObstacle,
+  isInPlace,
+  isOurs,
+  isUnconfirmed,
+  replacedBy,
+  rivalOf,
+} from './in-place.ts'
 import type { RestoreCase } from './restore-case.ts'
 import { isRestoreState, nextRestoreState, type RestoreFinding } from './restore-lifecycle.ts'
-import { targetSpec } from './target-spec.ts'
+import { asItIs, targetSpec } from './target-spec.ts'
 
 type Step = { readonly finding: RestoreFinding; readonly status: RestoreStatus }
 
@@ -37,7 +46,7 @@ const WITH_CLUSTER = ['Starting', 'Verifying', 'Completed']
  */
 function mayHaveServed(given: RestoreCase, { state }: RestoreStatus): boolean {
   const isForgotten = (given.status?.state ?? 'Waiting') === 'Waiting' && ownClaims(given).length > 0
-  return given.target !== null || isForgotten || WITH_CLUSTER.includes(state)
+  return standsOver(given) || isForgotten || WITH_CLUSTER.includes(state)
 }
 
 function step(given: RestoreCase): Step {
@@ -50,12 +59,16 @@ function step(given: RestoreCase): Step {
       return copy(given, before)
     case 'Inspecting':
       return inspect(given, before)
+    case 'Confirming':
+      return confirm(given, before)
     case 'Seeding':
       return seed(given, before)
     case 'Starting':
       return start(given, before)
     case 'Verifying':
       return verify(given, before)
+    case 'Completed':
+      return { finding: 'Sound', status: { ...before, ...oldVolumes(given, before) } }
     default:
       return { finding: 'Sound', status: before }
   }
@@ -80,17 +93,19 @@ function lateness(
 }
 
 function wait(given: RestoreCase, before: RestoreStatus): Step {
-  const inTheWay = obstacle(given) ?? outlivedBy(given)
+  const inTheWay = outlivedBy(given) ?? obstacle(given, before)
   if (inTheWay !== null) return refused(given, before, inTheWay)
   const beganAt = new Date(given.now).toISOString()
   const unfit = copySpec(given.spec) === null ? null : copyFailure(given, before)
   if (unfit !== null) return refused(given, before, unfit)
-  if (copySpec(given.spec) !== null) return entered(before, 'NotCopied', { ...withoutWords(before), beganAt })
-  const why = waitsFor(given)
+  const rival = rivalOf(given)
+  if (rival === null && copySpec(given.spec) !== null)
+    return entered(before, 'NotCopied', { ...withoutWords(before), beganAt, ...replacedBy(given) })
+  const why = rival ?? waitsFor(given)
   const late = lateness(given, why?.message ?? null)
   if (why !== null && late !== null) return refused(given, before, late)
   if (why !== null) return entered(before, 'NotReady', { ...before, ...why })
-  const begun = { ...withoutWords(before), beganAt, attempt: 1 }
+  const begun = { ...withoutWords(before), beganAt, attempt: 1, ...replacedBy(given) }
   return entered(before, 'BackupUnread', { ...begun, ...(given.spec.source.stored ?? sealedAs(given.backup)) })
 }
 
@@ -107,7 +122,7 @@ function sealedAs(backup: RestoreCase['backup']): Pick<RestoreStatus, 'storageNa
 /** Its RedisBackup is made once, and waited for; what is whole by then is restored as any other is. */
 function copy(given: RestoreCase, before: RestoreStatus): Step {
   const { backup } = given
-  const failure = obstacle(given) ?? copyFailure(given, before) ?? lateness(given)
+  const failure = obstacle(given, before) ?? copyFailure(given, before) ?? lateness(given)
   if (failure !== null) return refused(given, before, failure)
   const seen = { ...withoutWords(before), ...(backup === null ? {} : { copy: copyOf(given, backup.uid) }) }
   if (backup?.manifest === undefined) return { finding: 'NotCopied', status: { ...seen, ...copyInWords(given) } }
@@ -117,26 +132,29 @@ function copy(given: RestoreCase, before: RestoreStatus): Step {
 const copyOf = ({ spec, restore }: RestoreCase, uid: string) => ({ name: backupNameOf(spec, restore) ?? '', uid })
 
 /** What stands where the cluster is to be; null when nothing does. To be asked until the first volume is made. */
-function obstacle(given: RestoreCase): Failure | null {
-  const { name } = given.spec.target.cluster
-  if (given.target !== null && given.target.restoredBy !== given.restore.uid)
-    return {
-      reason: 'NameTaken',
-      message: `there is a RedisCluster ${name} already: a restore creates one, name another in spec.target.cluster`,
-    }
+function obstacle(given: RestoreCase, before: RestoreStatus): Failure | null {
+  const inTheWay = isInPlace(given.spec) ? inPlaceObstacle(given, before) : nameTaken(given)
   const [first] = strangeClaims(given)
-  if (first === undefined) return null
+  if (inTheWay !== null || first === undefined) return inTheWay
+  const { name } = given.spec.target.cluster
   return {
     reason: 'VolumeInUse',
     message: `there is a PersistentVolumeClaim ${first.name} already, perhaps of an earlier cluster ${name}: name another cluster, or delete the claim if nobody needs what is in it`,
   }
 }
 
+function nameTaken(given: RestoreCase): Failure | null {
+  if (given.target === null || isOurs(given)) return null
+  const { name } = given.spec.target.cluster
+  const message = `there is a RedisCluster ${name} already: a restore creates one, name another in spec.target.cluster, or say with spec.target.inPlace that this one is to give up what it holds`
+  return { reason: 'NameTaken', message }
+}
+
 /** Its own cluster is there before it has begun: its status was lost. What the cluster has is not seeded once more. */
-function outlivedBy({ target, spec }: RestoreCase): Failure | null {
-  if (target === null) return null
-  const { name } = spec.target.cluster
-  const message = `the RedisCluster ${name} was created by this restore already, and its status was lost since: whether all keys were loaded is not known any more`
+function outlivedBy(given: RestoreCase): Failure | null {
+  if (!isOurs(given)) return null
+  const { name } = given.spec.target.cluster
+  const message = `the RedisCluster ${name} was made of this restore already, and its status was lost since: whether all keys were loaded is not known any more`
   return { reason: 'StatusLost', message }
 }
 
@@ -158,7 +176,7 @@ export function waitsFor({ spec, status, backup, storage }: RestoreCase): Failur
 }
 
 function inspect(given: RestoreCase, before: RestoreStatus): Step {
-  const inTheWay = obstacle(given) ?? lateness(given)
+  const inTheWay = obstacle(given, before) ?? lateness(given)
   if (inTheWay !== null) return refused(given, before, inTheWay)
   const { attempt = 1 } = before
   const run = given.runs.find((one) => one.step === 'inspect' && one.attempt === attempt)
@@ -168,18 +186,32 @@ function inspect(given: RestoreCase, before: RestoreStatus): Step {
     const message = `${before.manifest} is not the manifest that the backup was sealed with: its SHA-256 is ${done.sha256}, not ${before.sealedSha256}`
     return refused(given, before, { reason: 'ObjectDamaged', message })
   }
-  const wanted = targetSpec(given.spec, done.spec)
+  const wanted = isInPlace(given.spec) ? asItIs(before.spec) : targetSpec(given.spec, done.spec)
   if ('reason' in wanted) return refused(given, before, wanted)
   if (done.refusal !== null) return refused(given, before, { reason: 'Incompatible', message: done.refusal })
   const { retryAt: _retryAt, reason: _reason, message: _message, attempt: _attempt, ...rest } = before
   const { sha256: manifestSha256, engine, endedAt: takenAt, keys, bytes, size } = done
-  const shards = evenRanges(wanted.spec.shards).map((range, shard): RestoreShardStatus => ({
+  const found = { ...rest, manifestSha256, engine, takenAt, keys, bytes, size, spec: wanted.spec }
+  if (!isUnconfirmed(given.spec)) return beginSeeding(before, found)
+  return entered(before, 'Unconfirmed', { ...found, ...confirmationInWords(given, found) })
+}
+
+function beginSeeding(before: RestoreStatus, found: Omit<RestoreStatus, 'state'>): Step {
+  const { shards: count = 0 } = (found.spec ?? {}) as { readonly shards?: number }
+  const shards = evenRanges(count).map((range, shard): RestoreShardStatus => ({
     shard,
     slots: formatRanges([range]),
     attempt: 1,
   }))
-  const { spec } = wanted
-  return entered(before, 'VolumesEmpty', { ...rest, manifestSha256, engine, takenAt, keys, bytes, size, spec, shards })
+  return entered(before, 'VolumesEmpty', { ...found, shards })
+}
+
+/** Nothing was touched yet, and nothing is until a person has read what goes. */
+function confirm(given: RestoreCase, before: RestoreStatus): Step {
+  const inTheWay = obstacle(given, before) ?? lateness(given, null)
+  if (inTheWay !== null) return refused(given, before, inTheWay)
+  if (!isUnconfirmed(given.spec)) return beginSeeding(before, withoutWords(before))
+  return { finding: 'Unconfirmed', status: { ...before, ...confirmationInWords(given, before) } }
 }
 
 /** An agent failed, or is still at it. */
@@ -191,7 +223,7 @@ function unfinished(given: RestoreCase, before: RestoreStatus, finding: RestoreF
 }
 
 function seed(given: RestoreCase, before: RestoreStatus): Step {
-  const inTheWay = obstacle(given) ?? lateness(given)
+  const inTheWay = obstacle(given, before) ?? lateness(given)
   if (inTheWay !== null) return refused(given, before, inTheWay)
   const shards = (before.shards ?? []).map((one) => absorbed(one, given))
   const failed = shards.flatMap((one) => {
@@ -215,9 +247,14 @@ function seed(given: RestoreCase, before: RestoreStatus): Step {
       message: `the volumes hold ${seeded} keys, the backup ${keys}`,
     })
   const { name } = given.spec.target.cluster
+  if (isInPlace(given.spec) && given.target?.spec['paused'] === true) {
+    const message = `the RedisCluster ${name} is paused: set its spec.paused to false`
+    return { finding: 'VolumesEmpty', status: { ...status, reason: 'ClusterPaused', message } }
+  }
   const since = new Date(given.now).toISOString()
-  // Committed before the cluster is made: from then on the volumes are never deleted.
-  const operation = { id: `${given.restore.uid}:create`, type: 'CreateCluster', target: name, since }
+  // Committed before the cluster is made, or told: from then on the volumes are never deleted.
+  const type = isInPlace(given.spec) ? 'SwitchCluster' : 'CreateCluster'
+  const operation = { id: `${given.restore.uid}:create`, type, target: name, since }
   return entered(before, 'ClusterNotReady', { ...status, operation })
 }
 
@@ -248,19 +285,18 @@ function absorbed(one: RestoreShardStatus, given: RestoreCase): RestoreShardStat
 }
 
 function start(given: RestoreCase, before: RestoreStatus): Step {
-  const { target, restore, spec } = given
+  const { target, spec } = given
   const { name } = spec.target.cluster
-  if (target !== null && target.restoredBy !== restore.uid)
-    return refused(given, before, { reason: 'NameTaken', message: `there is another RedisCluster ${name} now` })
-  if (before.clusterUid !== undefined && target?.uid !== before.clusterUid)
-    return refused(given, before, { reason: 'ClusterGone', message: `the RedisCluster ${name} was deleted` })
-  const seen = target === null ? before : { ...before, clusterUid: target.uid }
+  const inTheWay = isInPlace(spec) ? inPlaceObstacle(given, before) : takenOrGone(given, before)
+  if (inTheWay !== null) return refused(given, before, inTheWay)
+  const isThere = target !== null && isOurs(given)
+  const seen = isThere ? { ...before, clusterUid: target.uid } : before
   const late = lateness(given)
   if (late !== null) return refused(given, seen, late)
-  if (target === null) {
+  if (!isThere) {
     const gone = unclaimed(given, before)
     if (gone !== undefined) {
-      const message = `the claim of shard ${gone.shard} was deleted before the cluster was created`
+      const message = `the claim of shard ${gone.shard} was deleted before a cluster was made of it`
       return refused(given, before, { reason: 'VolumeGone', message })
     }
     const why = given.trouble === null ? {} : { reason: 'ClusterRefused', message: given.trouble }
@@ -275,10 +311,21 @@ function start(given: RestoreCase, before: RestoreStatus): Step {
   return entered(before, 'Unverified', { ...rest, formedAt: new Date(given.now).toISOString(), attempt: 1 })
 }
 
+/** Another cluster has the name, or its own was deleted. */
+function takenOrGone(given: RestoreCase, { clusterUid }: RestoreStatus): Failure | null {
+  const { name } = given.spec.target.cluster
+  if (given.target !== null && !isOurs(given))
+    return { reason: 'NameTaken', message: `there is another RedisCluster ${name} now` }
+  if (clusterUid === undefined || given.target?.uid === clusterUid) return null
+  return { reason: 'ClusterGone', message: `the RedisCluster ${name} was deleted` }
+}
+
 function verify(given: RestoreCase, before: RestoreStatus): Step {
   const { name } = given.spec.target.cluster
   if (given.target?.uid !== before.clusterUid)
     return refused(given, before, { reason: 'ClusterGone', message: `the RedisCluster ${name} was deleted` })
+  const changed = isInPlace(given.spec) ? inPlaceObstacle(given, before) : null
+  if (changed !== null) return refused(given, before, changed)
   const late = lateness(given)
   if (late !== null) return refused(given, before, late)
   const { attempt = 1 } = before
@@ -288,7 +335,17 @@ function verify(given: RestoreCase, before: RestoreStatus): Step {
   const { retryAt: _retryAt, reason: _reason, message: _message, attempt: _attempt, ...rest } = before
   const { keys: loadedKeys, expired: expiredKeys } = done
   const endedAt = new Date(given.now).toISOString()
-  return entered(before, 'Sound', { ...rest, loadedKeys, expiredKeys, endedAt })
+  return entered(before, 'Sound', { ...rest, loadedKeys, expiredKeys, endedAt, ...oldVolumes(given, rest) })
+}
+
+/** How many volumes are left of what the cluster had before a restore in place. */
+function oldVolumes(given: RestoreCase, before: Partial<RestoreStatus>): Partial<RestoreStatus> {
+  if (!isInPlace(given.spec)) return {}
+  const left = formerClaims(given, before)
+  const names = left.slice(0, 3).map(({ name }) => name)
+  const more = left.length > names.length ? ` and ${left.length - names.length} more` : ''
+  const message = `the cluster has all keys of the backup; of its former volumes ${left.length === 0 ? 'none is left' : `there are ${names.join(', ')}${more}`}`
+  return { oldVolumes: left.length, message }
 }
 
 /** How far the deletion of a restore is: its agents end, and what no cluster was created of goes. */

@@ -9,8 +9,9 @@ import {
   stopsOf,
 } from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
-import { claimNameOf, mayDeleteClaims, ownClaims, seededPod, unclaimed } from './claims.ts'
+import { formerClaims, mayDeleteClaims, ownClaims, seededClaim, seededPod, unclaimed } from './claims.ts'
 import { backupNameOf, copySpec } from './copy.ts'
+import { inPlaceObstacle, isInPlace, isOurs } from './in-place.ts'
 import { isSeeded, seedRun, waitsFor } from './next-restore.ts'
 import type { RestoreCase } from './restore-case.ts'
 import type { RestoreCommand } from './restore-command.ts'
@@ -48,7 +49,7 @@ export function planRestore(given: RestoreCase, status: RestoreStatus): readonly
         ...claimDeletions(given, status),
       ]
     case 'Completed':
-      return [...commands, ...stopsOf(given.runs, () => true)]
+      return [...commands, ...stopsOf(given.runs, () => true), ...oldClaimDeletions(given, status)]
     default:
       return commands
   }
@@ -66,8 +67,30 @@ function creation(given: RestoreCase, status: RestoreStatus): readonly RestoreCo
   const { operation, clusterUid, spec = {} } = status
   // The pods of the agents let go of the volumes first: not every volume can be mounted twice.
   if (given.runs.some((one) => !one.isGone) || unclaimed(given, status) !== undefined) return []
-  if (given.target !== null || clusterUid !== undefined || operation === undefined) return []
+  if (clusterUid !== undefined || operation === undefined) return []
+  if (isInPlace(given.spec)) return switching(given, status, operation.id)
+  if (given.target !== null) return []
   return [{ type: 'CreateCluster', opId: operation.id, cluster: given.spec.target.cluster.name, spec }]
+}
+
+/** The cluster that is there is told to take the new volumes. */
+function switching(given: RestoreCase, status: RestoreStatus, opId: string): readonly RestoreCommand[] {
+  const { replaces } = status
+  if (replaces === undefined || isOurs(given) || inPlaceObstacle(given, status) !== null) return []
+  const { uid, restoredBy } = replaces
+  const { name: cluster } = given.spec.target.cluster
+  return [{ type: 'SwitchCluster', opId, cluster, uid, ...(restoredBy === undefined ? {} : { former: restoredBy }) }]
+}
+
+/** What the cluster had before, where its owner wants it deleted: once every key of the backup was seen in it. */
+function oldClaimDeletions(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
+  const { inPlace, cluster } = given.spec.target
+  const { clusterUid } = status
+  if (inPlace?.oldVolumes !== 'Delete' || !isOurs(given)) return []
+  if (clusterUid === undefined || given.target?.uid !== clusterUid) return []
+  return formerClaims(given, status)
+    .filter((one) => !one.isDeleting)
+    .map(({ name, uid }) => ({ type: 'DeleteOldClaim', claim: name, uid, cluster: cluster.name, clusterUid }) as const)
 }
 
 /** For so long an agent is waited for that does not end; a claim that it has mounted stays until it has. */
@@ -91,9 +114,9 @@ function runOnce(given: RestoreCase, order: AgentOrder | null): readonly Restore
 /** From its own start: when the restore itself is late, its agents are stopped. The same at each look, as all of an order. */
 const agentMs = ({ spec }: RestoreCase): number => spec.deadlineSeconds * 1_000
 
-function inspectOrder(given: RestoreCase, { attempt = 1, manifest = '' }: RestoreStatus): AgentOrder | null {
+function inspectOrder(given: RestoreCase, { attempt = 1, manifest = '', spec = {} }: RestoreStatus): AgentOrder | null {
   if (waitsFor(given) !== null) return null
-  const { template } = given.spec.target
+  const template = isInPlace(given.spec) ? (spec as RedisClusterSpec) : given.spec.target.template
   // Without a template the cluster becomes what it was, and that is in the manifest.
   const target = template === undefined ? null : engineOf(template)
   const task: AgentTask = { type: 'InspectBackup', manifest, target }
@@ -103,11 +126,10 @@ function inspectOrder(given: RestoreCase, { attempt = 1, manifest = '' }: Restor
 
 function seeding(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
   if (waitsFor(given) !== null) return []
-  const cluster = given.spec.target.cluster.name
   const running = given.runs.filter((one) => one.step === 'seed' && one.state === 'running').length
   const missing = (status.shards ?? []).filter((one) => !isSeeded(one) && seedRun(given, one) === undefined)
   return missing.slice(0, Math.max(0, MOST_AGENTS - running)).flatMap((one): readonly RestoreCommand[] => {
-    const claim = claimNameOf(cluster, one.shard, 0)
+    const claim = seededClaim(given, one.shard)
     const isThere = ownClaims(given).some((its) => its.name === claim && !its.isDeleting)
     return [
       ...(isThere ? [] : [{ type: 'CreateClaim', claim, shard: one.shard } as const]),

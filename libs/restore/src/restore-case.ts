@@ -34,9 +34,15 @@ export type TargetShard = {
 /** The RedisCluster of the target's name. */
 export type TargetView = {
   readonly uid: string
-  /** The uid of the restore that created it. */
+  /** The uid of the restore that it is made of, or was told to be. */
   readonly restoredBy?: string
+  /** That restore was one in place. */
+  readonly inPlace: boolean
+  readonly spec: Readonly<Record<string, unknown>>
+  /** When it was whole first. */
+  readonly formedAt?: string
   readonly isDeleting: boolean
+  /** With the data that its spec names. */
   readonly isReady: boolean
   /** What its controller said of it last, for people. */
   readonly message: string
@@ -68,6 +74,13 @@ export type RestoreCase = {
   readonly backup: BackupView | null
   readonly storage: StorageView | null
   readonly target: TargetView | null
+  /** Other restores in place into the same cluster. */
+  readonly rivals: readonly {
+    readonly name: string
+    readonly uid: string
+    readonly createdAt: number
+    readonly isEnded: boolean
+  }[]
   /** All claims of the names that pods of the target may have. */
   readonly claims: readonly ClaimView[]
   readonly runs: readonly AgentRun[]

@@ -9,6 +9,21 @@ export type RestoreCommand =
   | { readonly type: 'CreateClaim'; readonly claim: string; readonly shard: number }
   | { readonly type: 'DeleteClaim'; readonly claim: string; readonly uid: string }
   | {
+      readonly type: 'SwitchCluster'
+      readonly opId: string
+      readonly cluster: string
+      readonly uid: string
+      /** The restore that it is made of by now. */
+      readonly former?: string
+    }
+  | {
+      readonly type: 'DeleteOldClaim'
+      readonly claim: string
+      readonly uid: string
+      readonly cluster: string
+      readonly clusterUid: string
+    }
+  | {
       readonly type: 'CreateCluster'
       readonly opId: string
       readonly cluster: string

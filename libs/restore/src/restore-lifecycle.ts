@@ -7,6 +7,7 @@ export const RESTORE_FINDINGS = [
   'NotReady',
   'NotCopied',
   'BackupUnread',
+  'Unconfirmed',
   'VolumesEmpty',
   'ClusterNotReady',
   'Unverified',
@@ -24,6 +25,8 @@ export type RestoreCommandType =
   | 'CreateClaim'
   | 'DeleteClaim'
   | 'CreateCluster'
+  | 'SwitchCluster'
+  | 'DeleteOldClaim'
   | 'RemoveFinalizer'
 
 /** What a state says of itself: a sentence for people, and the commands that are legal there. */
@@ -42,19 +45,27 @@ const METAS = {
     sentence: 'The backup is being looked at: is it whole, and do servers of the new cluster load it?',
     allows: ['EnsureFinalizer', 'RunAgent', 'StopAgent'],
   },
+  Confirming: {
+    sentence: 'It waits until a person says that the cluster may give up what it holds; nothing was touched.',
+    allows: ['EnsureFinalizer', 'StopAgent'],
+  },
   Seeding: {
     sentence: 'The volumes of the primaries are being filled; no server is started yet.',
     allows: ['EnsureFinalizer', 'CreateClaim', 'RunAgent', 'StopAgent'],
   },
   Starting: {
-    sentence: 'The RedisCluster is created; its servers load the data and its replicas are attached.',
-    allows: ['EnsureFinalizer', 'StopAgent', 'CreateCluster'],
+    sentence:
+      'The RedisCluster is created, or takes the new volumes; its servers load the data and its replicas are attached.',
+    allows: ['EnsureFinalizer', 'StopAgent', 'CreateCluster', 'SwitchCluster'],
   },
   Verifying: {
     sentence: 'The servers are being asked what they have loaded.',
     allows: ['EnsureFinalizer', 'RunAgent', 'StopAgent'],
   },
-  Completed: { sentence: 'The cluster has all keys of the backup.', allows: ['EnsureFinalizer', 'StopAgent'] },
+  Completed: {
+    sentence: 'The cluster has all keys of the backup.',
+    allows: ['EnsureFinalizer', 'StopAgent', 'DeleteOldClaim'],
+  },
   Failed: { sentence: 'It was given up.', allows: ['EnsureFinalizer', 'StopAgent', 'DeleteClaim'] },
   Deleting: {
     sentence: 'What it has begun is being ended; a cluster that it has created stays.',
@@ -83,7 +94,11 @@ export const restoreLifecycle = setup({
       on: { Refused: 'Failed', NotCopied: 'Copying', BackupUnread: 'Inspecting' },
     },
     Copying: { meta: METAS.Copying, on: { Refused: 'Failed', BackupUnread: 'Inspecting' } },
-    Inspecting: { meta: METAS.Inspecting, on: { Refused: 'Failed', VolumesEmpty: 'Seeding' } },
+    Inspecting: {
+      meta: METAS.Inspecting,
+      on: { Refused: 'Failed', Unconfirmed: 'Confirming', VolumesEmpty: 'Seeding' },
+    },
+    Confirming: { meta: METAS.Confirming, on: { Refused: 'Failed', VolumesEmpty: 'Seeding' } },
     Seeding: { meta: METAS.Seeding, on: { Refused: 'Failed', ClusterNotReady: 'Starting' } },
     Starting: { meta: METAS.Starting, on: { Refused: 'Failed', Unverified: 'Verifying' } },
     Verifying: { meta: METAS.Verifying, on: { Refused: 'Failed', Sound: 'Completed' } },

@@ -1,5 +1,6 @@
 import { CATALOGUE, redisClusterSpec, type RedisClusterSpec, type RedisRestoreSpec } from '@slotkeeper/api'
 import type { Failure } from '@slotkeeper/backup'
+import type { RestoreStatus } from '@slotkeeper/events'
 
 /** As the rule of RedisCluster has it, which the API server checks only when the cluster is made. */
 const MOST_PODS = 200
@@ -58,6 +59,16 @@ export function targetSpec(
     return { reason: 'EngineUnknown', message }
   }
   return { spec, engine }
+}
+
+/** The same of a cluster that is there, and stays as it is. */
+export function asItIs(spec: RestoreStatus['spec']): TargetSpec {
+  const read = redisClusterSpec.safeParse(spec)
+  if (read.success) return targetSpec({ target: { cluster: { name: '' }, template: read.data } }, null)
+  return {
+    reason: 'TemplateRefused',
+    message: `the spec of the cluster can't be read: ${read.error.issues[0]?.message}`,
+  }
 }
 
 /** What the servers of a cluster are, by the tag of their image; null where that does not tell. */

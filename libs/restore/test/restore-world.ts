@@ -1,4 +1,4 @@
-import { redisBackupStorageSpec, redisRestoreSpec } from '@slotkeeper/api'
+import { redisBackupStorageSpec, redisRestoreSpec, volumeName } from '@slotkeeper/api'
 import type { AgentDone, AgentFault, AgentReport, AgentRun, StorageView } from '@slotkeeper/backup'
 import { restoreChanges, type RestoreEvent, type RestoreStatus } from '@slotkeeper/events'
 import {
@@ -52,6 +52,14 @@ export const inspected = (change: object = {}): Extract<AgentDone, { task: 'Insp
   ...change,
 })
 
+/** The volumes of a cluster that is there before a restore in place. */
+export const FORMER: readonly string[] = [0, 1, 2].flatMap((shard) =>
+  [0, 1].map((index) => `data-${CLUSTER}-${shard}-${index}`),
+)
+
+/** A cluster that is there, and says nothing yet. */
+export const STANDING = { inPlace: false, spec: {}, isDeleting: false, isReady: false, message: '', shards: [] }
+
 /** One restore and what is around it: Jobs and a cluster controller that do what they are told, well or badly. */
 export class RestoreWorld {
   now = CREATED
@@ -71,6 +79,7 @@ export class RestoreWorld {
   }
   target: TargetView | null = null
   claims: readonly ClaimView[] = []
+  rivals: RestoreCase['rivals'] = []
   deletionAt: number | null = null
   isGone = false
   found = inspected()
@@ -79,6 +88,10 @@ export class RestoreWorld {
   readonly broken: string[] = []
   /** Claims that a cluster has stood over: what is in them is its data. */
   private readonly served = new Set<string>()
+  private get isInPlace(): boolean {
+    return this.spec.target.inPlace !== undefined
+  }
+
   /** How often a copy of the source was begun. */
   copies = 0
   /** What is in the volumes, by claim: keys. */
@@ -92,6 +105,22 @@ export class RestoreWorld {
       target: { cluster: { name: CLUSTER } },
       ...spec,
     })
+  }
+
+  /** One into a cluster that is there, serves, and has volumes of its own. */
+  static inPlace(change: object = {}): RestoreWorld {
+    const target = { cluster: { name: CLUSTER }, inPlace: { confirm: 'cluster-1', ...change } }
+    const world = new RestoreWorld({ target })
+    const spec = { version: 'valkey-9.1', shards: 3, storage: { size: '1Gi' } }
+    world.claims = FORMER.map((name) => ({ name, uid: name, isDeleting: false }))
+    world.stand({ uid: 'cluster-1', spec, formedAt: '2026-11-01T00:00:00Z', isReady: true })
+    return world
+  }
+
+  /** A person consents to what is lost. */
+  confirm(uid: string): void {
+    const { inPlace } = this.spec.target
+    if (inPlace !== undefined) this.spec.target.inPlace = { ...inPlace, confirm: uid }
   }
 
   /** One whose source is a running cluster. */
@@ -116,7 +145,19 @@ export class RestoreWorld {
     const { spec, status, backup, storage, target, claims, now, hasFinalizer } = this
     const deletion = this.deletionAt === null ? {} : { deletionAt: this.deletionAt }
     const restore = { namespace: 'shop', name: 'back', uid: UID, createdAt: CREATED, hasFinalizer, ...deletion }
-    return { restore, spec, status, backup, storage, target, claims, now, runs: this.agents, trouble: null }
+    return {
+      restore,
+      spec,
+      status,
+      backup,
+      storage,
+      target,
+      claims,
+      now,
+      rivals: this.rivals,
+      runs: this.agents,
+      trouble: null,
+    }
   }
 
   /** One pass: decide, commit, act. */
@@ -152,6 +193,10 @@ export class RestoreWorld {
         return this.deleteClaim(command.claim)
       case 'CreateCluster':
         return this.createCluster(command)
+      case 'SwitchCluster':
+        return this.switchCluster(command)
+      case 'DeleteOldClaim':
+        return this.deleteOldClaim(command.claim)
       case 'StopAgent':
         this.agents = this.agents.filter((one) => one.job !== command.job)
         this.claims = this.claims.filter((one) => !one.isDeleting || this.isMounted(one.name))
@@ -189,22 +234,52 @@ export class RestoreWorld {
   private createCluster({ spec }: Extract<RestoreCommand, { type: 'CreateCluster' }>): void {
     if (this.target !== null) return
     if (this.running.length > 0) this.broken.push('the cluster is created while agents write')
-    const { shards = 0 } = spec as { readonly shards?: number }
-    for (let shard = 0; shard < shards; shard += 1)
-      if (!this.volumes.has(`data-${CLUSTER}-${shard}-0`)) this.broken.push(`shard ${shard} is started empty`)
+    this.checkVolumes(spec)
     this.stand({ uid: 'cluster-2', restoredBy: UID })
   }
 
+  private checkVolumes(spec: object): void {
+    const { shards = 0 } = spec as { readonly shards?: number }
+    for (let shard = 0; shard < shards; shard += 1)
+      if (!this.volumes.has(this.claimIn(shard))) this.broken.push(`shard ${shard} is started empty`)
+  }
+
+  private switchCluster({ uid, former }: Extract<RestoreCommand, { type: 'SwitchCluster' }>): void {
+    const { target } = this
+    // The API server takes it only for what was looked at.
+    if (target === null || target.uid !== uid || target.restoredBy !== former || target.isDeleting) return
+    if (this.spec.target.inPlace?.confirm !== uid) this.broken.push('nobody has consented')
+    if (this.running.length > 0) this.broken.push('the cluster is switched while agents write')
+    if (this.claims.filter((one) => one.restoredBy === UID && !one.isDeleting).length < 3)
+      this.broken.push('the cluster is switched to volumes that are gone')
+    this.checkVolumes(target.spec)
+    this.stand({ ...target, restoredBy: UID, inPlace: true, isReady: false })
+  }
+
+  private deleteOldClaim(name: string): void {
+    if (this.status?.state !== 'Completed') this.broken.push(`${name} is deleted before all keys were seen`)
+    if (!FORMER.includes(name)) this.broken.push(`${name} is no volume of before`)
+    this.claims = this.claims.filter((one) => one.name !== name)
+  }
+
+  /** The claim of a shard's first pod. */
+  claimIn(shard: number): string {
+    const volume = volumeName({ uid: UID, inPlace: this.spec.target.inPlace !== undefined })
+    return `${volume}-${CLUSTER}-${shard}-0`
+  }
+
   /** A cluster of that name is there, and uses the claims. */
-  stand(which: Pick<TargetView, 'uid' | 'restoredBy'>): void {
-    this.target = { ...which, isDeleting: false, isReady: false, message: '', shards: [] }
-    for (const { name } of this.claims) this.served.add(name)
+  stand(which: Pick<TargetView, 'uid'> & Partial<TargetView>): void {
+    this.target = { ...STANDING, ...which }
+    for (const { name, restoredBy } of this.claims)
+      if (which.inPlace === true || which.restoredBy === UID || restoredBy === undefined || !this.isInPlace)
+        this.served.add(name)
   }
 
   private deleteClaim(name: string): void {
     const claim = this.claims.find((one) => one.name === name)
     if (claim?.restoredBy !== UID) this.broken.push(`${name} is not of this restore, and is deleted`)
-    if (this.target !== null) this.broken.push(`${name} is deleted while there is a cluster`)
+    if (this.target !== null && !this.isInPlace) this.broken.push(`${name} is deleted while there is a cluster`)
     if (this.served.has(name)) this.broken.push(`${name} holds what a cluster had, and is deleted`)
     if (this.running.length > 0) this.broken.push(`${name} is deleted while agents write`)
     // What a pod has mounted stays, though the pod has ended (Kubernetes, storage object in use protection).
@@ -215,12 +290,12 @@ export class RestoreWorld {
   }
 
   private isMounted(name: string): boolean {
-    return this.agents.some((one) => one.step === 'seed' && name === `data-${CLUSTER}-${one.part}-0`)
+    return this.agents.some((one) => one.step === 'seed' && name === this.claimIn(one.part ?? -1))
   }
 
   /** The cluster's controller has all servers up. */
   form(): void {
-    if (this.target === null) return
+    if (this.target === null || (this.isInPlace && this.target.restoredBy !== UID)) return
     const shards = (this.status?.shards ?? []).map(({ shard, nodeId = '' }) => {
       const pod = seededPod(CLUSTER, shard)
       return { shard, nodes: { [pod]: nodeId }, addresses: { [pod]: `10.0.${shard}.10` } }
@@ -246,7 +321,7 @@ export class RestoreWorld {
     const { shard } = task
     const shards = this.status?.shards?.length ?? 1
     const keys = shard === 0 ? KEYS - (shards - 1) * Math.floor(KEYS / shards) : Math.floor(KEYS / shards)
-    this.volumes.set(`data-${CLUSTER}-${shard}-0`, keys)
+    this.volumes.set(this.claimIn(shard), keys)
     const nodeId = `${shard}`.padStart(40, 'a')
     return { result: 'Done', done: { task: 'SeedShard', shard, nodeId, keys, expiring: 0, size: 3_000 } }
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Ending, inspected, KEYS, RestoreWorld } from './restore-world.ts'
+import { type Ending, inspected, KEYS, RestoreWorld, STANDING } from './restore-world.ts'
 
 const types = (world: RestoreWorld): readonly string[] => world.events.map(({ type }) => type)
 
@@ -52,11 +52,7 @@ describe('a restore in which nothing goes wrong', () => {
 
 describe('refused before anything is touched', () => {
   test.each([
-    [
-      'another cluster has the name',
-      'NameTaken',
-      (world: RestoreWorld) => (world.target = { uid: 'x', isDeleting: false, isReady: true, message: '', shards: [] }),
-    ],
+    ['another cluster has the name', 'NameTaken', (world: RestoreWorld) => (world.target = { ...STANDING, uid: 'x' })],
     [
       'a claim has the name',
       'VolumeInUse',
