@@ -1,4 +1,4 @@
-import { redisClusterSpec } from '@slotkeeper/api'
+import { defined, redisClusterSpec } from '@slotkeeper/api'
 import type { Source } from '@slotkeeper/backup'
 import type { ClusterStatus, ShardStatus } from '@slotkeeper/events'
 import type { KubeObject } from '@slotkeeper/k8s'
@@ -12,6 +12,7 @@ export function sourceOf({ metadata, ...object }: KubeObject): Source {
   const isRedis = version === undefined ? !image.includes('valkey') : version.startsWith('redis')
   return {
     uid: metadata.uid ?? '',
+    ...defined({ restored: status.restored?.uid }),
     busy: busyBy(metadata.name, status, metadata.deletionTimestamp !== undefined),
     engine: { engine: isRedis ? 'redis' : 'valkey', version: status.version ?? '' },
     spec,

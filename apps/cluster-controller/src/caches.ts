@@ -167,10 +167,13 @@ type SetSpec = {
 const volumeOfSet = ({ spec }: KubeObject): string | undefined =>
   (spec as SetSpec | undefined)?.volumeClaimTemplates?.[0]?.metadata?.name
 
-/** Whether a StatefulSet leaves all claims there, when it is deleted and when it is made smaller. */
+/**
+ * Whether a StatefulSet leaves all claims there, when it is deleted and when it is made smaller. Kubernetes fills the policy
+ * in where it knows of one; where it does not, it never deletes a claim.
+ */
 export function keepsClaims({ spec }: KubeObject): boolean {
-  const { whenDeleted, whenScaled } = (spec as SetSpec | undefined)?.persistentVolumeClaimRetentionPolicy ?? {}
-  return whenDeleted === 'Retain' && whenScaled === 'Retain'
+  const policy = (spec as SetSpec | undefined)?.persistentVolumeClaimRetentionPolicy
+  return policy === undefined || (policy.whenDeleted === 'Retain' && policy.whenScaled === 'Retain')
 }
 
 type ContainerState = {

@@ -79,6 +79,7 @@ const redisBackupStatus = z.object({
   state: z.string().max(32).optional(),
   deleted: z.boolean().optional(),
   cluster: z.object({ name: z.string().max(300), uid: z.string().max(300) }).optional(),
+  restored: z.string().max(64).optional(),
   topology: z.string().max(64).optional(),
   engine: z.object({ engine: z.string().max(16), version: z.string().max(32) }).optional(),
   beganAt: z.string().max(40).optional(),

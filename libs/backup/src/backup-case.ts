@@ -41,6 +41,8 @@ export type SourceShard = {
 /** The cluster that is backed up. */
 export type Source = {
   readonly uid: string
+  /** The uid of the restore in place whose data it has: after another one what it holds is something else. */
+  readonly restored?: string
   /** Why it can't be backed up just now; null when it can. */
   readonly busy: string | null
   readonly engine: { readonly engine: 'redis' | 'valkey'; readonly version: string }

@@ -72,6 +72,7 @@ function wait(given: BackupCase, before: BackupStatus): Step {
   return entered(before, 'ShardsMissing', {
     ...rest,
     cluster: { name: backupSourceOf(spec), uid: source?.uid ?? '' },
+    ...defined({ restored: source?.restored }),
     ...defined({ engine: source?.engine }),
     beganAt: new Date(now).toISOString(),
     shards: freshShards(given, 1),
@@ -107,10 +108,16 @@ function find(given: BackupCase, before: BackupStatus): Step {
   return why === undefined ? entered(before, finding, status) : refused(given, before, why)
 }
 
+/** Why what is stored by now and what is there are of two lives; null while they are of one. */
+function replacedInWords({ source }: BackupCase, { cluster, restored }: BackupStatus): string | null {
+  if (source === null) return null
+  if (source.uid !== cluster?.uid) return 'its cluster was deleted and created again'
+  return source.restored === restored ? null : 'a restore has replaced the data of its cluster meanwhile'
+}
+
 function stream(given: BackupCase, before: BackupStatus): Step {
-  const replaced = given.source !== null && given.source.uid !== before.cluster?.uid
-  if (replaced)
-    return refused(given, before, { reason: 'SourceReplaced', message: 'its cluster was deleted and created again' })
+  const replaced = replacedInWords(given, before)
+  if (replaced !== null) return refused(given, before, { reason: 'SourceReplaced', message: replaced })
   const late = lateness(given)
   if (late !== null) return refused(given, before, { reason: 'DeadlineExceeded', message: late })
   const shards = (before.shards ?? []).map((one) => absorbed(one, given))

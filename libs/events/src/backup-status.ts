@@ -26,6 +26,8 @@ export type BackupStatus = {
   readonly state: string
   readonly observedGeneration?: number
   /** Of servers that are none of ours the address stands for both. */
+  /** The restore in place whose data the cluster had when the backup began; absent where there was none. */
+  readonly restored?: string
   readonly cluster?: { readonly name: string; readonly uid: string }
   /** SHA-256 of which servers were found, where they are none of ours. */
   readonly topology?: string
