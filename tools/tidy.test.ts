@@ -22,6 +22,7 @@ const wireWords: Readonly<Record<string, string>> = {
   'apps/cluster-controller/src/resources/scripts/probe.sh': 'parses INFO',
   'apps/cluster-controller/test/start.test.ts': 'writes lines of nodes.conf',
   'apps/cluster-controller/test/seed-volume.ts': 'writes lines of nodes.conf',
+  'apps/cluster-controller/test/left-volume.test.ts': 'writes lines of nodes.conf',
   'apps/cluster-controller/test/seeded-volume.test.ts': 'writes lines of nodes.conf',
   'libs/controller-host/test/event-writer.ts': 'reads which server of NATS leads the stream',
   'libs/k8s/src/lease.ts': 'the election has its own word',

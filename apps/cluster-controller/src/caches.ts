@@ -222,7 +222,7 @@ export function projectPod(object: KubeObject): CachedPod {
     volume: claim?.slice(0, -metadata.name.length - 1),
     role: metadata.labels?.[LABEL.role],
     podHash: metadata.annotations?.[ANNOTATION.podHash],
-    ...containerPart(status, claim ?? `data-${metadata.name}`),
+    ...containerPart(status),
   })
 }
 
@@ -238,7 +238,7 @@ function claimOfPod({ volumes = [] }: PodSpec, pod: string): string | undefined 
 }
 
 /** What is said of the server's container. */
-function containerPart(status: PodStatus, claim: string) {
+function containerPart(status: PodStatus) {
   const container = status.containerStatuses?.find((one) => one.name === 'server')
   const ended = [container?.state?.terminated, container?.lastState?.terminated].flatMap((one) =>
     one?.containerID === undefined ? [] : [one],
@@ -257,7 +257,7 @@ function containerPart(status: PodStatus, claim: string) {
         message: one.message,
       }),
     ),
-    blocked: blockedBy(claim, container?.state?.waiting, ended[0]?.message, unscheduled),
+    blocked: blockedBy(container?.state?.waiting, ended[0]?.message, unscheduled),
   }
 }
 
@@ -268,15 +268,13 @@ function runningPart(running: ContainerState['running']) {
 
 /** Why a pod can't start, where a person must act; what time alone cures is left out. */
 function blockedBy(
-  claim: string,
   waiting: ContainerState['waiting'],
   lastWords: string | undefined,
   unscheduled: { readonly reason?: string; readonly message?: string } | undefined,
 ): { readonly reason: string; readonly message: string } | undefined {
   const words = lastWords?.trim().slice(-300)
   if (words?.includes('VolumeHasOtherData')) {
-    const remedy = `give the cluster another name, or, if nobody needs that data, delete the claim ${claim} and the pod`
-    return { reason: 'VolumeHasOtherData', message: `${words.replace('VolumeHasOtherData: ', '')}; ${remedy}` }
+    return { reason: 'VolumeHasOtherData', message: words.replace('VolumeHasOtherData: ', '') }
   }
   if (waiting?.reason === 'CrashLoopBackOff' && words !== undefined) return { reason: 'ConfigRefused', message: words }
   if (IMAGE_TROUBLE.includes(waiting?.reason ?? ''))

@@ -19,6 +19,7 @@ export function caseOf(
     mayStartEmpty: mayStartEmpty(object, consented),
     releasePodsAfterMs: object.spec.storage === undefined ? nodeLossMs : null,
     restored: object.spec.bootstrap?.restore !== undefined,
+    adopted: object.spec.bootstrap?.adoptVolumes !== undefined && object.spec.bootstrap.restore === undefined,
     consented,
   }
   const topology = object.status?.topology ?? []

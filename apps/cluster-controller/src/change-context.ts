@@ -1,5 +1,12 @@
 import type { ChangeContext, PrimaryChangeCause } from '@slotkeeper/events'
-import { type Case, type ClusterFinding, containerToken, type Picture, provenDead } from '@slotkeeper/redis-topology'
+import {
+  beginsWithData,
+  type Case,
+  type ClusterFinding,
+  containerToken,
+  type Picture,
+  provenDead,
+} from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
 import type { Observed } from './observe.ts'
 
@@ -18,7 +25,7 @@ type Seen = {
 export function changeContext(seen: Seen): ChangeContext {
   const { object, observed, given, findings, formedBefore, now } = seen
   const finding = findings[0]
-  const created = Date.parse(begunAt(object))
+  const created = Date.parse(begunAt(object, given))
   return {
     now,
     ...(object.status === null && formedBefore ? { adopted: 'StatusMissing' as const } : {}),
@@ -41,11 +48,10 @@ export function changeContext(seen: Seen): ChangeContext {
   }
 }
 
-/** When forming began, RFC 3339; of a cluster of a restore, which nobody forms, when it was created. Empty while unknown. */
-function begunAt({ metadata, spec, status }: ClusterObject): string {
+/** When forming began, RFC 3339; of a cluster that began with data, which nobody forms, when it was created. Empty while unknown. */
+function begunAt({ metadata, status }: ClusterObject, { desired }: Case): string {
   if (status?.topology === undefined) return ''
-  const restored = spec.bootstrap?.restore !== undefined
-  return status.operation?.since ?? (restored ? (metadata.creationTimestamp ?? '') : '')
+  return status.operation?.since ?? (beginsWithData(desired) ? (metadata.creationTimestamp ?? '') : '')
 }
 
 function evidenceOf({ history, snapshot, picture }: Case): Readonly<Record<string, readonly string[]>> {

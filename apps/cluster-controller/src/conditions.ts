@@ -62,8 +62,9 @@ function said(status: 'True' | 'False', reason: string, message: string): Say {
 }
 
 /** Why a cluster is not ready that was never whole. */
-function formingReason({ spec }: ClusterObject): 'Forming' | 'Restoring' {
-  return spec.bootstrap?.restore === undefined ? 'Forming' : 'Restoring'
+function formingReason({ spec: { bootstrap } }: ClusterObject): 'Forming' | 'Restoring' | 'Adopting' {
+  if (bootstrap?.restore !== undefined) return 'Restoring'
+  return bootstrap?.adoptVolumes === undefined ? 'Forming' : 'Adopting'
 }
 
 /** The findings that only a person can end. */
@@ -137,9 +138,11 @@ function replication({ picture, object }: ConditionInput): Say {
 }
 
 function podsUpToDate({ object, members }: ConditionInput): Say {
-  const wanted = podHash(object.spec)
+  // Whose server runs has a volume of its own: whose volumes are taken over is no matter to it.
+  const { bootstrap: _, ...others } = object.spec
+  const wanted = [podHash(object.spec), podHash(others)]
   const old = members
-    .filter((member) => member.kube !== null && member.kube.podHash !== wanted)
+    .filter(({ kube }) => kube !== null && (kube.podHash === undefined || !wanted.includes(kube.podHash)))
     .map((member) => member.pod)
   if (old.length === 0) return said('True', 'UpToDate', '')
   return said('False', 'RestartPending', `${old.slice(0, 5).join(', ')}: takes effect at the next restart of the pod`)

@@ -95,6 +95,103 @@ describe('a cluster of a restore', () => {
   })
 })
 
+describe('a cluster over the volumes that another one left', () => {
+  const words = 'this volume holds data of the cluster with uid their-uid; nothing was touched'
+  const refusing = (message: string, podHash = 'of before'): Observed => {
+    const blocked = { reason: 'VolumeHasOtherData', message }
+    const pod = { deleting: false, ready: false, running: false, terminated: [], restarts: 1, blocked, podHash }
+    const stuck = members.map((one) => ({ ...one, kube: { ...pod, uid: `uid of ${one.pod}` } }))
+    return { ...nothing, snapshot: { members: stuck, inboundLinks: {} } }
+  }
+  const storage = { size: '1Gi' }
+  const over = (how: string, uid = 'their-uid') => ({ storage, bootstrap: { [how]: { uid } } })
+
+  test('it says whose they are, and with what words they are taken over or given up', () => {
+    const waiting = decided(cluster(null, { storage }), refusing(words))
+    expect(waiting.why).toBe('VolumeHasOtherData')
+    expect(waiting.words).toBe(
+      `orders-0-0: ${words}; to serve that data: set spec: {bootstrap: {adoptVolumes: {uid: their-uid}}}; to lose it: discardVolumes instead of adoptVolumes; or give the cluster another name`,
+    )
+    expect(waiting.status.claimedVolumes).toBeUndefined()
+  })
+
+  test.each([
+    [
+      'another is named',
+      over('adoptVolumes', 'x'),
+      words,
+      /adoptVolumes names another, x: delete this cluster, whose vol/,
+    ],
+    ['another is given up', over('discardVolumes', 'x'), words, /discardVolumes names another, x: delete this cluster/],
+    ['the guard says itself what to do', over('adoptVolumes'), 'delete this cluster and create it', /create it$/],
+    [
+      'nobody claims them',
+      { storage },
+      'this volume holds data that no marker claims',
+      /delete the claim data-orders-0-0/,
+    ],
+  ])('where %s, it says what is left to do', (_what, spec, message, expected) => {
+    expect(decided(cluster(null, spec), refusing(message)).words).toMatch(expected)
+  })
+
+  test.each([
+    ['adoptVolumes', 'Adopted', 'Restoring', 'Adopting'],
+    ['discardVolumes', 'Discarded', 'Creating', 'Forming'],
+  ])('%s: told before anything follows from it; pods that were refused are made anew', (field, how, state, reason) => {
+    const first = decided(
+      cluster({ ...formed, formedAt: undefined, state: 'Creating' } as never, over(field)),
+      refusing(words),
+    )
+    expect(first.status).toMatchObject({ state, claimedVolumes: { uid: 'their-uid', how } })
+    expect(first.events.map((one) => one.type)).toContain('VolumesClaimed')
+    expect(first.status.conditions?.find((one) => one.type === 'Ready')).toMatchObject({ status: 'False', reason })
+    const sets = first.commands.filter((one) => one.type === 'ApplyObject' && one.kind === 'StatefulSet')
+    expect(JSON.stringify(sets)).toContain(`_UID","value":"their-uid"}`)
+    expect(JSON.stringify(sets).includes('SLOTKEEPER_SHARDS')).toBe(how === 'Adopted')
+    // Not before their StatefulSets have the new words.
+    expect(first.commands.some((one) => one.type === 'DeleteObject')).toBe(false)
+    const written = Object.fromEntries(
+      first.commands.flatMap((one) => {
+        if (one.type !== 'ApplyObject' || one.object === undefined) return []
+        const specHash = (one.object.metadata['annotations'] as Record<string, string>)['slotkeeper.dev/spec-hash']
+        const view = {
+          kind: one.kind,
+          namespace: 'shop',
+          name: one.name,
+          uid: 's',
+          cluster: 'orders',
+          ownerUid: 'ours',
+        }
+        return [[`${one.kind}/${one.name}`, { ...view, ...(specHash === undefined ? {} : { specHash }) }]]
+      }),
+    )
+    const then = decided(cluster({ ...first.status, ...formed, formedAt: undefined, state } as never, over(field)), {
+      ...refusing(words),
+      owned: written,
+    })
+    expect(then.commands.filter((one) => one.type === 'DeleteObject')).toHaveLength(6)
+  })
+
+  test('a pod that runs need not start again for it', () => {
+    const upToDate = (spec: object, made: object) => {
+      const { podHash = '' } = templateOf(made)
+      const kube = { uid: 'u', deleting: false, ready: true, running: true, terminated: [], restarts: 0, podHash }
+      const snapshot = { members: members.map((one) => ({ ...one, kube })), inboundLinks: {} }
+      const { conditions = [] } = decided(cluster(null, { storage, ...spec }), { snapshot }).status
+      return conditions.find((one) => one.type === 'PodsUpToDate')?.status
+    }
+    const templateOf = (spec: object): { readonly podHash?: string } => {
+      const { commands } = decided(cluster(null, { storage, ...spec }))
+      const set = commands.find((one) => one.type === 'ApplyObject' && one.kind === 'StatefulSet')
+      const [, podHash] = /"slotkeeper.dev\/pod-hash":"([^"]+)"/.exec(JSON.stringify(set)) ?? []
+      return podHash === undefined ? {} : { podHash }
+    }
+    expect(upToDate(over('adoptVolumes'), {})).toBe('True')
+    expect(upToDate(over('adoptVolumes'), over('adoptVolumes'))).toBe('True')
+    expect(upToDate(over('adoptVolumes'), { imagePullPolicy: 'Always' })).toBe('False')
+  })
+})
+
 describe('a new cluster', () => {
   test('everything it needs is applied, and it is accepted', () => {
     const first = decided(cluster(null, {}, { finalizers: [] }))

@@ -34,6 +34,7 @@ import { nextOpenSlots, nextTopology, plainStatus } from './next-status.ts'
 import { objectCommands } from './object-commands.ts'
 import type { Observed } from './observe.ts'
 import { overrideOf } from './override.ts'
+import { volumeRemedy } from './left-volumes.ts'
 import type { PodSettings } from './resources/stateful-set.ts'
 import type { WantedObject } from './resources/wanted-objects.ts'
 import { waitingShards } from './waiting-shards.ts'
@@ -83,7 +84,7 @@ export function decide(
   const { seen } = generation
   const given = caseOf(seen, consent.override?.shards ?? [], settings.nodeLossMs)
   const formedBefore = everFormed(given)
-  // One of a restore is formed before it is there: until it was whole, its Secrets may be made, and nothing of it is lost.
+  // One that began with data is formed before it is there: until it was whole, its Secrets may be made, and nothing of it is lost.
   const wholeBefore = formedBefore && !isRestoring(given)
   // A restore in place leaves Secrets and bindings as they are.
   const everWhole = wholeBefore || formedAtOf(input) !== undefined
@@ -243,7 +244,7 @@ function blockedBy(
       type: 'Blocked',
       reason: stuck.kube.blocked.reason,
       about: stuck.pod,
-      message: `${stuck.pod}: ${stuck.kube.blocked.message}`,
+      message: `${stuck.pod}: ${stuck.kube.blocked.message}${volumeRemedy(stuck, stuck.kube.blocked, object.spec)}`,
     })
   findings.push(...waitingShards(observed.snapshot.members, object.spec.nodeTimeoutMs, now))
   return findings

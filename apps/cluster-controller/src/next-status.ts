@@ -15,6 +15,7 @@ import {
   slotPlan,
 } from '@slotkeeper/redis-topology'
 import type { ClusterObject } from './cluster-object.ts'
+import { claimedVolumes } from './left-volumes.ts'
 import { nameOf } from './resources/names.ts'
 
 /** The version of this controller, as the status remembers it. */
@@ -97,6 +98,7 @@ export function plainStatus(object: ClusterObject, picture: Picture, formed: boo
     shards: owning.length,
     readyShards: owning.filter((shard) => shard.primaryUp).length,
     selector: `${LABEL.cluster}=${object.metadata.name},${LABEL.role}=primary`,
+    ...defined({ claimedVolumes: claimedVolumes(object.spec) }),
     ...(formed ? { binding: { name: nameOf.connection(object.metadata.name) } } : {}),
   }
 }

@@ -53,6 +53,9 @@ export type PodOptions = {
   readonly shard?: number
   /** The uid of the restore that its cluster is made of, if it is. */
   readonly restore?: string
+  /** The uid of the cluster whose volumes are taken over, or given up, by its cluster of three shards. */
+  readonly adopt?: string
+  readonly discard?: string
   /** Names of the pods of its cluster, with their addresses; nobody's when not said. */
   readonly names?: Readonly<Record<string, string>>
   /** The folder of another pod's volume, to be on that one; its own when not said. */
@@ -167,12 +170,16 @@ function environment({
   nodeTimeoutMs,
   shard = 0,
   restore,
+  adopt,
+  discard,
 }: PodOptions): Readonly<Record<string, string | undefined>> {
   return {
     PATH: `/usr/bin:/usr/sbin:${process.env['PATH']}`,
     SLOTKEEPER_CLUSTER_UID: uid,
     SLOTKEEPER_SHARD: String(shard),
     ...(restore === undefined ? {} : { SLOTKEEPER_RESTORE_UID: restore }),
+    ...(adopt === undefined ? {} : { SLOTKEEPER_ADOPT_UID: adopt, SLOTKEEPER_SHARDS: '3' }),
+    ...(discard === undefined ? {} : { SLOTKEEPER_DISCARD_UID: discard }),
     SLOTKEEPER_GUARD_ROUNDS: String(Math.ceil((3 * nodeTimeoutMs) / 200)),
     SLOTKEEPER_POD_IP: ip,
   }

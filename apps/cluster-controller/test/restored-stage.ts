@@ -24,7 +24,9 @@ export type Wish = {
   readonly engine: string
   readonly persistence: 'aof' | 'rdb'
   readonly onDataLoss?: 'StartEmpty'
-  readonly bootstrap?: { readonly restore: { readonly name: string; readonly uid: string } }
+  readonly bootstrap?:
+    | { readonly restore: { readonly name: string; readonly uid: string } }
+    | { readonly adoptVolumes: { readonly uid: string } }
 }
 type Template = {
   readonly metadata: object
@@ -106,7 +108,11 @@ export class RestoredStage {
   }
 
   /** Creates a cluster of three shards with two members each, and makes its pods; nothing runs yet. */
-  async create(name: string, { engine, persistence, ...spec }: Wish): Promise<readonly Placed[]> {
+  async create(
+    name: string,
+    { engine, persistence, ...spec }: Wish,
+    volumes: readonly (string | undefined)[] = [],
+  ): Promise<readonly Placed[]> {
     await this.kubernetes.create(redisClusters, name, {
       ...spec,
       version: engine,
@@ -114,11 +120,19 @@ export class RestoredStage {
       nodeTimeoutMs: NODE_TIMEOUT_MS,
       storage: { size: '1Gi', persistence },
     })
-    return this.place(name, { engine, persistence })
+    return this.place(name, { engine, persistence }, volumes)
   }
 
-  /** Makes the pods of a cluster by its StatefulSets, each with an empty volume; nothing runs yet. */
-  async place(name: string, { engine, persistence }: Wish): Promise<readonly Placed[]> {
+  /**
+   * Makes the pods of a cluster by its StatefulSets; nothing runs yet.
+   *
+   * @param volumes folders to be the volumes of the pods, in order; an empty one of its own where there is none
+   */
+  async place(
+    name: string,
+    { engine, persistence }: Wish,
+    volumes: readonly (string | undefined)[] = [],
+  ): Promise<readonly Placed[]> {
     const uid = (await this.kubernetes.find(redisClusters, name))?.metadata.uid ?? ''
     const internal = await until('the Secret of the servers', PATIENCE_MS, async () => {
       const found = await this.kubernetes.find(secrets, `${name}-internal`)
@@ -131,8 +145,11 @@ export class RestoredStage {
         [0, 1].map(async (index) => {
           const template = await this.#templateOf(name, shard)
           const { env } = template.spec.containers[0]
-          const restore = env.find((one) => one.name === 'SLOTKEEPER_RESTORE_UID')?.value ?? ''
-          const pod = await makePod({ ...options, ip: this.#freshIp(), shard, restore })
+          const said = (word: string) => env.find((one) => one.name === word)?.value
+          const [adopt, volume] = [said('SLOTKEEPER_ADOPT_UID'), volumes[2 * shard + index]]
+          const others = { ...(adopt === undefined ? {} : { adopt }), ...(volume === undefined ? {} : { volume }) }
+          const restore = said('SLOTKEEPER_RESTORE_UID') ?? ''
+          const pod = await makePod({ ...options, ip: this.#freshIp(), shard, restore, ...others })
           this.#running.push(pod)
           return { pod, place: `${name}-${shard}-${index}`, template }
         }),

@@ -108,12 +108,21 @@ export const STORAGE_CONDITIONS = {
 export const CLUSTER_CONDITIONS = {
   Ready: {
     meaning: 'All slots are served by a primary that answers, and all views agree.',
-    reasons: ['AllSlotsServed', 'Forming', 'Restoring', 'SlotsUncovered', 'PrimaryDown', 'ViewsDiffer', 'AuthFailed'],
+    reasons: [
+      'AllSlotsServed',
+      'Forming',
+      'Restoring',
+      'Adopting',
+      'SlotsUncovered',
+      'PrimaryDown',
+      'ViewsDiffer',
+      'AuthFailed',
+    ],
     absentWhenFalse: false,
   },
   Reconciling: {
     meaning: 'The controller is acting, or waits for something that it started.',
-    reasons: ['Forming', 'Restoring', 'Healing', 'Updating', 'Deleting'],
+    reasons: ['Forming', 'Restoring', 'Adopting', 'Healing', 'Updating', 'Deleting'],
     absentWhenFalse: true,
   },
   Stalled: {

@@ -15,6 +15,8 @@ export type KindDefinition = {
   /** The longest name that an object may have, and what is named after it. */
   readonly name: { readonly most: number; readonly why: string }
   readonly spec: z.ZodType
+  /** CEL rules over spec and status together. */
+  readonly rules?: readonly { readonly rule: string; readonly message: string }[]
   readonly status: z.ZodType
 }
 
@@ -74,7 +76,17 @@ function structural(schema: z.ZodType): Schema {
 }
 
 /** The CustomResourceDefinition of a kind. */
-export function crdOf({ kind, plural, shortName, columns, scale, name, spec, status }: KindDefinition): Schema {
+export function crdOf({
+  kind,
+  plural,
+  shortName,
+  columns,
+  scale,
+  name,
+  spec,
+  status,
+  rules = [],
+}: KindDefinition): Schema {
   const nameRule = {
     rule: `self.metadata.name.matches('^[a-z]([-a-z0-9]{0,${name.most - 2}}[a-z0-9])?$')`,
     message: `metadata.name: at most ${name.most} lower case letters, digits and hyphens, beginning with a letter (${name.why})`,
@@ -105,7 +117,7 @@ export function crdOf({ kind, plural, shortName, columns, scale, name, spec, sta
             openAPIV3Schema: {
               type: 'object',
               required: ['spec'],
-              'x-kubernetes-validations': [nameRule],
+              'x-kubernetes-validations': [nameRule, ...rules],
               properties: {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },

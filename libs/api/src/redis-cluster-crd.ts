@@ -1,5 +1,5 @@
 import { crdOf, type Schema } from './crd.ts'
-import { redisClusterSpec, redisClusterStatus } from './redis-cluster.ts'
+import { redisClusterRules, redisClusterSpec, redisClusterStatus } from './redis-cluster.ts'
 
 const columns = [
   { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
@@ -25,6 +25,7 @@ export function redisClusterCrd(): Schema {
     },
     name: { most: 40, why: 'Services and pods are named after it' },
     spec: redisClusterSpec,
+    rules: redisClusterRules,
     status: redisClusterStatus,
   })
 }

@@ -107,8 +107,34 @@ const RESTORED = (self: string): string => `has(${self}.bootstrap) && has(${self
 /** Says in CEL whether a restore into a cluster that is there was ordered, of a cluster of a restore. */
 const IN_PLACE = 'has(self.bootstrap.restore.inPlace) && self.bootstrap.restore.inPlace'
 
+/** Says in CEL whether a cluster takes over, or gives up, volumes that another one left. */
+const CLAIMS = (self: string, way: 'adoptVolumes' | 'discardVolumes'): string =>
+  `has(${self}.bootstrap) && has(${self}.bootstrap.${way})`
+/** Says in CEL that such a word stays as it is once it is said. */
+const stays = (way: 'adoptVolumes' | 'discardVolumes') => ({
+  rule: `!(${CLAIMS('oldSelf', way)}) || ((${CLAIMS('self', way)}) && self.bootstrap.${way} == oldSelf.bootstrap.${way})`,
+  message: `spec.bootstrap.${way} stays once it is set: delete this cluster, which leaves the volumes as they are, and create it with the uid that you want`,
+})
+
+const formerCluster = z.object({
+  uid: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^[0-9A-Za-z-]+$/)
+    .describe('metadata.uid of the RedisCluster that left them, as the condition Stalled names it.'),
+})
+
 const bootstrap = z
   .object({
+    adoptVolumes: formerCluster
+      .optional()
+      .describe('Takes over the volumes that a deleted cluster of this name left, with all that is on them.'),
+    discardVolumes: formerCluster
+      .optional()
+      .describe(
+        'Discards all that a deleted cluster of this name left on its volumes, and forms an empty cluster there.',
+      ),
     restore: z
       .object({
         name: z.string().min(1).max(253),
@@ -244,8 +270,33 @@ export const redisClusterSpec = z
         message:
           'spec.bootstrap.restore needs volumes that keep their data: set spec.storage with persistence aof or rdb',
       },
+      stays('adoptVolumes'),
+      stays('discardVolumes'),
+      {
+        // A restore in place comes later, and has volumes of its own.
+        rule: `[(${RESTORED('self')}) && !(${IN_PLACE}), ${CLAIMS('self', 'adoptVolumes')}, ${CLAIMS('self', 'discardVolumes')}].filter(one, one).size() <= 1`,
+        message: 'spec.bootstrap: set one of adoptVolumes, discardVolumes and restore',
+      },
+      {
+        rule: `!(${CLAIMS('self', 'adoptVolumes')}) || (has(self.storage) && self.storage.persistence != 'none')`,
+        message:
+          'spec.bootstrap.adoptVolumes needs volumes that keep their data: set spec.storage with the persistence of the cluster that left them',
+      },
+      {
+        rule: `!(${CLAIMS('self', 'discardVolumes')}) || has(self.storage)`,
+        message: 'spec.bootstrap.discardVolumes needs volumes: set spec.storage',
+      },
     ],
   })
+
+/** What is held of spec and status together. */
+export const redisClusterRules: readonly { readonly rule: string; readonly message: string }[] = [
+  {
+    rule: `!has(self.status) || !(has(self.status.formedAt) || has(self.status.operation)) || (${(['adoptVolumes', 'discardVolumes'] as const).map((way) => `(${CLAIMS('self.spec', way)}) == (${CLAIMS('oldSelf.spec', way)})`).join(' && ')})`,
+    message:
+      'spec.bootstrap: adoptVolumes and discardVolumes are for a cluster that has not been formed; this one has data of its own, so nothing was changed',
+  },
+]
 
 /** What a user asks for, with defaults filled in. */
 export type RedisClusterSpec = z.infer<typeof redisClusterSpec>
@@ -308,6 +359,7 @@ export const redisClusterStatus = z
       })
       .optional(),
     openSlots: z.string().max(2048).optional(),
+    claimedVolumes: z.object({ uid: z.string().max(64), how: z.enum(['Adopted', 'Discarded']) }).optional(),
     override: z
       .object({ value: z.string().max(256), shards: z.array(z.int()).max(200), until: z.string().max(40) })
       .optional(),

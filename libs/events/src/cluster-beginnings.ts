@@ -18,6 +18,16 @@ export const beginning = (
   return [{ type: 'SpecChanged', data: { specHash, paths, more, message: more ? `${named} and ${more} more` : named } }]
 }
 
+/** VolumesClaimed, before anything is done that follows from it. */
+export const volumeClaim = ({ so, after }: Step): readonly ClusterEvent[] => {
+  const { claimedVolumes } = after
+  const known = so.claimedVolumes
+  if (claimedVolumes === undefined || (known?.uid === claimedVolumes.uid && known.how === claimedVolumes.how)) return []
+  const { uid, how } = claimedVolumes
+  const what = how === 'Adopted' ? 'taken over, with all that is on them' : 'emptied, with all that is on them lost'
+  return [{ type: 'VolumesClaimed', data: { uid, how, message: `Volumes of the cluster with uid ${uid} are ${what}` } }]
+}
+
 /** ClusterFormed, once in a life. */
 export const formation = ({ so, after, context }: Step): readonly ClusterEvent[] => {
   if (so.formedAt !== undefined || after.formedAt === undefined) return []

@@ -249,6 +249,9 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
         until: fc.constantFrom('2026-11-21T10:00:00Z', '2026-11-21T10:30:00Z'),
       }),
     ),
+    claimedVolumes: fc.option(
+      fc.record({ uid: fc.constantFrom('a', 'b'), how: fc.constantFrom('Adopted', 'Discarded') }),
+    ),
   })
   .map((drawn) => ({
     state: drawn.state,
@@ -261,6 +264,7 @@ const arbitraryStatus: fc.Arbitrary<ClusterStatus> = fc
       : { operation: { id: `1:${drawn.operation}`, type: drawn.operation, target: 'x', since: formedAt } }),
     ...(drawn.openSlots === '' ? {} : { openSlots: drawn.openSlots }),
     ...(drawn.override === null ? {} : { override: drawn.override }),
+    ...(drawn.claimedVolumes === null ? {} : { claimedVolumes: drawn.claimedVolumes }),
     topology: drawn.shards
       .filter((_, index) => drawn.present[index])
       .map((shard) => ({ ...shard, slots: formatSlots(rangesOf(drawn.owners, shard.shard)) })),
@@ -285,6 +289,7 @@ const context = fc.record(
 
 /** What is set once stays: so says the API server, and so do the rules of ClusterStatus. */
 const following = (before: ClusterStatus, after: ClusterStatus): ClusterStatus => ({
+  ...(before.claimedVolumes === undefined ? {} : { claimedVolumes: before.claimedVolumes }),
   ...after,
   ...(before.formedAt === undefined ? {} : { formedAt: before.formedAt }),
   ...(before.deleted ? { deleted: true } : {}),

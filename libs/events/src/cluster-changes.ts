@@ -1,7 +1,7 @@
 import type { ChangeContext, Step } from './change-context.ts'
 import { boundedData } from './bounded-data.ts'
 import { endOfOperation, stateChanges, conditionChanges, startOfOperation, deletion } from './cluster-level-changes.ts'
-import { beginning, formation, replacement, restoration } from './cluster-beginnings.ts'
+import { beginning, formation, replacement, restoration, volumeClaim } from './cluster-beginnings.ts'
 import type { ClusterEvent } from './cluster-events.ts'
 import type { ClusterStatus } from './cluster-status.ts'
 import { fold } from './fold.ts'
@@ -12,6 +12,7 @@ import { openSlotChanges, slotChanges } from './slot-changes.ts'
 /** In the order of cause and effect; the start of an operation is the last but for the end of everything. */
 const steps: readonly ((step: Step) => readonly ClusterEvent[])[] = [
   replacement,
+  volumeClaim,
   memberChanges,
   slotChanges,
   formation,

@@ -30,6 +30,7 @@ export const clusterEventSentences: Readonly<Record<ClusterEventType, string>> =
   OperationAbandoned: 'An operation was given up.',
   OverrideAccepted: 'A person gave up the data of shards, for a time, by an annotation.',
   OverrideExpired: 'A consent to lose data holds no more: it was used, withdrawn, or its time is over.',
+  VolumesClaimed: 'A person named a deleted cluster: the volumes that it left are taken over, or emptied.',
   DeletionStarted: 'The deletion of the cluster was seen.',
   Deleted: 'Everything that belongs to the cluster is gone, but volumes that stay.',
 }
@@ -173,6 +174,12 @@ export const clusterEventExamples: { readonly [T in ClusterEventType]: ClusterEv
     until: '2026-11-21T11:00:00Z',
     why: 'Used',
     message: 'Shard 1 may no longer start empty: it has done so',
+  },
+  VolumesClaimed: {
+    uid: '6f3c9a52-3f0e-4d0e-9a3e-0f6f6b1f2c11',
+    how: 'Adopted',
+    message:
+      'Volumes of the cluster with uid 6f3c9a52-3f0e-4d0e-9a3e-0f6f6b1f2c11 are taken over, with all that is on them',
   },
   DeletionStarted: { retain: true, message: 'Deletion started; volumes stay' },
   Deleted: { retain: true, message: 'Deleted; volumes stay' },

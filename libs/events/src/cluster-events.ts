@@ -142,6 +142,11 @@ export const clusterEventData = {
     why: z.enum(['Used', 'TimedOut', 'Withdrawn']),
     message,
   }),
+  VolumesClaimed: z.object({
+    uid: z.string().describe('Of the deleted cluster that left the volumes.'),
+    how: z.enum(['Adopted', 'Discarded']).describe('Whether what is on them is served, or deleted.'),
+    message,
+  }),
   DeletionStarted: z.object({ retain: z.boolean().describe('Whether the volumes stay.'), message }),
   Deleted: z.object({ retain: z.boolean().describe('Whether the volumes stayed.'), message }),
 } as const

@@ -71,6 +71,8 @@ export type ClusterStatus = {
   readonly override?: { readonly value: string; readonly shards: readonly number[]; readonly until: string }
   /** Slots that were left half moved and are being repaired, as ranges: `93`, `93-95,97`. Absent when there are none. */
   readonly openSlots?: string
+  /** Whose volumes were taken over or given up by a person's word. Once known it stays. */
+  readonly claimedVolumes?: { readonly uid: string; readonly how: 'Adopted' | 'Discarded' }
   /** True in the last write, with the removal of the finalizer; `Deleted` is its edge. */
   readonly deleted?: boolean
   readonly conditions?: readonly Condition[]

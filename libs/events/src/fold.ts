@@ -27,6 +27,7 @@ export const told = (status: ClusterStatus) => ({
   operation: status.operation,
   openSlots: formatSlots(parseSlots(status.openSlots ?? '')),
   override: (status.override?.shards.length ?? 0) > 0 ? withoutValue(status.override) : undefined,
+  claimedVolumes: status.claimedVolumes,
   deleted: status.deleted === true,
   conditions: toldConditions.map((type) => conditionStatus(status, type)),
   topology: (status.topology ?? [])
@@ -67,13 +68,14 @@ const apply = (status: ClusterStatus, event: ClusterEvent): ClusterStatus => {
       const { operation: _, ...rest } = status
       return rest
     }
+    case 'VolumesClaimed': {
+      const { uid, how } = event.data
+      return { ...status, claimedVolumes: { uid, how } }
+    }
     case 'DeletionStarted':
       return status
     case 'Deleted':
       return { ...status, deleted: true }
-    case 'SlotsLeftOpen':
-    case 'SlotsRepaired':
-      return withOpenSlots(status, event)
     case 'OverrideAccepted':
     case 'OverrideExpired':
       return withOverride(status, event)
@@ -82,12 +84,18 @@ const apply = (status: ClusterStatus, event: ClusterEvent): ClusterStatus => {
   }
 }
 
-const applyToMembers = (status: ClusterStatus, event: SlotsEvent | ShardEvent | RestoreEvent): ClusterStatus => {
+const applyToMembers = (
+  status: ClusterStatus,
+  event: OpenSlotsEvent | SlotsEvent | ShardEvent | RestoreEvent,
+): ClusterStatus => {
   switch (event.type) {
     case 'RestoreBegun':
       return replaced(status, event.data)
     case 'Restored':
       return withRestored(status, event.data)
+    case 'SlotsLeftOpen':
+    case 'SlotsRepaired':
+      return withOpenSlots(status, event)
     case 'SlotsAssigned':
     case 'SlotsCovered':
     case 'SlotsUncovered':

@@ -40,6 +40,7 @@ const clusterGrades: Readonly<Record<ClusterEventType, Grade>> = {
   OperationAbandoned: 'Warning',
   OverrideAccepted: 'Warning',
   OverrideExpired: 'Normal',
+  VolumesClaimed: 'Warning',
   DeletionStarted: 'Normal',
   Deleted: 'Normal',
 }

@@ -128,6 +128,7 @@ export class Healer {
       settings: {},
       mayStartEmpty: [],
       restored: false,
+      adopted: false,
       consented: [],
       releasePodsAfterMs: 300_000,
     }

@@ -11,6 +11,7 @@ export type NodeRow = {
   readonly primaryId?: string
   readonly flags: readonly string[]
   readonly configEpoch: number
+  /** It has answered since this node was started, and there is a link to it, or one is being dialled. */
   readonly connected: boolean
   readonly slots: readonly SlotRange[]
   /** Slots that are being moved, as the node says it: `[93->-<id>]`. */
@@ -33,7 +34,7 @@ export function parseClusterNodes(text: string): readonly NodeRow[] {
 }
 
 function parseRow(line: string): NodeRow | undefined {
-  const [nodeId, endpoint, flagText, primaryId, , , epoch, link, ...rest] = line.split(' ')
+  const [nodeId, endpoint, flagText, primaryId, , heardAt, epoch, link, ...rest] = line.split(' ')
   if (nodeId === undefined || endpoint === undefined || flagText === undefined || epoch === undefined) return undefined
   const flags = flagText.split(',')
   const hostAndPort = endpoint.split('@')[0]?.split(',')[0] ?? ''
@@ -48,7 +49,8 @@ function parseRow(line: string): NodeRow | undefined {
     ...(primaryId !== undefined && primaryId !== '-' ? { primaryId } : {}),
     flags,
     configEpoch: Number(epoch),
-    connected: flags.includes('myself') || link === 'connected',
+    // Who is dialled counts as connected for as long as an address that is nobody's, or somebody else's, keeps silent.
+    connected: flags.includes('myself') || (link === 'connected' && heardAt !== '0'),
     slots: rest
       .filter((part) => !part.startsWith('['))
       .map((part) => {

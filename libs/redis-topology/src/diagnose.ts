@@ -7,7 +7,7 @@ import type { LifeStage } from './lifecycle.ts'
 import { misheardFindings } from './misheard-replicas.ts'
 import { lostHosts } from './node-loss.ts'
 import { isOrphaned, survivorsOf } from './orphan.ts'
-import { isRecorded, isRestoring, ownsAnything, restoreFindings } from './restoring.ts'
+import { beginsWithData, isAwaiting, isRecorded, isRestoring, restoreFindings } from './restoring.ts'
 import { slotFindings } from './repair-slots.ts'
 import { sameSetting } from './same-setting.ts'
 import { formatRanges, slotCount, SLOT_COUNT } from './slots.ts'
@@ -23,11 +23,11 @@ export type Case = {
 
 /**
  * Whether this cluster was ever formed (DESIGN 3): one trace is enough. Bootstrap needs all traces absent. Of a
- * formation of ours that is under way epochs and slots are none; keys are, for somebody wrote them. One of a restore has
- * its slots and its keys on volumes, whether they are seen or not.
+ * formation of ours that is under way epochs and slots are none; keys are, for somebody wrote them. One that began with
+ * data has its slots and its keys on volumes, whether they are seen or not.
  */
 export function everFormed({ desired, snapshot, history, picture }: Case): boolean {
-  if (desired.restored || isRecorded({ snapshot, history })) return true
+  if (beginsWithData(desired) || isRecorded({ snapshot, history })) return true
   if (history.operation?.type === 'FormCluster') return picture.up.some((member) => member.contact.view.keys > 0)
   return picture.up.some(holdsHistory)
 }
@@ -177,7 +177,7 @@ function diagnoseFormed(given: Case): readonly ClusterFinding[] {
     ...isolated(picture.up),
     ...drifted(given),
     ...staleNodes(given),
-    ...foreignFindings(given),
+    ...(isAwaiting(given) ? [] : foreignFindings(given)),
     ...misheardFindings(picture),
   ]
   for (const shard of picture.shards)
@@ -216,7 +216,8 @@ export const MAJORITY_PATIENCE_MS = 30_000
 function majorityUnproven(given: Case): readonly ClusterFinding[] {
   const { desired, snapshot, history, picture } = given
   // Of servers that have not begun to serve none can be missing.
-  if (isRestoring(given) && !ownsAnything(picture)) return []
+  if (isRestoring(given) && !picture.shards.some((shard) => !shard.primaryUp && shard.primaryPod !== undefined))
+    return []
   if (majorityAnswers(picture) || history.unreadyMs < MAJORITY_PATIENCE_MS) return []
   const missing = unprovenMissing(picture, snapshot, history, desired)
   if (missing.length === 0) return heirless({ desired, history, picture })
@@ -238,8 +239,10 @@ function shardFindings(shard: ShardPicture, given: Case): readonly ClusterFindin
   if (shard.primaryId === undefined) return withoutOwner(shard, given)
   const pod = shard.primaryPod ?? shard.primaryId.slice(0, 8)
   if (!shard.primaryUp) {
+    // A replica that came back knows whom it followed: it, too, may still be starting.
+    if (shard.primaryPod === undefined && isAwaiting(given)) return []
     if (isOrphaned(shard, desired) && !up.some((one) => mayInherit(one, shard, desired, history)))
-      return [dataGone(shard, given, howLost(shard, desired, pod))]
+      return [dataGone(shard, given, howLost(shard, given, pod))]
     return [{ ...base, type: 'PrimaryDown', pod, message: `${about}: the primary ${pod} does not answer` }]
   }
   const member = shard.members.find((one) => one.pod === shard.primaryPod)
@@ -264,16 +267,18 @@ function withoutOwner(shard: ShardPicture, given: Case): readonly ClusterFinding
   // Somebody moved all its slots to other shards: nothing is missing.
   if (unowned.length === 0 && orphaned.length === 0) return []
   const how = restoring
-    ? 'all members answer and none holds what was restored: the volume that the restore filled is not there'
+    ? `all members answer and none holds ${given.desired.restored ? 'what was restored: the volume that the restore filled' : 'what was left: a volume that owns its slots'} is not there`
     : 'all members answer and none owns its slots: the data that was there is gone'
   return [dataGone(shard, given, how)]
 }
 
-function howLost(shard: ShardPicture, desired: Desired, pod: string): string {
+function howLost(shard: ShardPicture, given: Case, pod: string): string {
+  const { desired } = given
   const slots = formatRanges(shard.ranges)
+  const lost = isRestoring(given) && shard.primaryPod === undefined ? 'is on no volume' : 'came back empty'
   const old = survivorsOf(shard, desired).map((one) => `${one.pod} (${one.contact.view.keys} keys)`)
-  if (old.length === 0) return `the primary ${pod} came back empty and no replica holds its data (slots ${slots})`
-  return `the primary ${pod} came back empty, and ${old.join(', ')} may lack its latest writes (slots ${slots})`
+  if (old.length === 0) return `the primary ${pod} ${lost} and no replica holds its data (slots ${slots})`
+  return `the primary ${pod} ${lost}, and ${old.join(', ')} may lack its latest writes (slots ${slots})`
 }
 
 /**

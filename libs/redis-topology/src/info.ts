@@ -7,6 +7,8 @@ export type NodeInfo = {
   /** Since when a replica's link is down; `NEVER_UP` of a process whose link was never up. 0 where that is not said. */
   readonly linkDownSeconds: number
   readonly syncing: boolean
+  /** Where a replica looks for its primary; absent of a primary. */
+  readonly primaryHost?: string
   /** Bytes of the replication stream written (primary) or applied (replica). */
   readonly offset: number
   readonly keys: number
@@ -23,6 +25,7 @@ export function parseInfo(text: string): NodeInfo {
     if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).trim())
   }
   const replica = fields.get('role') === 'slave'
+  const primaryHost = replica ? fields.get('master_host') : undefined
   const number = (name: string): number => Number(fields.get(name) ?? 0)
   return {
     version: fields.get('valkey_version') ?? fields.get('redis_version') ?? '',
@@ -32,6 +35,7 @@ export function parseInfo(text: string): NodeInfo {
     // A server that was started while its primary was away says -1: not "just now", but "not since I started".
     linkDownSeconds: number('master_link_down_since_seconds') < 0 ? NEVER_UP : number('master_link_down_since_seconds'),
     syncing: fields.get('master_sync_in_progress') === '1',
+    ...(primaryHost === undefined ? {} : { primaryHost }),
     offset: replica ? number('slave_repl_offset') : number('master_repl_offset'),
     keys: [...fields]
       .filter(([name]) => /^db\d+$/.test(name))

@@ -37,7 +37,7 @@ const slotting: StateMeta = {
 }
 const restoring: StateMeta = {
   sentence:
-    'A restore has filled the volumes; servers start with its data and are introduced, replicas are attached. In place: the servers of before are stopped first, their volumes stay.',
+    'A restore has filled the volumes, or another cluster left them; servers start with that data and are introduced, replicas are attached. A restore in place: the servers of before are stopped first, their volumes stay.',
   allows: [...HEAL, 'TakeOver', 'ForgetNode', 'StartEmpty', 'RepairSlots', 'ReplaceVolumes'],
 }
 const healthy: StateMeta = { sentence: 'All slots are served and every replica is in sync.', allows: KEEP }
@@ -81,8 +81,8 @@ export const clusterLifecycle = setup({
       },
       states: { Creating: { meta: creating }, Meeting: { meta: meeting }, Slotting: { meta: slotting } },
     },
-    // A cluster is one of a restore from its beginning, or a person has ordered that it becomes one, in place. It has
-    // slots, so none are ever assigned.
+    // A cluster is one of a restore, or over what another one left, from its beginning, or a person has ordered that it
+    // becomes one, in place. It has slots, so none are ever assigned.
     Restoring: {
       initial: 'Restoring',
       on: {

@@ -27,9 +27,15 @@ test('CLUSTER NODES', () => {
   expect(rows[3]).toMatchObject({ connected: false, flags: ['master', 'fail', 'noaddr'] })
 })
 
+test('who is dialled and has never answered is not connected, though the server says so', () => {
+  const dialled = NODES.replace('0 1426238317239 4 connected', '1426238317000 0 4 connected')
+  expect(parseClusterNodes(NODES)[0]?.connected).toBe(true)
+  expect(parseClusterNodes(dialled)[0]?.connected).toBe(false)
+})
+
 test('INFO of a replica and of a primary', () => {
   const replica = parseInfo(
-    'redis_version:7.2.4\r\nvalkey_version:9.1.2\r\nloading:0\r\nrole:slave\r\nmaster_link_status:down\r\nmaster_sync_in_progress:1\r\nslave_repl_offset:42\r\nmaster_link_down_since_seconds:3\r\ndb0:keys=7,expires=0,avg_ttl=0\r\n',
+    'redis_version:7.2.4\r\nvalkey_version:9.1.2\r\nloading:0\r\nrole:slave\r\nmaster_host:10.1.2.3\r\nmaster_link_status:down\r\nmaster_sync_in_progress:1\r\nslave_repl_offset:42\r\nmaster_link_down_since_seconds:3\r\ndb0:keys=7,expires=0,avg_ttl=0\r\n',
   )
   expect(replica).toEqual({
     version: '9.1.2',
@@ -38,6 +44,7 @@ test('INFO of a replica and of a primary', () => {
     linkUp: false,
     linkDownSeconds: 3,
     syncing: true,
+    primaryHost: '10.1.2.3',
     offset: 42,
     keys: 7,
   })

@@ -371,13 +371,22 @@ function ownerOf(shard: ShardPicture): UpMember | undefined {
   return shard.primaryUp ? shard.members.filter(isUp).find((one) => one.pod === shard.primaryPod) : undefined
 }
 
-/** Members that should follow this primary of their shard and don't: empty primaries without slots, and strays. */
+function isAstray({ contact: { view } }: UpMember, { kube }: UpMember): boolean {
+  return !view.linkUp && view.primaryHost !== undefined && kube?.ip !== undefined && view.primaryHost !== kube.ip
+}
+
+/**
+ * Members that should follow this primary of their shard and don't: empty primaries without slots, and strays; and replicas
+ * of it that look for it where it no longer is. One that heard of the new address from a third node goes on dialling the old
+ * one for ever (Redis 8.0, clusterProcessGossipSection), until it is told once more whom to follow.
+ */
 function attachmentsTo(shard: ShardPicture, primary: UpMember | undefined): readonly Attachment[] {
   if (primary === undefined) return []
   const primaryId = primary.contact.view.nodeId
   return shard.members.filter(isUp).flatMap((member) => {
-    if (member.pod === primary.pod || follows(member, primaryId) || !knows(member, primary)) return []
+    if (member.pod === primary.pod || !knows(member, primary)) return []
     const view = member.contact.view
+    if (follows(member, primaryId) && !isAstray(member, primary)) return []
     const idle = view.role === 'replica' || (view.keys === 0 && !ownsSlots(member))
     return idle ? [{ pod: member.pod, primary: primary.pod, primaryId }] : []
   })

@@ -112,6 +112,8 @@ export type Desired = {
   readonly releasePodsAfterMs: number | null
   /** A restore filled the volumes of the first primaries: such a cluster is never formed, its servers find each other. */
   readonly restored: boolean
+  /** The volumes are those of a former cluster, by a person's word: its servers come back, and find each other. */
+  readonly adopted: boolean
   /** Shards whose latest writes a person gave up by name, for a time. */
   readonly consented: readonly number[]
 }

@@ -82,6 +82,8 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   answer: each((place) => void (place.contact = place.alive ? 'up' : 'refused')),
   /** The replication link of a replica is down, for so many seconds already. */
   unlink: each((place, _world, [seconds]) => Object.assign(place, { linkUp: false, linkDownSeconds: Number(seconds) })),
+  /** A replica goes on looking for its primary where that was before. */
+  stray: each((place) => Object.assign(place, { linkUp: false, linkDownSeconds: NEVER_UP, dials: '10.0.0.1' })),
   /** The link is up, and what was being copied is there. */
   link: each((place, world) => {
     const primary = placeOfNode(world, place.node.primaryId)

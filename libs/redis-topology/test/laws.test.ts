@@ -4,7 +4,7 @@ import { common, formatRanges, type SlotRange, uncovered } from '../src/slots.ts
 import { isUp, type Member, type Snapshot } from '../src/snapshot.ts'
 import { brokenLaws } from './laws.ts'
 import { type Pass, pass } from './pass.ts'
-import { movePlots, type Plot, play, plots, restoredPlots } from './plots.ts'
+import { leftPlots, movePlots, type Plot, play, plots, restoredPlots } from './plots.ts'
 import { snapshotOf } from './snapshot-of.ts'
 import { look, perform } from './stage.ts'
 import type { World } from './world.ts'
@@ -26,6 +26,7 @@ test.each([
   ['whatever happens', plots, 120, BROKE],
   ['whoever moves slots, and stops', movePlots, 200, []],
   ['of what a restore has left', restoredPlots, 200, []],
+  ['over the volumes that another cluster left', leftPlots, 200, []],
 ])('%s, no pass breaks a law, and no command leaves a slot without an owner', (_what, arbitrary, numRuns, broke) => {
   fc.assert(
     fc.property(arbitrary, (plot) => {

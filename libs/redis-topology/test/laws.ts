@@ -2,7 +2,7 @@ import { knows, ownRow, ownsSlots, type ShardPicture } from '../src/assess.ts'
 import type { ClusterCommand, CommandType } from '../src/command.ts'
 import { provenDead } from '../src/failover.ts'
 import { allows } from '../src/lifecycle.ts'
-import { isRestoring } from '../src/restoring.ts'
+import { beginsWithData, isRestoring } from '../src/restoring.ts'
 import { common, evenRanges, formatRanges, normalise, slotCount } from '../src/slots.ts'
 import { isUp } from '../src/snapshot.ts'
 import { brokenByRepair } from './half-moved-laws.ts'
@@ -73,7 +73,7 @@ function joined({ given }: Pass): readonly string[] {
 /** What only a cluster of empty servers bears. */
 function firstTimeOnly(what: string, { formed, given }: Pass): readonly string[] {
   return [
-    ...(given.desired.restored ? [`${what} would form a cluster of a restore`] : []),
+    ...(beginsWithData(given.desired) ? [`${what} would form a cluster that has its data`] : []),
     ...(formed ? [`${what} would form a cluster a second time`] : []),
     ...(given.picture.up.some((one) => one.contact.view.keys > 0) ? [`${what} although a server holds keys`] : []),
     ...(given.snapshot.members.every(isUp) ? [] : [`${what} although not every server answers`]),
@@ -242,7 +242,9 @@ function forgotten(command: ClusterCommand & { type: 'ForgetNode' }, { given }: 
   const stranger =
     !Object.values(history.nodes).includes(command.nodeId) &&
     picture.up.some((one) => one.contact.view.rows.some((row) => row.nodeId === command.nodeId && row.connected))
+  const starts = isRestoring(given) && !snapshot.members.every(isUp)
   return [
+    ...(starts ? ['ForgetNode of somebody who may only be starting'] : []),
     ...(stranger || snapshot.members.every(isUp) ? [] : ['ForgetNode although a member does not answer']),
     ...(stranger || picture.up.every((one) => picture.up.every((other) => one === other || knows(one, other)))
       ? []

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import type { Pass } from './pass.ts'
 import { look, newStage, perform, type Stage } from './stage.ts'
-import { formedWorld, newWorld, type Place, seededWorld } from './world.ts'
+import { formedWorld, leftWorld, newWorld, type Place, seededWorld } from './world.ts'
 
 /** What is to happen to a cluster of some shape, one thing after the other. */
 export type Plot = {
   readonly shape: readonly [shards: number, members: number]
-  /** `seeded`: its pods are there; `started`: with their servers. */
-  readonly from: 'new' | 'formed' | 'seeded' | 'seeded and started'
+  /** `seeded`: its pods are there; `started`: with their servers. `left`: over the volumes of another one. */
+  readonly from: 'new' | 'formed' | 'seeded' | 'seeded and started' | 'left' | 'left and started'
   readonly events: readonly {
     /** What was ordered last is carried out first. */
     readonly obeyed: boolean
@@ -71,7 +71,7 @@ const TO_ALL = [
 /** Plots of up to twenty events. */
 export const plots: fc.Arbitrary<Plot> = fc.record({
   shape: fc.constantFrom<Plot['shape']>([3, 2], [3, 3], [5, 2]),
-  from: fc.constantFrom<Plot['from'][]>('new', 'formed', 'seeded', 'seeded and started'),
+  from: fc.constantFrom<Plot['from'][]>('new', 'formed', 'seeded', 'seeded and started', 'left', 'left and started'),
   events: fc.array(
     fc.record({
       obeyed: fc.boolean(),
@@ -114,31 +114,46 @@ const BEGINNINGS = {
   formed: [formedWorld, 'look'],
   seeded: [seededWorld, 'create all'],
   'seeded and started': [seededWorld, 'boot all'],
+  left: [leftWorld, 'create all'],
+  'left and started': [leftWorld, 'boot all'],
 } as const
 
-/** Plots of a cluster of a restore, most of all before it was whole once. */
-export const restoredPlots: fc.Arbitrary<Plot> = fc.record({
-  shape: fc.constant<Plot['shape']>([3, 2]),
-  from: fc.constantFrom<Plot['from'][]>('seeded', 'seeded and started'),
-  events: fc.array(
-    fc.record({
-      obeyed: fc.boolean(),
-      place: fc.nat(5),
-      what: fc.oneof(
-        { weight: 3, arbitrary: fc.constantFrom('boot $', 'load $', 'kill $', 'remove $', 'sync $', 'promote $') },
-        {
-          weight: 3,
-          arbitrary: fc.constantFrom('boot all', 'answer all', 'wait 20 s', 'erase status', 'erase record'),
-        },
-        {
-          weight: 3,
-          arbitrary: fc.constantFrom('start orders-1-0', 'start all', 'shards may start empty', 'give up shard 1'),
-        },
-      ),
-    }),
-    { maxLength: 15 },
-  ),
-})
+/** Plots of a cluster of a restore, or over the volumes of another one, most of all before it was whole once. */
+export const [restoredPlots, leftPlots] = [
+  unwholePlots('seeded', 'seeded and started'),
+  unwholePlots('left', 'left and started'),
+]
+
+function unwholePlots(...from: readonly Plot['from'][]): fc.Arbitrary<Plot> {
+  return fc.record({
+    shape: fc.constant<Plot['shape']>([3, 2]),
+    from: fc.constantFrom(...from),
+    events: fc.array(
+      fc.record({
+        obeyed: fc.boolean(),
+        place: fc.nat(5),
+        what: fc.oneof(
+          { weight: 3, arbitrary: fc.constantFrom('boot $', 'load $', 'kill $', 'remove $', 'sync $', 'promote $') },
+          {
+            weight: 3,
+            arbitrary: fc.constantFrom('boot all', 'answer all', 'wait 20 s', 'erase status', 'erase record'),
+          },
+          {
+            weight: 3,
+            arbitrary: fc.constantFrom(
+              'start orders-1-0',
+              'start all',
+              'shards may start empty',
+              'give up shard 1',
+              'stranger $ none',
+            ),
+          },
+        ),
+      }),
+      { maxLength: 15 },
+    ),
+  })
+}
 
 /** Plays a plot. After each line that happened there is a look; `seen` is told of the line, the look and the stage. */
 export function play(plot: Plot, seen: (line: string, now: Pass, stage: Stage) => void): Stage {

@@ -1,7 +1,7 @@
 import { brokenLaws } from './laws.ts'
 import { passLines, podLines } from './render-step.ts'
 import { look, newStage, perform, type Stage } from './stage.ts'
-import { formedWorld, newWorld, seededWorld, type World } from './world.ts'
+import { formedWorld, leftWorld, newWorld, seededWorld, type World } from './world.ts'
 
 /** A scenario told anew: its text as it should be, and the laws that were broken on the way. */
 export type Told = { readonly text: string; readonly broken: readonly string[] }
@@ -25,12 +25,13 @@ export function saysWhy(text: string): boolean {
   return why.length > 80 && !why.includes('----')
 }
 
-const BEGINNINGS = { new: newWorld, formed: formedWorld, seeded: seededWorld }
+const BEGINNINGS = { new: newWorld, formed: formedWorld, seeded: seededWorld, left: leftWorld }
 
 function begin(step: string): World {
-  const [, kind, shards, members] = /^(new|formed|seeded) cluster of (\d+) shards with (\d+) members$/m.exec(step) ?? []
+  const [, kind, shards, members] =
+    /^(new|formed|seeded|left) cluster of (\d+) shards with (\d+) members$/m.exec(step) ?? []
   if (kind === undefined)
-    throw new Error(`a scenario begins with a new, a formed or a seeded cluster, not with: ${step}`)
+    throw new Error(`a scenario begins with a new, a formed, a seeded or a left cluster, not with: ${step}`)
   return BEGINNINGS[kind as keyof typeof BEGINNINGS](Number(shards), Number(members))
 }
 

@@ -12,6 +12,7 @@ export const desired: Desired = {
   settings: {},
   mayStartEmpty: [],
   restored: false,
+  adopted: false,
   releasePodsAfterMs: null,
   consented: [],
 }

@@ -50,6 +50,7 @@ function viewOf(world: World, place: Place): NodeView {
     linkUp: place.linkUp,
     linkDownSeconds: place.linkDownSeconds,
     syncing: place.syncing,
+    ...primaryHostOf(place),
     offset: place.offset,
     keys: place.keys,
     // Every message says the highest epoch that its sender ever heard of.
@@ -60,6 +61,11 @@ function viewOf(world: World, place: Place): NodeView {
     rows,
     settings: place.settings,
   }
+}
+
+function primaryHostOf({ node: { primaryId }, lists, dials }: Place): Pick<NodeView, 'primaryHost'> {
+  const primaryHost = dials ?? lists.get(primaryId ?? '')
+  return primaryId === undefined || primaryHost === undefined ? {} : { primaryHost }
 }
 
 function rowOf(world: World, viewer: Place, id: string): NodeRow {

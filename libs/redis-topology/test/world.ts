@@ -45,6 +45,8 @@ export type Place = {
   busySince?: number
   /** Ids of other nodes that it lists, with the address where it looks for them. */
   readonly lists: Map<string, string>
+  /** Where a replica looks for its primary, if that is not where it lists it. */
+  dials?: string
   /** Nodes that it takes for primaries, by id, with the epoch of which it heard. */
   readonly mistaken: Map<string, number>
   /** What it heard before it was cut off from the others, by node id. */
@@ -81,6 +83,7 @@ export function newWorld(shards: number, membersPerShard: number): World {
       settings: {},
       mayStartEmpty: [],
       restored: false,
+      adopted: false,
       releasePodsAfterMs: null,
       consented: [],
     },
@@ -128,6 +131,18 @@ export function seededWorld(shards: number, membersPerShard: number): World {
     place.settings = { 'cluster-node-timeout': String(NODE_TIMEOUT_MS), 'cluster-replica-no-failover': 'no' }
     world.nodes.set(place.node.id, place.node)
   }
+  return world
+}
+
+/**
+ * A cluster of which nothing exists but the wish for it, and the volumes of another one that was healthy when it was deleted:
+ * who starts on one is who it was, and looks for the others where they were.
+ */
+export function leftWorld(shards: number, membersPerShard: number): World {
+  const world = formedWorld(shards, membersPerShard)
+  delete world.recordedFormedAt
+  world.desired = { ...world.desired, adopted: true }
+  for (const place of world.places) Object.assign(place, { kube: null, contact: 'absent', alive: false })
   return world
 }
 
@@ -230,6 +245,7 @@ export function introduce(place: Place, other: Place): void {
 
 /** The replication link of a replica that looks for its primary: up if the primary is where it looks. */
 export function relink(place: Place, primary: Place): void {
+  delete place.dials
   const linkUp = primary.alive && place.lists.get(primary.node.id) === primary.kube?.ip
   Object.assign(place, { linkUp, linkDownSeconds: linkUp ? 0 : NEVER_UP })
 }

@@ -27,7 +27,9 @@ export function imageOf(spec: RedisClusterSpec): string {
  * running pod look outdated.
  */
 export function podHash(spec: RedisClusterSpec): string {
-  const { resources, pod, imagePullSecrets, spread } = spec
+  const { resources, pod, imagePullSecrets, spread, bootstrap } = spec
+  // Only of one that was told to since: others are as they were, whichever version of ours has made them.
+  const { adoptVolumes, discardVolumes } = bootstrap ?? {}
   return hash({
     image: imageOf(spec),
     pull: spec.imagePullPolicy,
@@ -35,6 +37,7 @@ export function podHash(spec: RedisClusterSpec): string {
     pod: pod ?? null,
     secrets: imagePullSecrets ?? null,
     spread: spread ?? null,
+    ...defined({ adopt: adoptVolumes, discard: discardVolumes }),
   })
 }
 
@@ -138,8 +141,21 @@ function apart(cluster: ClusterRef, { spread }: RedisClusterSpec, shard: number)
   }
 }
 
+/** Whose volumes the guard takes over or discards: what a restore has filled, or what another cluster left. */
+function volumeWords({ bootstrap, shards }: RedisClusterSpec): readonly { name: string; value: string }[] {
+  const { restore } = bootstrap ?? {}
+  // What a restore in place has filled is no volume that was left.
+  const { adoptVolumes, discardVolumes } = restore === undefined ? (bootstrap ?? {}) : {}
+  const words = {
+    SLOTKEEPER_RESTORE_UID: restore?.uid,
+    SLOTKEEPER_ADOPT_UID: adoptVolumes?.uid,
+    SLOTKEEPER_SHARDS: adoptVolumes === undefined ? undefined : String(shards),
+    SLOTKEEPER_DISCARD_UID: discardVolumes?.uid,
+  }
+  return Object.entries(words).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]))
+}
+
 function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: number) {
-  const restore = spec.bootstrap?.restore
   const script = (name: string, ...args: string[]) => ({
     exec: { command: ['/bin/sh', `/etc/slotkeeper/config/${name}`, ...args] },
   })
@@ -151,8 +167,7 @@ function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: num
     env: [
       { name: 'SLOTKEEPER_CLUSTER_UID', value: cluster.uid },
       { name: 'SLOTKEEPER_SHARD', value: String(shard) },
-      // The guard takes volumes over that this restore has filled.
-      ...(restore === undefined ? [] : [{ name: 'SLOTKEEPER_RESTORE_UID', value: restore.uid }]),
+      ...volumeWords(spec),
       // 3 x node-timeout in rounds of about 0.2 s: then the guard says why it waits.
       { name: 'SLOTKEEPER_GUARD_ROUNDS', value: String(Math.ceil((3 * spec.nodeTimeoutMs) / 200)) },
       { name: 'SLOTKEEPER_POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
@@ -175,7 +190,7 @@ function serverContainer(cluster: ClusterRef, spec: RedisClusterSpec, shard: num
     terminationMessagePolicy: 'FallbackToLogsOnError',
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
     volumeMounts: [
-      { name: volumeName(restore), mountPath: '/data' },
+      { name: volumeName(spec.bootstrap?.restore), mountPath: '/data' },
       { name: 'config', mountPath: '/etc/slotkeeper/config', readOnly: true },
       { name: 'internal', mountPath: '/etc/slotkeeper/internal', readOnly: true },
       { name: 'tmp', mountPath: '/tmp' },

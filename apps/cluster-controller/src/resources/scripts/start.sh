@@ -29,12 +29,56 @@ whole_aof() {
 has_rdb() { [ -s "$data/dump.rdb" ]; }
 refuse() { say "VolumeHasOtherData: $*; nothing was touched"; exit 78; }
 
-claim() { echo "$SLOTKEEPER_CLUSTER_UID $SLOTKEEPER_SHARD live" > "$marker.new" && mv "$marker.new" "$marker"; }
+# Marks the volume as ours: in what state, and after it the clusters that it was taken over from. On the disk before anything
+# follows from it: of a marker that is there by half nobody could tell whose data this is.
+mark() {
+  { echo "$SLOTKEEPER_CLUSTER_UID $SLOTKEEPER_SHARD $*" > "$marker.new" && to_disk "$marker.new" && mv "$marker.new" "$marker" && to_disk "$data"; } ||
+    { say "the marker of this volume cannot be written"; exit 1; }
+}
+to_disk() { sync "$1" 2>/dev/null || sync; }
+claim() { mark live ${adopted:-}; }
 # What the server's configuration says of a setting.
 setting() {
   value=""
   while read -r name rest; do [ "$name" = "$1" ] && value=$rest; done < "$conf"
   echo "$value"
+}
+
+# Sends a peer a command, as the user of the probes.
+send() {
+  host=$1; shift
+  REDISCLI_AUTH=$(cat "$secrets/probe-password") timeout 2 "$cli" --no-auth-warning --user slotkeeper-probe -h "$host" -p "$port" "$@" 2>&1
+}
+
+# Where the server of this volume ran before, if it still does. The pod of one that was deleted by force may live on for a
+# while beside the pod that replaces it, on the same volume: what it is sent would be missing here. One of ours answers
+# under our name; one of the cluster that left this volume knows none of our passwords, but keeps its bus port open.
+predecessor() {
+  [ -f "$data/nodes.conf" ] && [ ! -f "$ended" ] || return
+  while read -r id address flags rest; do
+    case "$flags" in *myself*) ;; *) continue ;; esac
+    host=${address%%@*}; host=${host%:*}
+    [ -n "$host" ] && [ "$host" != "$SLOTKEEPER_POD_IP" ] || return
+    bus=${address#*@}; bus=${bus%%[!0-9]*}
+    if [ "$bus" != "$(setting cluster-port)" ]; then
+      is_open "$host" "$bus" && echo "$host"
+      return
+    fi
+    send "$host" CLUSTER NODES | while read -r one where what rest; do
+      case "$what" in *myself*) [ "$one" = "$id" ] && echo "$host" ;; esac
+    done
+    return
+  done < "$data/nodes.conf"
+}
+# Does anything take connections there? What is no word of the bus it answers by hanging up.
+is_open() { case "$(timeout 2 "$cli" -h "$1" -p "$2" PING 2>&1)" in ""|*"ould not connect"*) return 1 ;; esac; }
+await_predecessor() {
+  told=no
+  while host=$(predecessor); [ -n "$host" ]; do
+    [ "$told" = no ] && say "the server that this volume belongs to still runs at $host: waiting for its end"
+    told=yes
+    sleep 0.1
+  done
 }
 
 # A volume that a restore has filled is taken over if it is whole and meant for us. The server would come up empty, and with
@@ -55,15 +99,86 @@ take_over() {
   claim
 }
 
-# A volume belongs to one cluster. Another cluster's data is neither served nor touched.
-if [ -f "$marker" ]; then
-  read -r owner place state rest < "$marker"
-  if [ "$owner" != "$SLOTKEEPER_CLUSTER_UID" ]; then
-    case "$state" in
-      seeding|seeded) take_over ;;
-      *) refuse "this volume holds data of the cluster with uid $owner" ;;
-    esac
+# What another cluster left is taken over as it is: in its place, for a server that reads it, of a cluster of as many shards.
+# Nobody but this shard's servers would be asked for what is on it, and one that does not read it would serve its slots empty.
+adopt_volume() {
+  them="the cluster with uid $owner"
+  [ "$state" = live ] || refuse "$them had begun to give up what is on this volume: there is nothing to take over"
+  [ "$place" = "$SLOTKEEPER_SHARD" ] || refuse "this volume is one of shard $place of $them, and this is shard $SLOTKEEPER_SHARD"
+  if [ "$(setting appendonly)" = yes ]; then
+    has_rdb && ! has_aof && refuse "$them kept an RDB file, which this server would not read: delete this cluster and create it with storage.persistence rdb"
+  else
+    has_aof && refuse "$them kept an append-only file, which this server would not read: delete this cluster and create it with storage.persistence aof"
   fi
+  had_as_many_shards
+  adopted="$owner $former"
+  claim
+}
+
+# As many primaries own slots there as there are shards now, or some of theirs owned none.
+had_as_many_shards() {
+  owners=0; all=0
+  [ -f "$data/nodes.conf" ] || return 0
+  while read -r id address flags followed ping pong era link slots; do
+    case "$flags" in *handshake*) continue ;; *master*) all=$((all + 1)) ;; *) continue ;; esac
+    case "$slots" in [0-9]*) owners=$((owners + 1)) ;; esac
+  done < "$data/nodes.conf"
+  [ "$owners" = 0 ] || { [ "$owners" -le "$SLOTKEEPER_SHARDS" ] && [ "$SLOTKEEPER_SHARDS" -le "$all" ]; } ||
+    refuse "$them had $owners shards, and this one has $SLOTKEEPER_SHARDS: delete this cluster and create it with shards: $owners"
+}
+
+# The names on the volume, of what servers and we ourselves write (known) or of anything else (strange).
+names() {
+  ls -A "$data" | while IFS= read -r name; do
+    what=strange
+    case "$name" in
+      lost+found) continue ;;
+      slotkeeper.marker|slotkeeper.marker.new|slotkeeper.clean|slotkeeper.ended|slotkeeper.whole|slotkeeper.whole.new) what=known ;;
+      nodes.conf|nodes.conf.aside|nodes.conf.tmp-*|dump.rdb|temp-*.rdb|temp-*.aof|appendonlydir) what=known ;;
+    esac
+    [ "$what" = "$1" ] && echo "$name"
+  done
+  [ "$1" = known ] || ls -A "$data/appendonlydir" 2>/dev/null | while IFS= read -r name; do
+    case "$name" in appendonly.aof.*|temp-*) ;; *) echo "appendonlydir/$name" ;; esac
+  done
+}
+
+# What another cluster left is given up, because a person named that cluster. From the first marker on this volume is ours and
+# none of its data is served: whatever ends us in the middle, the next start goes on.
+discard_volume() {
+  strange=$(names strange | head -n 5 | tr '\n' ' ')
+  [ -z "$strange" ] || refuse "the data of the cluster with uid $owner is to be discarded, and this volume holds what no server writes: $strange"
+  await_predecessor
+  mark discarding "$owner"
+  wipe
+}
+wipe() {
+  names known | while IFS= read -r name; do
+    case "$name" in slotkeeper.marker) ;; *) rm -rf "${data:?}/$name" || exit 1 ;; esac
+  done || { say "what is on this volume cannot be discarded"; exit 1; }
+  to_disk "$data"
+  claim
+}
+
+# A volume belongs to one cluster. Another cluster's data is neither served nor touched, unless a person has named it.
+adopted=${SLOTKEEPER_ADOPT_UID:-}
+discarded=${SLOTKEEPER_DISCARD_UID:-}
+if [ -f "$marker" ]; then
+  read -r owner place state former < "$marker"
+  [ -n "${state:-}" ] || refuse "this volume holds data, and its marker does not say whose"
+  case "$owner $state" in
+    "$SLOTKEEPER_CLUSTER_UID discarding") wipe ;;
+    "$SLOTKEEPER_CLUSTER_UID "*) ;;
+    *" seeding"|*" seeded") take_over ;;
+    *)
+      # What was taken over belongs to whom it was taken from as well: of a cluster that was given up before all of its
+      # volumes were, the next one can have both.
+      case " $owner $former " in
+        *" ${adopted:-nobody} "*) adopt_volume ;;
+        " ${discarded:-nobody} "*) discard_volume ;;
+        *) refuse "this volume holds data of the cluster with uid $owner" ;;
+      esac ;;
+  esac
 elif [ -e "$data/nodes.conf" ] || has_aof || has_rdb; then
   refuse "this volume holds data that no marker claims"
 else
@@ -128,12 +243,6 @@ judge() {
     [ "$theirs" -gt "$epoch" ] && says=replaced
   fi
   echo "$by $says$idle"
-}
-
-# Sends a peer a command, as the user of the probes.
-send() {
-  host=$1; shift
-  REDISCLI_AUTH=$(cat "$secrets/probe-password") timeout 2 "$cli" --no-auth-warning --user slotkeeper-probe -h "$host" -p "$port" "$@" 2>&1
 }
 
 # What one that may be a replica of ours is now: follows (it holds data, and would copy our emptiness, or will once it hears
@@ -209,26 +318,7 @@ weigh() {
   echo "$result"
 }
 
-# Where the server of this volume ran before, if it still answers there under our name. The pod of one that was deleted by
-# force may live on for a while beside the pod that replaces it, on the same volume: what it is sent would be missing here.
-predecessor() {
-  [ -f "$data/nodes.conf" ] && [ ! -f "$ended" ] || return
-  while read -r id address flags rest; do
-    case "$flags" in *myself*) ;; *) continue ;; esac
-    host=${address%%@*}; host=${host%:*}
-    [ -n "$host" ] && [ "$host" != "$SLOTKEEPER_POD_IP" ] || return
-    send "$host" CLUSTER NODES | while read -r one where what rest; do
-      case "$what" in *myself*) [ "$one" = "$id" ] && echo "$host" ;; esac
-    done
-    return
-  done < "$data/nodes.conf"
-}
-told=no
-while host=$(predecessor); [ -n "$host" ]; do
-  [ "$told" = no ] && say "the server that this volume belongs to still runs at $host: waiting for its end"
-  told=yes
-  sleep 0.1
-done
+await_predecessor
 
 began=$(date +%s)
 pause=0.2
