@@ -41,12 +41,14 @@ export function generationOf(input: Seen, consented: readonly number[]): Generat
     if (why !== null) return former(input, why)
   }
   const restored = recorded ?? { name: wanted.name, uid: wanted.uid, since: new Date(now).toISOString() }
+  const isCommitted = status?.restored?.uid === wanted.uid
   const seen = {
     ...input,
-    object: withRecords(object, restored, status?.restored?.uid !== wanted.uid),
+    object: withRecords(object, restored, !isCommitted),
     observed: ofVolume(observed, wanted, restored),
   }
-  if (restored.formedAt !== undefined || !isLeft(generation)) return { seen, restored, sets: 'All', findings: [] }
+  if (restored.formedAt !== undefined || !isLeft(generation))
+    return { seen, restored, sets: isCommitted ? 'All' : 'None', findings: [] }
   return { seen, restored, sets: 'None', findings: [ordered(generation, wanted.name)] }
 }
 
@@ -141,6 +143,8 @@ export function replacement(
   const { object, observed } = seen
   const { generation, behind } = observed
   if (applied !== 'None' || restored === undefined || generation === undefined) return []
+  // Nothing is taken away, nor made, by an order that no status remembers yet.
+  if (object.status?.restored?.uid !== restored.uid) return []
   const { sets, pods } = generation
   if (sets.length === 0)
     return pods

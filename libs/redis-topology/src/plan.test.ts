@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { caseOf, desired, idOf, kube, noHistory, remembered, snapshot, types } from '../test/six-members.ts'
 import { assess } from './assess.ts'
 import { type Case, diagnose, driftOf, everFormed } from './diagnose.ts'
-import { intentFor, plan } from './plan.ts'
+import { intentFor, isFinished, outlived, plan } from './plan.ts'
 import {
   type Contact,
   type Desired,
@@ -54,6 +54,24 @@ describe('formed', () => {
     const given = caseOf(snapshot({ formed: true }), noHistory)
     expect(everFormed(given)).toBe(true)
     expect(plan(given, diagnose(given), true, undefined)).toEqual([])
+  })
+
+  test('of data that a restore replaces nothing is healed, and what was under way for it is given up', () => {
+    const given = caseOf(snapshot({ formed: true }, down({ type: 'refused' })), remembered)
+    const ordered = { type: 'RestoreOrdered', about: 'cluster', message: '' } as const
+    const findings = [ordered, ...diagnose(given)]
+    const operation = { id: '1:2', type: 'FailOver', target: 'c-0-1', since: '' }
+    const failing: Case = { ...given, history: { ...given.history, operation } }
+    const desiring = { ...given, desired: { ...given.desired, restored: true } }
+    expect(intentFor(desiring, findings, true)).toEqual({ type: 'ReplaceVolumes', target: 'cluster' })
+    expect(outlived(failing, findings)).toBe('a restore replaces the data')
+    expect(plan(failing, findings, true, '1:2')).toEqual([])
+    const replacing: Case = {
+      ...failing,
+      history: { ...failing.history, operation: { ...operation, type: 'ReplaceVolumes' } },
+    }
+    expect(isFinished(replacing, findings, true)).toBe(false)
+    expect(isFinished(replacing, diagnose(given), true)).toBe(true)
   })
 
   test.each([
