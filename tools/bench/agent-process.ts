@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AgentDone, type AgentPlan, formatPlan, parseReport } from '@slotkeeper/backup'
+import { AGENT_ENVIRONMENT, type AgentDone, type AgentPlan, formatPlan, parseReport } from '@slotkeeper/backup'
 import { spawnBound } from '@slotkeeper/testing'
 
 const bundle = join(import.meta.dirname, '../../apps/agent/dist/main.mjs')
@@ -25,7 +25,12 @@ export async function runAgent<T extends AgentDone['task']>(
   signal.throwIfAborted()
   const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-bench-agent-'))
   const words = join(folder, 'report')
-  const env = { PATH: process.env['PATH'], SLOTKEEPER_PLAN: formatPlan(plan), SLOTKEEPER_REPORT_FILE: words }
+  const env = {
+    ...AGENT_ENVIRONMENT,
+    PATH: process.env['PATH'],
+    SLOTKEEPER_PLAN: formatPlan(plan),
+    SLOTKEEPER_REPORT_FILE: words,
+  }
   const child = spawnBound(process.execPath, [bundle], { env, stdio: ['ignore', 'ignore', 'inherit'] })
   const kill = (): void => void child.kill('SIGKILL')
   signal.addEventListener('abort', kill)

@@ -32,7 +32,7 @@ type Work = LookOptions & {
 /** Shards that are stored at a time where each has a moment of its own. */
 const AT_A_TIME = 2
 const LEAST_FRAME = 1024 * 1024
-const FRAMES = 8 * LEAST_FRAME
+const FRAMES = 4 * LEAST_FRAME
 /** A server that forks says a word every few seconds. */
 const SILENCE_MS = 60_000
 /** A snapshot is smaller than the data in memory, but for odd cases. */

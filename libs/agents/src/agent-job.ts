@@ -1,5 +1,6 @@
 import { ANNOTATION, type ForeignServer, internalSecretOf, LABEL, type RedisBackupStorageSpec } from '@slotkeeper/api'
 import {
+  AGENT_ENVIRONMENT,
   type AgentOrder,
   type AgentPlan,
   type AgentStorage,
@@ -84,7 +85,10 @@ export function agentJob(request: JobRequest): KubeObject {
         image,
         imagePullPolicy: 'IfNotPresent',
         command: ['/usr/local/bin/node', '/app/agent.mjs'],
-        env: [{ name: 'SLOTKEEPER_PLAN', value: formatPlan(planOf(request)) }],
+        env: [
+          { name: 'SLOTKEEPER_PLAN', value: formatPlan(planOf(request)) },
+          ...Object.entries(AGENT_ENVIRONMENT).map(([name, value]) => ({ name, value })),
+        ],
         ports: [{ name: 'progress', containerPort: PROGRESS_PORT }],
         resources: resources ?? { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } },
         securityContext: {

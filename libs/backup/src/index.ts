@@ -7,6 +7,7 @@ export {
   formatPlan,
 } from './agent-plan.ts'
 export { type ShardRecord, shardRecord } from './agent-plan.ts'
+export { AGENT_ENVIRONMENT } from './agent-environment.ts'
 export * from './agent-report.ts'
 export { BACKUP_USER } from './backup-user.ts'
 export { type BackupManifest, type BackupShard, backupShard, ManifestError, parseManifest } from './manifest.ts'
