@@ -1,6 +1,6 @@
 import { clusterCalls, NodePool, observeNode, RedisError, type RedisNode, type Words } from '@slotkeeper/redis-client'
 import { evenRanges, type NodeView } from '@slotkeeper/redis-topology'
-import { ask } from './ask.ts'
+import { ask, DIAL_MS } from './ask.ts'
 import { type RedisConfig, type RedisServer, startRedisServer } from './redis-server.ts'
 import { until } from './until.ts'
 
@@ -18,7 +18,7 @@ const pool = new NodePool(() => undefined)
 
 /** The kept connection to a server. */
 export const kept = ({ host, port }: RedisServer): RedisNode =>
-  pool.node(String(port), { host, port, username: 'default', password: '' })
+  pool.node(String(port), { host, port, username: 'default', password: '', dialMs: DIAL_MS })
 
 /** Closes all of these. */
 export const closeConnections = (): void => pool.close()
