@@ -246,7 +246,7 @@ function blockedBy(
       about: stuck.pod,
       message: `${stuck.pod}: ${stuck.kube.blocked.message}${volumeRemedy(stuck, stuck.kube.blocked, object.spec)}`,
     })
-  findings.push(...waitingShards(observed.snapshot.members, object.spec.nodeTimeoutMs, now))
+  findings.push(...waitingShards(observed.snapshot.members, object.spec, formed, now))
   return findings
 }
 

@@ -12,7 +12,7 @@ function member(shard: number, index: number, change: { contact?: Contact; kube?
   return { pod: `orders-${shard}-${index}`, shard, index, kube: view, contact }
 }
 
-const found = (...members: readonly Member[]) => waitingShards(members, 5_000, NOW)
+const found = (...members: readonly Member[]) => waitingShards(members, { nodeTimeoutMs: 5_000 }, true, NOW)
 
 test('a shard of which every member runs and keeps its port closed waits for a person, who is told where to look', () => {
   const up: Contact = { type: 'loading' }
@@ -31,7 +31,20 @@ test.each([
   expect(found(member(0, 0), member(0, 1, change as Parameters<typeof member>[2]))).toEqual([])
 })
 
+test('before a cluster that began with data was whole, one that waits is enough, and it alone is named', () => {
+  const up: Contact = { type: 'loading' }
+  const members = [member(0, 0), member(0, 1, { contact: up }), member(1, 0, { contact: up })]
+  const [finding, ...others] = waitingShards(
+    members,
+    { nodeTimeoutMs: 5_000, bootstrap: { adoptVolumes: { uid: 'a' } } },
+    false,
+    NOW,
+  )
+  expect(others).toEqual([])
+  expect(finding?.message).toMatch(/^shard 0: orders-0-0 run/)
+})
+
 test('the guards explain themselves after three times the node timeout: before that nobody is called', () => {
-  expect(waitingShards([member(0, 0)], 10_000, NOW)).toEqual([])
-  expect(waitingShards([member(0, 0)], 7_000, NOW)).toHaveLength(1)
+  expect(waitingShards([member(0, 0)], { nodeTimeoutMs: 10_000 }, true, NOW)).toEqual([])
+  expect(waitingShards([member(0, 0)], { nodeTimeoutMs: 7_000 }, true, NOW)).toHaveLength(1)
 })

@@ -170,6 +170,8 @@ test('whose volumes are taken over is said once, of a cluster that keeps data an
   await expect(change('later', null)).rejects.toThrow(/discardVolumes stays once it is set/)
   await expect(change('later', { discardVolumes: { uid: 'c' } })).rejects.toThrow(/discardVolumes stays once it is set/)
   await kubernetes.change(redisClusters, 'later', { maxMemory: '64M' })
+  // A restore in place has volumes of its own.
+  await change('later', { restore: { ...restore, inPlace: true } })
   await make('formed', { storage })
   await until('its status', PATIENCE_MS, async () => (await stage.statusOf('formed')) ?? undefined)
   await kubernetes.change(redisClusters, 'formed', { paused: true })

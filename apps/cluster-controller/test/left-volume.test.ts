@@ -240,6 +240,23 @@ describe('adopting', () => {
     expect(await markerOf(empty)).toBe('ours 0 live theirs\n')
   })
 
+  test.concurrent.each(['aof', 'rdb'] as const)(
+    '%s: an image that cannot read the files ends, and leaves them to one that can, of a third cluster',
+    async (persistence) => {
+      const older = await podOf({ engine: 'redis-7.0', persistence, adopt: 'theirs' })
+      const { data, id } = volumes[`valkey-9.1 ${persistence}`] ?? { data: '', id: '' }
+      await cp(data, older.data, { recursive: true, preserveTimestamps: true })
+      await older.start()
+      expect([0, 78]).not.toContain(await older.ended())
+      expect(await markerOf(older)).toBe('ours 0 live theirs\n')
+      const newer = { engine: 'valkey-9.1', persistence, uid: 'third', volume: older.data }
+      const pod = await podOf({ ...newer, adopt: 'theirs' })
+      await pod.start()
+      expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, KEYS.length])
+      expect(await markerOf(pod)).toBe('third 0 live ours theirs\n')
+    },
+  )
+
   test.concurrent('while the server that left the volume still runs, nobody else does: not with its password either', async () => {
     const { pod: old, id } = await theirs(AOF)
     await list(old, OTHERS)

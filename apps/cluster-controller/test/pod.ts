@@ -121,7 +121,8 @@ export async function makePod(options: PodOptions): Promise<Pod> {
         }
       }),
     remove: async () => {
-      if (child !== undefined && !hasEnded(child)) await signal(child, 'SIGKILL')
+      // It may end by itself meanwhile, as when its volume was another pod's and is gone.
+      if (child !== undefined && !hasEnded(child)) await signal(child, 'SIGKILL').catch(() => exitOf(child))
       await rm(home, { recursive: true, force: true })
     },
   }
