@@ -127,7 +127,10 @@ function ofVolume(
 }
 
 function ordered({ sets, pods }: ObservedGeneration, restore: string): ClusterFinding {
-  const left = sets.length > 0 ? `${sets.length} StatefulSets are to go` : `${pods.length} pods of before are to end`
+  const kept = sets.every((one) => one.keeps)
+    ? ' once no claim belongs to them any more'
+    : ' once they keep their claims'
+  const left = sets.length > 0 ? `${sets.length} StatefulSets go${kept}` : `${pods.length} pods of before are to end`
   return {
     type: 'RestoreOrdered',
     about: 'cluster',
