@@ -4,15 +4,24 @@ import type { AgentProgress } from '@slotkeeper/backup'
 export class Progress {
   readonly #shards = new Map<number, AgentProgress['shards'][number]>()
 
-  /** Notes how much of a shard has come; it begins anew where it is less than before. */
+  /**
+   * Notes that a shard is begun, perhaps anew.
+   *
+   * @param ofKeys how many keys are likely to come
+   */
+  begun(shard: number, ofKeys: number): void {
+    this.#shards.set(shard, { shard, bytes: 0, keys: 0, ofKeys, done: false })
+  }
+
+  /** Notes how much of a shard has come. */
   reached(shard: number, { bytes, keys }: { readonly bytes: number; readonly keys: number }): void {
-    this.#shards.set(shard, { shard, bytes, keys, done: false })
+    this.#shards.set(shard, { ...this.#shards.get(shard), shard, bytes, keys, done: false })
   }
 
   /** Notes that a shard is stored and its record written. */
   finished(shard: number): void {
-    const { bytes = 0, keys = 0 } = this.#shards.get(shard) ?? {}
-    this.#shards.set(shard, { shard, bytes, keys, done: true })
+    const so = this.#shards.get(shard) ?? { bytes: 0, keys: 0 }
+    this.#shards.set(shard, { ...so, shard, done: true })
   }
 
   /** As `GET /progress` answers. */

@@ -45,7 +45,7 @@ export function runSeedShard(task: Seed, context: TaskContext): Promise<AgentDon
     const { volume: folder, restore, shard } = task
     const volume = await SeedVolume.claim({ folder, restore, shard })
     try {
-      progress.reached(shard, { bytes: 0, keys: 0 })
+      progress.begun(shard, sumOf(wanted.keys))
       const content = await writeData({ task, context, store, keys, wanted }, volume)
       const nodeId = randomBytes(20).toString('hex')
       const { epoch, currentEpoch } = task
@@ -135,6 +135,8 @@ function ofObject({ object }: BackupShard, error: unknown): unknown {
   if (!(error instanceof ContainerError || error instanceof RdbError)) return error
   return new AgentError(faultOf(error).fault, `${object}: ${error.message}`)
 }
+
+const sumOf = (counts: Uint32Array): number => counts.reduce((sum, count) => sum + count, 0)
 
 /** Every slot has as many keys as the manifest says. */
 function checkCounts({ slots }: RdbCounts, { keys }: SeedSources): void {

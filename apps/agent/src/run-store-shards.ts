@@ -180,7 +180,7 @@ async function storeStream(
   const object = objectOf.shard(task.backup, shard.shard, attempt)
   const recordKey = objectOf.record(task.backup, shard.shard, attempt)
   const limits = limitsOf(context)
-  progress.reached(shard.shard, { bytes: 0, keys: 0 })
+  progress.begun(shard.shard, source.view.keys)
   const request = {
     slots: looked.slots,
     store,

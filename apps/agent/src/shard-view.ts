@@ -38,7 +38,7 @@ export type Source = { readonly server: PlannedServer; readonly role: 'primary' 
 
 /** What a server is asked for a view. */
 export const VIEW_COMMANDS = [
-  ['INFO', 'server', 'memory', 'persistence', 'replication'],
+  ['INFO', 'server', 'memory', 'persistence', 'replication', 'keyspace'],
   ['CLUSTER', 'NODES'],
 ] as const
 

@@ -9,13 +9,14 @@ test('progress is told to who asks for it, and nothing else is', async () => {
   const at = (path: string): string => `http://127.0.0.1:${server.port}${path}`
   const told = async (): Promise<unknown> => (await fetch(at('/progress'))).json()
   expect(await told()).toEqual({ shards: [] })
+  progress.begun(1, 3)
   progress.reached(1, { bytes: 10, keys: 2 })
   progress.reached(0, { bytes: 5, keys: 1 })
   progress.finished(1)
   expect(await told()).toEqual({
     shards: [
       { shard: 0, bytes: 5, keys: 1, done: false },
-      { shard: 1, bytes: 10, keys: 2, done: true },
+      { shard: 1, bytes: 10, keys: 2, ofKeys: 3, done: true },
     ],
   })
   const statusOf = async (path: string, method: string): Promise<number> => (await fetch(at(path), { method })).status

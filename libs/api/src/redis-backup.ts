@@ -64,6 +64,7 @@ const shard = z.object({
   slots: z.string().max(4096),
   streamedBytes: z.int().optional(),
   streamedKeys: z.int().optional(),
+  expectedKeys: z.int().optional(),
   record: z.string().max(512).optional(),
   object: z.string().max(512).optional(),
   bytes: z.int().optional(),

@@ -155,6 +155,7 @@ const shard = z.object({
   attempt: z.int(),
   streamedBytes: z.int().optional(),
   streamedKeys: z.int().optional(),
+  expectedKeys: z.int().optional(),
   nodeId: z.string().max(40).optional(),
   keys: z.int().optional(),
   size: z.int().optional(),

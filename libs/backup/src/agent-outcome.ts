@@ -1,3 +1,4 @@
+import { defined } from '@slotkeeper/api'
 import { AGENT_FAULTS, type AgentDone, type AgentFault } from './agent-report.ts'
 import type { AgentRun } from './backup-case.ts'
 
@@ -63,4 +64,10 @@ export function stopsOf(
   which: (one: AgentRun) => boolean,
 ): readonly { readonly type: 'StopAgent'; readonly job: string; readonly uid: string }[] {
   return runs.filter((one) => !one.isStopping && which(one)).map(({ job, uid }) => ({ type: 'StopAgent', job, uid }))
+}
+
+/** How far an agent is with a shard, as a status says it. */
+export function streamedOf(run: AgentRun | undefined, shard: number) {
+  const so = run?.progress?.shards.find((its) => its.shard === shard)
+  return so === undefined ? {} : defined({ streamedBytes: so.bytes, streamedKeys: so.keys, expectedKeys: so.ofKeys })
 }

@@ -167,7 +167,16 @@ export type StoredShard = z.infer<typeof storedShard>
 
 /** What `GET /progress` of an agent answers with. */
 export const agentProgress = z.object({
-  shards: z.array(z.object({ shard: count, bytes: count, keys: count, done: z.boolean() })),
+  shards: z.array(
+    z.object({
+      shard: count,
+      bytes: count,
+      keys: count,
+      /** How many keys are likely to come: what was there when it was begun. */
+      ofKeys: count.optional(),
+      done: z.boolean(),
+    }),
+  ),
 })
 /** How far an agent is. */
 export type AgentProgress = z.infer<typeof agentProgress>

@@ -8,6 +8,7 @@ import {
   isForPerson,
   MOST_ATTEMPTS,
   pauseAfter,
+  streamedOf,
   withoutPause,
 } from './agent-outcome.ts'
 import { MOST_SHARDS_AT_ONCE } from './agent-report.ts'
@@ -209,8 +210,7 @@ function absorbed(one: BackupShardStatus, given: BackupCase): BackupShardStatus 
     const [record, object] = [objectOf.record, objectOf.shard].map((of) => of(given.backup, shard, done.attempt))
     return { shard, attempt, slots, ...defined({ record, object }) }
   }
-  const so = run.progress?.shards.find((its) => its.shard === one.shard)
-  return so === undefined ? one : { ...one, streamedBytes: so.bytes, streamedKeys: so.keys }
+  return { ...one, ...streamedOf(run, one.shard) }
 }
 
 function heldBy(given: BackupCase): number | undefined {

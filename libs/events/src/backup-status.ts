@@ -9,6 +9,8 @@ export type BackupShardStatus = {
   readonly slots: string
   readonly streamedBytes?: number
   readonly streamedKeys?: number
+  /** How many keys are likely to come. */
+  readonly expectedKeys?: number
   /** Present once the shard is stored and was read back. */
   readonly record?: string
   readonly object?: string

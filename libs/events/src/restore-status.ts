@@ -8,6 +8,8 @@ export type RestoreShardStatus = {
   readonly attempt: number
   readonly streamedBytes?: number
   readonly streamedKeys?: number
+  /** How many keys are likely to come. */
+  readonly expectedKeys?: number
   /** As all below: present once its volume is seeded. */
   readonly nodeId?: string
   readonly keys?: number

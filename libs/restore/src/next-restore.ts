@@ -7,6 +7,7 @@ import {
   MOST_ATTEMPTS,
   pauseAfter,
   storageWaitsFor,
+  streamedOf,
   withoutPause,
 } from '@slotkeeper/backup'
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
@@ -280,8 +281,7 @@ function absorbed(one: RestoreShardStatus, given: RestoreCase): RestoreShardStat
     const { nodeId, keys, size } = done
     return { shard, slots, attempt, nodeId, keys, size }
   }
-  const so = run?.progress?.shards.find((its) => its.shard === shard)
-  return so === undefined ? one : { ...one, streamedBytes: so.bytes, streamedKeys: so.keys }
+  return { ...one, ...streamedOf(run, shard) }
 }
 
 function start(given: RestoreCase, before: RestoreStatus): Step {
