@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, watch } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ENGINES, until } from '@slotkeeper/testing'
@@ -101,6 +102,20 @@ async function refused(pod: Pod, message: RegExp): Promise<void> {
   expect(await volumeDigest(pod.data)).toBe(before)
 }
 
+/** Starts the container, and ends it once so many things have changed on its volume, or a little later. */
+async function endedAfter(pod: Pod, changes: number): Promise<void> {
+  const watcher = watch(pod.data)
+  try {
+    const started = pod.start()
+    for (let seen = 0; seen < changes; seen += 1)
+      await once(watcher, 'change', { signal: AbortSignal.timeout(PATIENCE_MS) })
+    await started
+    await pod.kill()
+  } finally {
+    watcher.close()
+  }
+}
+
 const waitsForThem = (pod: Pod): Promise<true> =>
   until('what it waits for', PATIENCE_MS, async () => /still runs at/.test(await pod.message()) || undefined)
 
@@ -136,6 +151,25 @@ describe.each(KINDS)('$engine with $persistence, a volume of a cluster that was 
 })
 
 const AOF = { engine: 'valkey-9.1', persistence: 'aof' } as const
+
+// One is the new marker, written aside; three its taking the name; then what is deleted, or written by the server.
+test.concurrent.each([1, 3, 5, 8])(
+  'killed after %i changes of the volume, either is done by the next start',
+  async (changes) => {
+    const [adopted, discarded] = await Promise.all([
+      left({ ...AOF, adopt: 'theirs' }),
+      left({ ...AOF, discard: 'theirs' }),
+    ])
+    await Promise.all([endedAfter(adopted.pod, changes), endedAfter(discarded.pod, changes)])
+    await Promise.all([adopted.pod.start(), discarded.pod.start()])
+    const ask = [['CLUSTER', 'MYID'], ['DBSIZE']] as const
+    expect(await adopted.pod.tell(...ask)).toEqual([adopted.id, KEYS.length])
+    expect(await discarded.pod.tell(...ask)).toEqual([expect.not.stringContaining(discarded.id), 0])
+    expect(await markerOf(adopted.pod)).toBe('ours 0 live theirs\n')
+    expect(await markerOf(discarded.pod)).toBe('ours 0 live\n')
+  },
+)
+
 const RDB = { engine: 'valkey-9.1', persistence: 'rdb' } as const
 const REST = row('b', 'master - 0 0 2 connected 5461-16383')
 
