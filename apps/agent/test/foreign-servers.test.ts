@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type AgentTask, BACKUP_USER, objectOf, parseManifest } from '@slotkeeper/backup'
 import { unpackContainer } from '@slotkeeper/object-storage'
@@ -14,6 +15,7 @@ import {
   SHARDS,
   selfSigned,
   startRedisServer,
+  startWriter,
   until,
   view,
 } from '@slotkeeper/testing'
@@ -229,22 +231,37 @@ describe('a cluster, by any one of its servers', () => {
 
   afterAll(() => removeAll(places))
 
-  test.each(['shard', 'cluster'] as const)('all shards are stored, consistency %s', async (consistency) => {
-    const place = await stage.bucket()
-    // A busy machine may fork too late for one moment: that says nothing of what is found.
-    const done = await until('it is in time', PATIENCE_MS, () =>
-      copied(place, finding(placeOf(4)), { consistency }).catch((error: unknown) => {
-        if (String(error).includes('PauseTooShort')) return undefined
-        throw error
-      }),
-    )
-    expect(done.found).toMatchObject({ shards: SHARDS })
-    expect(done.shards.map(({ role, keys }) => [role, keys > 0])).toEqual([0, 1, 2].map(() => ['replica', true]))
-    expect(done.manifest.shards.reduce((sum, { content }) => sum + content.keys, 0)).toBe(300)
-    const named = done.manifest.shards.map(({ takenFrom }) => takenFrom.pod)
-    expect(named).toEqual(expect.arrayContaining([3, 4, 5].map((index) => addressOf(placeOf(index)))))
-    expect(done.name).toBe(objectOf.manifest(done.task.backup))
-  })
+  test.each(['shard', 'cluster'] as const)(
+    'all shards are stored under a writer, consistency %s',
+    async (consistency) => {
+      const place = await stage.bucket()
+      const startAt = places.map(({ server: { host, port } }) => ({ host, port }))
+      const writer = startWriter({ dial: (host, port) => connect(port, host), startAt, password: '', perSecond: 50 })
+      onTestFinished(() => writer.close())
+      await until('something is written', PATIENCE_MS, async () => writer.record().acknowledged.size > 20 || undefined)
+      const before = Array.from(writer.record().acknowledged)
+      // A busy machine may fork too late for one moment: that says nothing of what is found.
+      const done = await until('it is in time', PATIENCE_MS, () =>
+        copied(place, finding(placeOf(4)), { consistency }).catch((error: unknown) => {
+          if (String(error).includes('PauseTooShort')) return undefined
+          throw error
+        }),
+      )
+      expect((await writer.finish()).failed).toBe(0)
+      expect(done.found).toMatchObject({ shards: SHARDS })
+      expect(done.shards.map(({ role, keys }) => [role, keys > 0])).toEqual([0, 1, 2].map(() => ['replica', true]))
+      const named = done.manifest.shards.map(({ takenFrom }) => takenFrom.pod)
+      expect(named).toEqual(expect.arrayContaining([3, 4, 5].map((index) => addressOf(placeOf(index)))))
+      expect(done.name).toBe(objectOf.manifest(done.task.backup))
+      const found: string[] = []
+      for (const { object } of done.manifest.shards) {
+        const copy = await loaded(NEWEST, place, object)
+        const answers = await ask(copy, ...before.map((key) => ['EXISTS', key]))
+        found.push(...before.filter((_, index) => answers[index] === 1))
+      }
+      expect(found.toSorted()).toEqual(before.toSorted())
+    },
+  )
 
   test('with another primary than was found nothing is stored', async () => {
     const { storage, store } = await stage.directory()

@@ -346,6 +346,12 @@ test.each([
     { template },
     /spec\.source\.server\.address/,
   ],
+  [
+    'a cluster for itself',
+    { cluster: { name: 'x', storageName: 'y' } },
+    { inPlace: {} },
+    /spec\.target\.cluster\.name: a cluster is not restored from itself/,
+  ],
   ['a copy without a storage', { cluster: { name: 'x' } }, {}, /spec\.source\.cluster\.storageName/],
   ['no manifest', { stored: { storageName: 'y', manifest: 'shop/nightly' } }, {}, /spec\.source\.stored\.manifest/],
   ['a shard count twice', { backup: { name: 'x' } }, { shards: 5, template }, /spec\.target\.shards: with a template/],

@@ -142,6 +142,10 @@ export const redisRestoreSpec = z
         rule: '!has(self.source.server) || has(self.target.template) || has(self.target.inPlace)',
         message: 'spec.target.template: say what the cluster is to be, a server has no spec of one',
       },
+      {
+        rule: '!has(self.source.cluster) || self.source.cluster.name != self.target.cluster.name',
+        message: 'spec.target.cluster.name: a cluster is not restored from itself, name another one',
+      },
       { rule: UNCHANGED, message: 'spec: a restore never changes; create another RedisRestore' },
     ],
   })

@@ -1,8 +1,9 @@
 import type { RedisBackupSpec, RedisRestoreSpec } from '@slotkeeper/api'
 import { type Failure, refusalOfEngine } from '@slotkeeper/backup'
 import type { RestoreStatus } from '@slotkeeper/events'
+import { isInPlace } from './in-place.ts'
 import type { RestoreCase } from './restore-case.ts'
-import { targetSpec } from './target-spec.ts'
+import { asItIs } from './target-spec.ts'
 
 /** The longest name of a RedisBackup. */
 const MOST = 40
@@ -41,17 +42,18 @@ export function copyFailure(given: RestoreCase, { copy }: Pick<RestoreStatus, 'c
   // A second one would be of another moment, and its source would be read again.
   if (isAnother || backup?.isDeleting === true)
     return { reason: 'BackupMissing', message: `the RedisBackup ${name}, its copy, was deleted before it was used` }
-  const misfit = templateMisfit(given)
+  const misfit = misfitOf(given)
   if (misfit !== null) return misfit
   if (backup?.state !== 'Failed') return null
   const { reason = 'Unexpected', message = reason } = backup
   return { reason, message: `the RedisBackup ${name}: ${message}` }
 }
 
-/** What can be known before anything is read: whether the template will do, and its servers load what those of the source write. */
-function templateMisfit({ spec, backup }: RestoreCase): Failure | null {
-  if (spec.target.template === undefined) return null
-  const wanted = targetSpec(spec, null)
+/** What can be known before anything is read: whether the cluster will do, and its servers load what those of the source write. */
+function misfitOf({ spec, status, backup }: RestoreCase): Failure | null {
+  const known = isInPlace(spec) ? status?.spec : spec.target.template
+  if (known === undefined) return null
+  const wanted = asItIs(known)
   if ('reason' in wanted) return wanted
   const message = backup?.engine === undefined ? null : refusalOfEngine(backup.engine, wanted.engine)
   return message === null ? null : { reason: 'Incompatible', message }

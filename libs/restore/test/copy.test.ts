@@ -1,6 +1,6 @@
 import { redisRestoreSpec } from '@slotkeeper/api'
 import { describe, expect, test } from 'vitest'
-import { backupNameOf } from '../src/index.ts'
+import { backupNameOf, type BackupView } from '../src/index.ts'
 import { FOREIGN, inspected, RestoreWorld } from './restore-world.ts'
 
 describe('a source that runs', () => {
@@ -84,6 +84,34 @@ describe('a source that runs', () => {
     world.settle()
     expect(world.status).toMatchObject({ state: 'Completed', spec: { shards: 4 } })
     expect(world.broken).toEqual([])
+  })
+
+  test('into a cluster that is there: it is copied first, then a person says what may go', () => {
+    const world = RestoreWorld.inPlace({ confirm: undefined }, { server: FOREIGN })
+    world.backup = null
+    const before = world.claims
+    for (let round = 0; round < 8; round += 1) {
+      world.pass()
+      while (world.running.length > 0) world.end('well')
+      world.endCopy('well')
+    }
+    expect(world.status).toMatchObject({ state: 'Confirming', copy: { uid: 'copy-1' } })
+    expect(world.claims).toEqual(before)
+    world.confirm('cluster-1')
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Completed' })
+    expect(world.copies).toBe(1)
+    expect(world.broken).toEqual([])
+  })
+
+  test('into a cluster whose servers load nothing of the source: nothing is copied to the end', () => {
+    const world = RestoreWorld.inPlace({}, { server: FOREIGN })
+    world.backup = null
+    for (let round = 0; round < 3; round += 1) world.pass()
+    if (world.backup !== null)
+      world.backup = { ...(world.backup as BackupView), engine: { engine: 'redis', version: '8.0.2' } }
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'Incompatible' })
   })
 
   test('its name fits, and is that of one restore alone', () => {

@@ -108,9 +108,9 @@ export class RestoreWorld {
   }
 
   /** One into a cluster that is there, serves, and has volumes of its own. */
-  static inPlace(change: object = {}): RestoreWorld {
+  static inPlace(change: object = {}, source: object = { backup: { name: 'nightly' } }): RestoreWorld {
     const target = { cluster: { name: CLUSTER }, inPlace: { confirm: 'cluster-1', ...change } }
-    const world = new RestoreWorld({ target })
+    const world = new RestoreWorld({ source, target })
     const spec = { version: 'valkey-9.1', shards: 3, storage: { size: '1Gi' } }
     world.claims = FORMER.map((name) => ({ name, uid: name, isDeleting: false }))
     world.stand({ uid: 'cluster-1', spec, formedAt: '2026-11-01T00:00:00Z', isReady: true })
