@@ -11,7 +11,7 @@ import {
 } from '@slotkeeper/k8s'
 import { type PlayedCluster, until } from '@slotkeeper/testing'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { type Placed, RANGES, RestoredStage } from './restored-stage.ts'
+import { type Placed, RANGES, RestoredStage, type Wish } from './restored-stage.ts'
 import { volumeDigest } from './volume-digest.ts'
 
 /*
@@ -62,8 +62,8 @@ const whyStalled = async (cluster: string): Promise<string | undefined> => {
 }
 
 /** A cluster with data of its own, that is to have another one. */
-async function serving(name: string): Promise<readonly Placed[]> {
-  const placed = await stage.create(name, WISH)
+async function serving(name: string, wish: Wish = WISH): Promise<readonly Placed[]> {
+  const placed = await stage.create(name, wish)
   await stage.start(placed)
   await kubernetes.sees(redisClusters, name, 'Healthy')
   return placed
@@ -102,76 +102,81 @@ test('without the new volumes nothing of what is there is touched; it goes on se
   await kubernetes.remove(redisClusters, name)
 })
 
-test('it takes the new data over, though its controller ends at every step, and leaves the old as it was', async () => {
-  const name = 'orders'
-  const former = await serving(name)
-  const contents = await stage.contentsBy(WISH.engine, 'restored value')
-  const first = former.filter(({ place }) => place.endsWith('-0')).map(({ pod }) => pod)
-  const keys = contents.flatMap((one) => one.keys)
-  for (const [shard, pod] of first.entries()) {
-    const mine = contents[shard]?.keys ?? []
-    await pod.tell(...mine.map((key) => ['SET', key, 'old']), ['SET', `{${mine[0]}}later`, 'written since'])
-  }
-  const { formedAt } = (await stage.statusOf(name)) ?? {}
-  const [password, service] = [await kubernetes.find(secrets, `${name}-auth`), await kubernetes.find(services, name)]
-  const old = await uidsOfSets(name)
+test.each([
+  ['orders', WISH],
+  ['carts', { engine: 'redis-7.0', persistence: 'rdb' } as const],
+])(
+  '%s take the new data over, though the controller ends at every step, and the old stays as it was',
+  async (name, wish) => {
+    const former = await serving(name, wish)
+    const contents = await stage.contentsBy(wish.engine, 'restored value')
+    const first = former.filter(({ place }) => place.endsWith('-0')).map(({ pod }) => pod)
+    const keys = contents.flatMap((one) => one.keys)
+    for (const [shard, pod] of first.entries()) {
+      const mine = contents[shard]?.keys ?? []
+      await pod.tell(...mine.map((key) => ['SET', key, 'old']), ['SET', `{${mine[0]}}later`, 'written since'])
+    }
+    const { formedAt } = (await stage.statusOf(name)) ?? {}
+    const [password, service] = [await kubernetes.find(secrets, `${name}-auth`), await kubernetes.find(services, name)]
+    const old = await uidsOfSets(name)
 
-  await createFormerClaim(name, await kubernetes.find(statefulSets, `${name}-0`))
-  // As with storage.retain false: what deletes this StatefulSet deletes its volumes.
-  const taking = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' } }
-  await kubernetes.change(statefulSets, `${name}-1`, taking)
-  for (const shard of RANGES.keys()) await createClaim(name, shard)
-  await kubernetes.change(redisClusters, name, { bootstrap: { restore: RESTORE } })
-  await kubernetes.sees(redisClusters, name, 'Restoring')
-  await kubernetes.restart()
-  await until('volumes that stay', PATIENCE_MS, async () => {
-    const found = await kubernetes.find(statefulSets, `${name}-1`)
-    return JSON.stringify(found?.['spec']).includes('"whenDeleted":"Retain"') ? true : undefined
-  })
-  // One claim still belongs to its StatefulSet: Kubernetes would take it along.
-  await kubernetes.restart()
-  await kubernetes.change(redisClusters, name, { maxMemory: '64M' })
-  await until('a pass', PATIENCE_MS, async () => {
-    const config = await kubernetes.find(configMaps, `${name}-config`)
-    return JSON.stringify(config).includes('64000000') ? true : undefined
-  })
-  expect(await uidsOfSets(name)).toEqual(old)
-  await kubernetes.disown(persistentVolumeClaims, `data-${name}-0-0`)
-  await until('no StatefulSet', PATIENCE_MS, async () => {
-    const left = await uidsOfSets(name)
-    return left.every((uid) => uid === undefined) ? true : undefined
-  })
-  await kubernetes.restart()
-  expect(await uidsOfSets(name)).toEqual([undefined, undefined, undefined])
-  await endServers(former)
-  const digests = await Promise.all(former.map(({ pod }) => volumeDigest(pod.data)))
-  await kubernetes.restart()
+    await createFormerClaim(name, await kubernetes.find(statefulSets, `${name}-0`))
+    // As with storage.retain false: what deletes this StatefulSet deletes its volumes.
+    const taking = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' } }
+    await kubernetes.change(statefulSets, `${name}-1`, taking)
+    for (const shard of RANGES.keys()) await createClaim(name, shard)
+    await kubernetes.change(redisClusters, name, { bootstrap: { restore: RESTORE } })
+    await kubernetes.sees(redisClusters, name, 'Restoring')
+    await kubernetes.restart()
+    await until('volumes that stay', PATIENCE_MS, async () => {
+      const found = await kubernetes.find(statefulSets, `${name}-1`)
+      return JSON.stringify(found?.['spec']).includes('"whenDeleted":"Retain"') ? true : undefined
+    })
+    // One claim still belongs to its StatefulSet: Kubernetes would take it along.
+    await kubernetes.restart()
+    await kubernetes.change(redisClusters, name, { maxMemory: '64M' })
+    await until('a pass', PATIENCE_MS, async () => {
+      const config = await kubernetes.find(configMaps, `${name}-config`)
+      return JSON.stringify(config).includes('64000000') ? true : undefined
+    })
+    expect(await uidsOfSets(name)).toEqual(old)
+    await kubernetes.disown(persistentVolumeClaims, `data-${name}-0-0`)
+    await until('no StatefulSet', PATIENCE_MS, async () => {
+      const left = await uidsOfSets(name)
+      return left.every((uid) => uid === undefined) ? true : undefined
+    })
+    await kubernetes.restart()
+    expect(await uidsOfSets(name)).toEqual([undefined, undefined, undefined])
+    await endServers(former)
+    const digests = await Promise.all(former.map(({ pod }) => volumeDigest(pod.data)))
+    await kubernetes.restart()
 
-  const placed = await stage.place(name, WISH)
-  expect(new Set(await uidsOfSets(name)).size).toBe(3)
-  await stage.seed(placed, { restore: RESTORE.uid, persistence: WISH.persistence }, contents)
-  await stage.start(placed.slice(0, 3))
-  await kubernetes.restart()
-  await stage.start(placed.slice(3))
-  const status = await until('the end', PATIENCE_MS, async () => {
-    const seen = await stage.statusOf(name)
-    return seen?.restored?.formedAt !== undefined && seen.state === 'Healthy' ? seen : undefined
-  })
+    const placed = await stage.place(name, wish)
+    expect(new Set(await uidsOfSets(name)).size).toBe(3)
+    await stage.seed(placed, { restore: RESTORE.uid, persistence: wish.persistence }, contents)
+    await stage.start(placed.slice(0, 3))
+    await kubernetes.restart()
+    await stage.start(placed.slice(3))
+    const status = await until('the end', PATIENCE_MS, async () => {
+      const seen = await stage.statusOf(name)
+      return seen?.restored?.formedAt !== undefined && seen.state === 'Healthy' ? seen : undefined
+    })
 
-  expect(status).toMatchObject({ formedAt, restored: { name: 'monday', uid: RESTORE.uid } })
-  for (const [shard, { keys: mine }] of contents.entries()) {
-    const values = await placed[2 * shard]?.pod.tell(...mine.map((key) => ['GET', key]))
-    expect(values).toEqual(mine.map((key) => `restored value of ${key}`))
-    expect(await placed[2 * shard + 1]?.pod.tell(['DBSIZE'])).toEqual([mine.length])
-  }
-  expect(keys.length).toBe(contents.reduce((sum, one) => sum + one.keys.length, 0))
-  expect(await Promise.all(former.map(({ pod }) => volumeDigest(pod.data)))).toEqual(digests)
-  expect((await kubernetes.find(secrets, `${name}-auth`))?.['data']).toEqual(password?.['data'])
-  expect((await kubernetes.find(services, name))?.metadata.uid).toBe(service?.metadata.uid)
-  const told = await kubernetes.told('cluster', name)
-  for (const once of ['ClusterFormed', 'RestoreBegun', 'Restored'])
-    expect(told.filter((type) => type === once)).toHaveLength(1)
-  expect(told).not.toContain('MemberLeft')
-  expect(told.indexOf('RestoreBegun')).toBeLessThan(told.indexOf('Restored'))
-  await kubernetes.remove(redisClusters, name)
-})
+    expect(status).toMatchObject({ formedAt, restored: { name: 'monday', uid: RESTORE.uid } })
+    for (const [shard, { keys: mine }] of contents.entries()) {
+      const values = await placed[2 * shard]?.pod.tell(...mine.map((key) => ['GET', key]))
+      expect(values).toEqual(mine.map((key) => `restored value of ${key}`))
+      expect(await placed[2 * shard + 1]?.pod.tell(['DBSIZE'])).toEqual([mine.length])
+    }
+    expect(keys.length).toBe(contents.reduce((sum, one) => sum + one.keys.length, 0))
+    expect(await Promise.all(former.map(({ pod }) => volumeDigest(pod.data)))).toEqual(digests)
+    expect((await kubernetes.find(secrets, `${name}-auth`))?.['data']).toEqual(password?.['data'])
+    expect((await kubernetes.find(services, name))?.metadata.uid).toBe(service?.metadata.uid)
+    const told = await kubernetes.told('cluster', name)
+    for (const once of ['ClusterFormed', 'RestoreBegun', 'Restored'])
+      expect(told.filter((type) => type === once)).toHaveLength(1)
+    expect(told).not.toContain('MemberLeft')
+    expect(told.indexOf('RestoreBegun')).toBeLessThan(told.indexOf('Restored'))
+    await kubernetes.remove(redisClusters, name)
+  },
+)
