@@ -128,6 +128,9 @@ function within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   })
 }
 
+/** What servers repeat of a command that they do not know; of AUTH that would be the password. */
+const REPEATED = /, with args beginning with:.*$/s
+
 /** Sorts an error of the library or of a server into the closed set. The text never holds the arguments of a call. */
 export function asRedisError(error: unknown): RedisError {
   if (error instanceof RedisError) return error
@@ -139,5 +142,5 @@ export function asRedisError(error: unknown): RedisError {
   if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(message)) return new RedisError('Denied', message)
   if (message.startsWith('LOADING')) return new RedisError('Loading', 'the server is loading its data')
   if (/closed|ECONNRESET|EPIPE|ended/i.test(message)) return new RedisError('Closed', 'the connection was closed')
-  return new RedisError('Answered', message)
+  return new RedisError('Answered', message.replace(REPEATED, ''))
 }

@@ -173,6 +173,15 @@ describe('of one engine', () => {
     await expect(denied).rejects.toMatchObject({ reason: 'Denied' })
   })
 
+  test('what a server repeats of a command that it does not know is not told: it may be the password', async () => {
+    const without = await startRedisServer(engine, { 'cluster-enabled': 'no', 'rename-command': 'AUTH ""' })
+    more.push(without)
+    // Longer than what is repeated, so that nobody could look for it and take it out.
+    const password = 'p'.repeat(200)
+    const message = "ERR unknown command 'AUTH'"
+    await expect(open(without, { password })).rejects.toMatchObject({ reason: 'Answered', message })
+  })
+
   test('a replica without its primary has none to give, and says so', async () => {
     const replica = await startRedisServer(engine, { ...SETTINGS, 'cluster-enabled': 'no' })
     more.push(replica)
