@@ -107,8 +107,13 @@ describe('a restore into a cluster that is there', () => {
     expect(await backups.count('orders', KEYS + LATER)).toBe(KEYS + LATER)
   })
 
-  test('again, with controllers that die in the middle: the volumes of before are deleted where that was asked for', async () => {
+  test('into one that has lost a shard, with controllers that die in the middle; volumes of before go where that was asked for', async () => {
     const [oldest, former] = [await claims(OLD), await claims(NEW)]
+    const lost = former.filter((name) => name.includes('-orders-1-'))
+    expect(lost).toHaveLength(2)
+    await stage.kubectl('delete', 'pvc', ...lost, '--wait=false')
+    await stage.kubectl('delete', 'pod', 'orders-1-0', 'orders-1-1', '--force', '--grace-period=0')
+    await stage.stalled('orders', 'DataMissing')
     const inPlace = { confirm: uid, oldVolumes: 'Delete' }
     await backups.restore('again', { backup: { name: 'nightly' } }, { cluster: { name: 'orders' }, inPlace })
     await backups.sees(redisRestores, 'again', 'Seeding', (one) => one.state === 'Seeding')

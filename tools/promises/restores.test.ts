@@ -82,7 +82,7 @@ describe('refused, and nothing touched', () => {
 
   test('by the schema, with the field and the remedy', async () => {
     await expect(backups.restore('none', {}, { cluster: { name: 'x' } })).rejects.toThrow(
-      /spec\.source: set exactly one of backup .* and cluster/,
+      /spec\.source: set exactly one of backup .* and server/,
     )
     await expect(
       stage.kubectl('patch', 'rdr', 'onto', '--type=merge', '-p', '{"spec":{"deadlineSeconds":99}}'),
