@@ -10,21 +10,24 @@ export function targetView({ metadata, ...object }: KubeObject): TargetView {
   const ready = conditions.find((one) => one.type === 'Ready')
   const held = conditions.find((one) => one.reason === 'RestoreHeld')
   const spec = (object['spec'] ?? {}) as TargetView['spec']
-  const { uid: restoredBy, inPlace = false } = restoreIn(spec)
+  const { uid: restoredBy, name: restoreName, inPlace = false } = restoreIn(spec)
   return {
     uid: metadata.uid ?? '',
     isDeleting: metadata.deletionTimestamp !== undefined,
     inPlace,
     spec,
-    ...defined({ restoredBy, formedAt }),
+    ...defined({ restoredBy, restoreName, formedAt }),
+    isSwitched: inPlace && status.restored?.uid === restoredBy,
     isReady: hasItsData(spec, status) && ready?.status === 'True' && ready.observedGeneration === metadata.generation,
     message: held?.message ?? ready?.message ?? '',
     shards: topology.map(({ shard, nodes, addresses = {} }) => ({ shard, nodes, addresses })),
   }
 }
 
+type Restore = { readonly uid?: string; readonly name?: string; readonly inPlace?: boolean }
+
 /** The restore that a cluster is made of by its spec. */
-function restoreIn({ bootstrap }: TargetView['spec']): { readonly uid?: string; readonly inPlace?: boolean } {
+function restoreIn({ bootstrap }: TargetView['spec']): Restore {
   return (bootstrap as { readonly restore?: object } | undefined)?.restore ?? {}
 }
 

@@ -284,6 +284,15 @@ describe('into a cluster that is there', () => {
     await claims(false)
     for (const shard of [0, 1, 2]) expect(await claimOf(`${volume}-live-${shard}-0`, true)).toBe(restoreUid)
     expect(await claimOf('data-0abc1234-live-0-0', true)).toBe('nobody')
+
+    // Deleted, and applied again with the consent that its manifest holds.
+    await cluster.remove(redisRestores, 'onto-live')
+    await until('its end', 60_000, async () =>
+      (await cluster.find(redisRestores, 'onto-live')) === null ? true : undefined,
+    )
+    await restore('onto-live', { cluster: { name: 'live' }, inPlace: { confirm: uid } })
+    expect(await cluster.sees(redisRestores, 'onto-live', 'Failed')).toMatchObject({ reason: 'ConfirmUsed' })
+    expect(JSON.stringify((await cluster.find(redisClusters, 'live'))?.['spec'])).toContain(restoreUid)
   })
 
   test('what fails before the cluster is told deletes what was filled, and nothing of the cluster', async () => {

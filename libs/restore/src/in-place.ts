@@ -57,6 +57,37 @@ function unfitFor({ target, spec }: RestoreCase): Failure | null {
   return { reason: 'NoVolume', message }
 }
 
+/**
+ * Why a restore that knows nothing of itself is not begun: the cluster has the data of another one in place, which may have come
+ * after this one. The consent that still stands there was given before that, and not to lose what that one brought.
+ */
+export function forgottenOrder({ spec, status, restore, target }: RestoreCase): Failure | null {
+  // Nothing is done, not even the finalizer set, before a status says so.
+  const isForgotten = (status?.state ?? '') === '' && restore.hasFinalizer
+  if (!isForgotten || !isInPlace(spec) || target?.inPlace !== true) return null
+  const message = `the status of this restore was lost, and another one has replaced the data of the RedisCluster ${spec.target.cluster.name}, perhaps since: nothing was touched; create another RedisRestore if this backup is wanted still`
+  return { reason: 'StatusLost', message }
+}
+
+/**
+ * Why a consent that stands in a manifest is not taken twice: a RedisRestore of this name has replaced the data before, was
+ * deleted, and is applied again, perhaps by nobody's will. All that was written since would be lost.
+ */
+export function repeatedOrder({ spec, restore, target }: RestoreCase): Failure | null {
+  if (!isInPlace(spec) || isUnconfirmed(spec) || target?.inPlace !== true) return null
+  if (target.restoreName !== restore.name || target.restoredBy === restore.uid) return null
+  const message = `a RedisRestore ${restore.name} has replaced the data of the RedisCluster ${spec.target.cluster.name} already, and its consent (spec.target.inPlace.confirm) holds once: nothing was touched; to restore once more, create one of another name`
+  return { reason: 'ConfirmUsed', message }
+}
+
+/** A failure after the cluster was told to take the volumes: it is told so, for what fails is not what was ordered. */
+export function orderStands({ spec, target }: RestoreCase, { reason, message }: Failure): Failure {
+  const { name } = spec.target.cluster
+  if (target?.isSwitched === true) return { reason, message }
+  const stands = `the RedisCluster ${name} was told to take what was restored, and still does so as soon as it can: what is written to it until then is given up, unless you delete one of the new claims (data-0...) before, or have another RedisRestore replace the order`
+  return { reason, message: `${stands}. ${message}` }
+}
+
 /** What the restore waits for before it touches the cluster; null when nothing is in its way. */
 export function rivalOf({ spec, rivals, restore }: RestoreCase): Failure | null {
   if (!isInPlace(spec)) return null

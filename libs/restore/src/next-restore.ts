@@ -16,10 +16,13 @@ import { formerClaims, mayDeleteClaims, ownClaims, standsOver, strangeClaims, un
 import { backupNameOf, copyFailure, copyInWords, copySpec } from './copy.ts'
 import {
   confirmationInWords,
+  forgottenOrder,
   inPlaceObstacle,
   isInPlace,
   isOurs,
   isUnconfirmed,
+  orderStands,
+  repeatedOrder,
   replacedBy,
   rivalOf,
 } from './in-place.ts'
@@ -94,7 +97,7 @@ function lateness(
 }
 
 function wait(given: RestoreCase, before: RestoreStatus): Step {
-  const inTheWay = outlivedBy(given) ?? obstacle(given, before)
+  const inTheWay = obstacle(given, before) ?? forgottenOrder(given) ?? repeatedOrder(given)
   if (inTheWay !== null) return refused(given, before, inTheWay)
   const beganAt = new Date(given.now).toISOString()
   const unfit = copySpec(given.spec) === null ? null : copyFailure(given, before)
@@ -134,6 +137,8 @@ const copyOf = ({ spec, restore }: RestoreCase, uid: string) => ({ name: backupN
 
 /** What stands where the cluster is to be; null when nothing does. To be asked until the first volume is made. */
 function obstacle(given: RestoreCase, before: RestoreStatus): Failure | null {
+  const outlived = outlivedBy(given)
+  if (outlived !== null) return outlived
   const inTheWay = isInPlace(given.spec) ? inPlaceObstacle(given, before) : nameTaken(given)
   const [first] = strangeClaims(given)
   if (inTheWay !== null || first === undefined) return inTheWay
@@ -145,13 +150,13 @@ function obstacle(given: RestoreCase, before: RestoreStatus): Failure | null {
 }
 
 function nameTaken(given: RestoreCase): Failure | null {
-  if (given.target === null || isOurs(given)) return null
+  if (given.target === null) return null
   const { name } = given.spec.target.cluster
   const message = `there is a RedisCluster ${name} already: a restore creates one, name another in spec.target.cluster, or say with spec.target.inPlace that this one is to give up what it holds`
   return { reason: 'NameTaken', message }
 }
 
-/** Its own cluster is there before it has begun: its status was lost. What the cluster has is not seeded once more. */
+/** Its own cluster is there before all is filled: its status was lost. What the cluster has is not seeded once more. */
 function outlivedBy(given: RestoreCase): Failure | null {
   if (!isOurs(given)) return null
   const { name } = given.spec.target.cluster
@@ -292,7 +297,7 @@ function start(given: RestoreCase, before: RestoreStatus): Step {
   const isThere = target !== null && isOurs(given)
   const seen = isThere ? { ...before, clusterUid: target.uid } : before
   const late = lateness(given)
-  if (late !== null) return refused(given, seen, late)
+  if (late !== null) return refused(given, seen, isThere && isInPlace(spec) ? orderStands(given, late) : late)
   if (!isThere) {
     const gone = unclaimed(given, before)
     if (gone !== undefined) {

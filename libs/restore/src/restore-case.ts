@@ -36,12 +36,16 @@ export type TargetView = {
   readonly uid: string
   /** The uid of the restore that it is made of, or was told to be. */
   readonly restoredBy?: string
+  /** The name of that restore. */
+  readonly restoreName?: string
   /** That restore was one in place. */
   readonly inPlace: boolean
   readonly spec: Readonly<Record<string, unknown>>
   /** When it was whole first. */
   readonly formedAt?: string
   readonly isDeleting: boolean
+  /** It has begun to give up what it had for the data that its spec names, or has that by now. */
+  readonly isSwitched?: boolean
   /** With the data that its spec names. */
   readonly isReady: boolean
   /** What its controller said of it last, for people. */

@@ -188,6 +188,71 @@ test('with a status that was erased after the switch it touches nothing', () => 
   expect(claimsOf(world)).toEqual(claims)
 })
 
+test('with a status that was erased, and another restore after it, it does not begin again by its old consent', () => {
+  const world = RestoreWorld.inPlace()
+  world.settle()
+  expect(world.status?.state).toBe('Completed')
+  if (world.target !== null) world.target = { ...world.target, restoredBy: 'sunday', restoreName: 'sunday' }
+  // What it had filled was deleted by the other one: nothing is left that would tell of it.
+  world.claims = world.claims.filter((one) => one.restoredBy === undefined)
+  world.status = null
+  world.settle()
+  expect(world.status).toMatchObject({ state: 'Failed', reason: 'StatusLost' })
+  expect(claimsOf(world)).toEqual(FORMER)
+  expect(world.target?.restoredBy).toBe('sunday')
+})
+
+test('a consent in a manifest that is applied again holds once; one that is given to this very restore holds', () => {
+  const restoredOnce = (world: RestoreWorld): RestoreWorld => {
+    if (world.target !== null)
+      world.target = { ...world.target, restoredBy: 'restore-0', restoreName: 'back', inPlace: true }
+    return world
+  }
+  const again = restoredOnce(RestoreWorld.inPlace())
+  again.settle()
+  expect(again.status).toMatchObject({ state: 'Failed', reason: 'ConfirmUsed' })
+  expect(claimsOf(again)).toEqual(FORMER)
+  expect(again.target?.restoredBy).toBe('restore-0')
+  const asked = restoredOnce(RestoreWorld.inPlace({ confirm: undefined }))
+  bring(asked, 'Confirming')
+  asked.confirm(CLUSTER)
+  asked.settle()
+  expect(asked.status?.state).toBe('Completed')
+})
+
+test('a cluster that was given to it before all is filled is not filled under its feet', () => {
+  const world = RestoreWorld.inPlace()
+  bring(world, 'Seeding')
+  world.pass()
+  world.end('well')
+  const claims = claimsOf(world)
+  if (world.target !== null) world.target = { ...world.target, restoredBy: 'restore-1', inPlace: true }
+  for (let round = 0; round < 6; round += 1) {
+    world.now += 20_000
+    world.pass()
+  }
+  expect(world.status).toMatchObject({ state: 'Failed', reason: 'StatusLost' })
+  expect(world.running).toEqual([])
+  expect(claimsOf(world)).toEqual(claims)
+})
+
+test('one that is late after its order says that the order stands, until the cluster follows it', () => {
+  const late = (isSwitched: boolean): RestoreWorld => {
+    const world = RestoreWorld.inPlace()
+    bring(world, 'Starting')
+    world.pass()
+    if (world.target !== null) world.target = { ...world.target, isSwitched }
+    world.now += 15_000_000
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'DeadlineExceeded' })
+    return world
+  }
+  expect(late(false).status?.message).toMatch(
+    /^the RedisCluster again was told .* still does so .* delete one of the new claims/,
+  )
+  expect(late(true).status?.message).toMatch(/^it was not done/)
+})
+
 test('no arrow leads past the consent but that of one who has given it', () => {
   expect(nextRestoreState('Inspecting', 'Unconfirmed')).toBe('Confirming')
   const ends = RESTORE_FINDINGS.map((finding) => nextRestoreState('Confirming', finding))
