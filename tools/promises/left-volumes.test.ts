@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { until } from '@slotkeeper/testing'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { Stage } from './stage.ts'
 
 const EXAMPLE = join(import.meta.dirname, '../../examples/clusters/orders-again.yaml')
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 const spec = { replicasPerShard: 1, storage: { size: '64Mi' } }
 let stage: Stage
+
+// Each wait has a deadline of its own.
+vi.setConfig({ testTimeout: 900_000 })
 
 beforeAll(async () => {
   stage = await Stage.open(inject('platform'), 'left-volumes')
