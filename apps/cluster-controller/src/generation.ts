@@ -4,6 +4,7 @@ import type { ClusterStatus } from '@slotkeeper/events'
 import type { ClusterCommand, ClusterFinding, Member } from '@slotkeeper/redis-topology'
 import type { CachedPod } from './caches.ts'
 import type { ClusterObject } from './cluster-object.ts'
+import { passedBy } from './later-volumes.ts'
 import type { Observed } from './observe.ts'
 import type { ObservedGeneration } from './observe-generation.ts'
 
@@ -32,7 +33,8 @@ export function generationOf(input: Seen, consented: readonly number[]): Generat
   const { object, observed, now } = input
   const { spec, status } = object
   const wanted = spec.bootstrap?.restore
-  const { generation } = observed
+  const { generation, laterVolumes } = observed
+  if (laterVolumes !== undefined) return { seen: input, sets: 'None', findings: [passedBy(laterVolumes)] }
   if (wanted?.inPlace !== true || generation === undefined)
     return { seen: input, sets: 'All', findings: [], ...kept(status?.restored) }
   const recorded = recordedAs(input, wanted.uid)

@@ -7,6 +7,7 @@ import { type Contact, isUp, type Member, type OpenSlots, type Snapshot } from '
 import type { CachedPod, Caches, OwnedView } from './caches.ts'
 import type { ClusterObject } from './cluster-object.ts'
 import { CONTROL_USER, type Credentials, readCredentials } from './credentials.ts'
+import { type LaterVolumes, observeLaterVolumes } from './later-volumes.ts'
 import { observeOpenSlots, type OpenSlotsMemory } from './open-slots.ts'
 import { observeGeneration, type ObservedGeneration } from './observe-generation.ts'
 import { nameOf } from './resources/names.ts'
@@ -20,6 +21,8 @@ export type Observed = {
   readonly recordedRestore?: RestoredStatus
   /** Of a cluster with a restore in place: what is there on which volumes. */
   readonly generation?: ObservedGeneration
+  /** Volumes that a cluster which has not begun yet would pass by. */
+  readonly laterVolumes?: LaterVolumes
   /** `Kind/name` of objects that we wrote and whose cache is older than that. */
   readonly behind: readonly string[]
   readonly secretMissing?: { readonly secret: string; readonly message: string }
@@ -81,6 +84,7 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
   ])
   const recordedRestore = restoredIn(recorded)
   const generation = await observeGeneration(ports, object, recordedRestore, io)
+  const laterVolumes = await observeLaterVolumes(ports, object, recorded.formedAt !== undefined, io)
   const movedKeys = ports.openSlots.moved(uid)
   if (openSlots === undefined && (object.status?.openSlots ?? '') === '') ports.openSlots.forget(uid)
   return {
@@ -92,7 +96,7 @@ export async function observe(ports: ObservePorts, object: ClusterObject, io: Io
     },
     ...(movedKeys === 0 ? {} : { movedKeys }),
     owned,
-    ...defined({ recordedRestore, generation }),
+    ...defined({ recordedRestore, generation, laterVolumes }),
     behind: ports.caches.behind(namespace, name),
     ...(credentials.type === 'missing'
       ? { secretMissing: { secret: credentials.secret, message: credentials.message } }

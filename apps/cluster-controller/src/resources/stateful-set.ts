@@ -143,9 +143,9 @@ function apart(cluster: ClusterRef, { spread }: RedisClusterSpec, shard: number)
 
 /** Whose volumes the guard takes over or discards: what a restore has filled, or what another cluster left. */
 function volumeWords({ bootstrap, shards }: RedisClusterSpec): readonly { name: string; value: string }[] {
-  const { restore } = bootstrap ?? {}
-  // What a restore in place has filled is no volume that was left.
-  const { adoptVolumes, discardVolumes } = restore === undefined ? (bootstrap ?? {}) : {}
+  const { restore, adoptVolumes } = bootstrap ?? {}
+  // What a restore in place has filled is nothing that an earlier word discards; but a cluster that was deleted has left it.
+  const discardVolumes = restore === undefined ? bootstrap?.discardVolumes : undefined
   const words = {
     SLOTKEEPER_RESTORE_UID: restore?.uid,
     SLOTKEEPER_ADOPT_UID: adoptVolumes?.uid,
