@@ -85,11 +85,16 @@ async function letGo(restore: string): Promise<void> {
 
 beforeAll(async () => {
   stage = await Stage.open(inject('platform'), 'copies')
+  await stage.create('orders', { ...little, replicasPerShard: 0 })
   backups = await BackupStage.open(stage)
   await backups.secret('keys', { first: randomBytes(32).toString('base64') })
   const encryption = { secretName: 'keys', currentKey: 'first' }
   await backups.storage('archive', { ...backups.s3Spec(), encryption, retentionPolicy: { keep: 1 } })
+  await stage.healthy('orders')
+  await backups.fill('orders', KEYS)
   await backups.inState(redisBackupStorages, 'archive', 'Usable')
+  await backups.backup('nightly', 'orders')
+  await backups.inState(redisBackups, 'nightly', 'Completed')
   told = await follow(stage.platform, (delivery) => void story.push(delivery), stop.signal)
 })
 
@@ -97,6 +102,45 @@ afterAll(async () => {
   stop.abort()
   await told?.done.catch(() => undefined)
   await stage.close()
+})
+
+test('a running cluster, while it is written to, becomes another one with more shards; the source is not disturbed', async () => {
+  const writer = await stage.write('orders', 20)
+  await until('something is written', PATIENCE_MS, async () => writer.record().acknowledged.size > 20 || undefined)
+  const before = [...writer.record().acknowledged]
+  const source = { cluster: { name: 'orders', storageName: 'archive', consistency: 'cluster' } }
+  await backups.restore('twin', source, { cluster: { name: 'orders-twin' }, shards: 5 })
+  await backups.inState(redisRestores, 'twin', 'Completed')
+  const { failed } = await writer.finish()
+  expect(failed).toBe(0)
+  expect(await writer.missing()).toEqual({ acknowledged: [], confirmed: [] })
+  writer.close()
+  await stage.healthy('orders-twin')
+  expect(await backups.count('orders-twin', KEYS)).toBe(KEYS)
+  const keys = await Promise.all((await primariesOf('orders-twin')).map((client) => client.keys('*')))
+  const there = new Set(keys.flat())
+  expect(before.filter((key) => !there.has(key))).toEqual([])
+  const events = await storyOf(story, 'restore', 'twin', (one) => one.type === 'Completed')
+  expect(events.map((one) => one.type).filter((type) => type !== 'StateChanged')).toEqual([
+    'Accepted',
+    'CopyCreated',
+    'Inspected',
+    'Seeding',
+    ...Array.from({ length: 5 }, () => 'ShardSeeded'),
+    'ClusterCreated',
+    'SlotsFormed',
+    'Verified',
+    'Completed',
+  ])
+  // Of one backup that is kept the copy is none: the older one is there still.
+  expect((await stage.find(redisBackups, 'nightly'))?.['status']).toMatchObject({ state: 'Completed' })
+})
+
+test('once the restore is deleted its copy goes, with what it had stored, and the clone stays', async () => {
+  await letGo('twin')
+  await stage.healthy('orders-twin')
+  expect(await backups.count('orders-twin', KEYS)).toBe(KEYS)
+  await stage.remove('orders-twin')
 })
 
 describe('a plain server with a password', () => {
