@@ -229,7 +229,8 @@ describe('ten thousand objects', () => {
     }))
     await fillEtcd(api, 'configmaps', objects)
 
-    const holder = stand({ name: fresh('holder'), holder: 'one', durationMs: 6_000, kube: renewals })
+    // As long as that of the controllers by default: it is the promise that is tried, not the machine.
+    const holder = stand({ name: fresh('holder'), holder: 'one', durationMs: 15_000, kube: renewals })
     await leadsFirst(holder)
     const blocks = monitorEventLoopDelay({ resolution: 5 })
     blocks.enable()
