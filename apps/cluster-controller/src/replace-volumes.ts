@@ -13,6 +13,11 @@ const ACCEPTED: Outcome = { result: 'accepted' }
 const LATER: Outcome = { result: 'later', inMs: 500 }
 const KEEP = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' } }
 
+/** By its retention policy a claim goes with its StatefulSet or its pod; any other owner somebody else gave it. */
+const TAKERS = ['StatefulSet', 'Pod']
+const goesAlong = ({ metadata }: KubeObject): boolean =>
+  (metadata.ownerReferences ?? []).some(({ kind }) => TAKERS.includes(kind))
+
 /**
  * Deletes the StatefulSets over the former volumes, and with them their pods, but never a volume: first each is told to
  * keep its claims, and only once it does, no claim of before belongs to anybody any more, and all new ones are there, are
@@ -38,7 +43,7 @@ export async function replaceVolumes(
   // Kubernetes takes the owner of a claim away in its own time; until then the claim goes with its StatefulSet.
   const isFormer = (one: KubeObject): boolean =>
     !one.metadata.name.startsWith(`${volumeName({ uid: restore, inPlace: true })}-`)
-  if (claims.some((one) => isFormer(one) && (one.metadata.ownerReferences ?? []).length > 0)) return LATER
+  if (claims.some((one) => isFormer(one) && goesAlong(one))) return LATER
   for (const set of sets) {
     const key = { namespace, name: set.name }
     const found = await objects.get(statefulSets, key, io)

@@ -43,10 +43,10 @@ async function createClaim(cluster: string, shard: number, restoredBy = RESTORE.
 }
 
 /** The claim that a StatefulSet made for a pod of before, and that goes with it. */
-async function createFormerClaim(cluster: string, owner: KubeObject | null): Promise<void> {
+async function createFormerClaim(cluster: string, owner: KubeObject | null, kind = 'StatefulSet'): Promise<void> {
   const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
   const { uid = '', name = '' } = owner?.metadata ?? {}
-  const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name, uid }]
+  const ownerReferences = [{ apiVersion: kind === 'StatefulSet' ? 'apps/v1' : 'v1', kind, name, uid }]
   await kubernetes.create(persistentVolumeClaims, `data-${name}-0`, spec, {
     labels: { [LABEL.cluster]: cluster },
     ownerReferences,
@@ -121,6 +121,8 @@ test.each([
     const old = await uidsOfSets(name)
 
     await createFormerClaim(name, await kubernetes.find(statefulSets, `${name}-0`))
+    // What somebody else has made the owner of a claim does not go with a StatefulSet.
+    await createFormerClaim(name, await kubernetes.find(configMaps, `${name}-config`), 'ConfigMap')
     // As with storage.retain false: what deletes this StatefulSet deletes its volumes.
     const taking = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' } }
     await kubernetes.change(statefulSets, `${name}-1`, taking)
