@@ -64,10 +64,11 @@ async function openFresh(path: string, root: string, bounds: Bounds): Promise<Fi
     try {
       return await bounds.race(opening)
     } catch (error) {
-      // Where a volume hangs, it may still be opened one day.
-      void opening.then(
-        (file) => file.close(),
-        () => undefined,
+      // Called off in the middle it may be there all the same; and where a volume hangs, one day.
+      const removal = opening.then((file) => file.close().finally(() => unlink(path)))
+      await atMost(
+        CLEAN_UP_MS,
+        removal.catch(() => undefined),
       )
       if (codeOf(error) !== 'ENOENT' || tries === 5) throw error
     }

@@ -65,6 +65,22 @@ test('a key is not the folder of another', async () => {
   expect((await listed(store.list('', limits()))).map(({ key }) => key)).toEqual(['a/b'])
 })
 
+test('called off at any moment it leaves nothing, not even while the file is being made', async () => {
+  const { store, path } = await fresh()
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) yield await Promise.resolve(Buffer.alloc(65_536))
+  }
+  for (let turns = 0; turns < 120; turns += 1) {
+    const stop = new AbortController()
+    const put = store.put(`folder/${turns}`, endless(), { ...limits(), signal: stop.signal })
+    const ended = expect(put).rejects.toThrow('enough')
+    for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    stop.abort(new Error('enough'))
+    await ended
+  }
+  expect(await readdir(join(path, 'folder')).catch(() => [])).toEqual([])
+})
+
 test('what a killed process left is not listed, and is swept once it is old', async () => {
   const { store, path } = await fresh()
   const child = spawnBound(process.execPath, [program('put-forever.ts'), path], {
