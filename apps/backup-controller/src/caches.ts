@@ -1,4 +1,4 @@
-import { type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from '@slotkeeper/agents'
+import { type CachedAgentPod, type CachedJob, copiedFor, projectAgentPod, projectJob } from '@slotkeeper/agents'
 import { backupSourceOf, LABEL, type RedisBackupSpec } from '@slotkeeper/api'
 import type { ScheduledBackup, Sibling, Source } from '@slotkeeper/backup'
 import type { Key } from '@slotkeeper/controller'
@@ -12,7 +12,6 @@ import {
   redisBackupSchedules,
   redisBackupStorages,
   redisClusters,
-  redisRestores,
   type Reflector,
   type ResourceDescriptor,
   startReflector,
@@ -156,21 +155,18 @@ function projectBackup(object: KubeObject): CachedBackup {
     cluster: backupSourceOf(spec),
     storage: spec.storageName,
     hasEnded: status.endedAt !== undefined,
-    isCopy: isCopy(object),
+    isCopy: copiedFor(object) !== undefined,
     ...completedPart(object, status),
     ...scheduledPart(object, status),
   }
 }
-
-const isCopy = ({ metadata: { ownerReferences = [] } }: KubeObject): boolean =>
-  ownerReferences.some((one) => one.controller === true && one.kind === redisRestores.kind)
 
 /** What a completed backup is to others: one that is being deleted, or goes with a restore, is none to rely on. */
 export function completedPart(object: KubeObject, status: Partial<BackupStatus>): Pick<CachedBackup, 'completed'> {
   const { metadata } = object
   const { state, endedAt, cluster, bytes = 0, expired } = status
   if (state !== 'Completed' || endedAt === undefined || cluster === undefined) return {}
-  if (metadata.deletionTimestamp !== undefined || expired !== undefined || isCopy(object)) return {}
+  if (metadata.deletionTimestamp !== undefined || expired !== undefined || copiedFor(object) !== undefined) return {}
   const { uid = '', name } = metadata
   return { completed: { uid, name, clusterUid: cluster.uid, endedAt, bytes } }
 }

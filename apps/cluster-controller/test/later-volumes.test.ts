@@ -1,5 +1,5 @@
-import { ANNOTATION, claimName, LABEL, volumeName } from '@slotkeeper/api'
-import { persistentVolumeClaims, redisClusters, statefulSets } from '@slotkeeper/k8s'
+import { claimName, volumeName } from '@slotkeeper/api'
+import { redisClusters, statefulSets } from '@slotkeeper/k8s'
 import { type PlayedCluster, until } from '@slotkeeper/testing'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { KEYS, type Placed, RANGES, RestoredStage } from './restored-stage.ts'
@@ -25,10 +25,7 @@ afterAll(() => kubernetes?.stop())
 afterEach(() => stage.clear())
 
 async function createClaims(cluster: string): Promise<void> {
-  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
-  const marks = { labels: { [LABEL.cluster]: cluster }, annotations: { [ANNOTATION.restoredBy]: RESTORE.uid } }
-  for (const shard of RANGES.keys())
-    await kubernetes.create(persistentVolumeClaims, claimName(volumeName(RESTORE), cluster, shard, 0), spec, marks)
+  for (const shard of RANGES.keys()) await stage.createClaim(cluster, shard, RESTORE.uid)
 }
 
 const whyStalled = (cluster: string): Promise<string> =>

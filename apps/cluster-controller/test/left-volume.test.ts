@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { ENGINES, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { freshSecrets, makePod, type Pod, type PodOptions } from './pod.ts'
-import { volumeDigest } from './volume-digest.ts'
+import { refusesVolume } from './refuses-volume.ts'
 
 const PATIENCE_MS = 45_000
 const NET = `127.${64 + Math.floor(Math.random() * 64)}.${Math.floor(Math.random() * 256)}`
@@ -89,17 +89,6 @@ async function left(kind: Kind, own: 'aof' | 'rdb' = kind.persistence === 'aof' 
   const { data, id } = volumes[`${kind.engine} ${own}`] ?? { data: '', id: '' }
   await cp(data, pod.data, { recursive: true, preserveTimestamps: true })
   return { pod, id }
-}
-
-async function refused(pod: Pod, message: RegExp): Promise<void> {
-  const before = await volumeDigest(pod.data)
-  await pod.start()
-  expect(await pod.ended()).toBe(78)
-  expect(await pod.message()).toMatch(/^VolumeHasOtherData: .*; nothing was touched$/)
-  expect(await pod.message()).toMatch(message)
-  // All of it must fit into the condition.
-  expect((await pod.message()).length).toBeLessThan(300)
-  expect(await volumeDigest(pod.data)).toBe(before)
 }
 
 /** Starts the container, and ends it once so many things have changed on its volume, or a little later. */
@@ -233,7 +222,7 @@ describe('adopting', () => {
     const text = await readFile(file(pod, 'nodes.conf'), 'utf8')
     await writeFile(file(pod, 'nodes.conf'), text.replaceAll(/^[bc]{40} .*\n/gm, ''))
     await list(pod, others)
-    await refused(pod, message)
+    await refusesVolume(pod, message)
   })
 
   test.concurrent.each([
@@ -322,7 +311,7 @@ describe('discarding', () => {
     const { pod } = await left(ours)
     await writeFile(file(pod, 'notes of mine'), 'precious')
     await writeFile(file(pod, 'appendonlydir/more'), 'precious')
-    await refused(
+    await refusesVolume(
       pod,
       /is to be discarded, and this volume holds what no server writes: notes of mine appendonlydir\/more/,
     )
@@ -346,7 +335,7 @@ describe('discarding', () => {
   ])('a volume %s stays as it is', async (_what, kind, marker, message) => {
     const { pod } = await left(kind)
     await writeFile(file(pod, 'slotkeeper.marker'), `${marker}\n`)
-    await refused(pod, message)
+    await refusesVolume(pod, message)
   })
 
   test.concurrent.each([

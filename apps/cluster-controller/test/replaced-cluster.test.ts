@@ -1,4 +1,4 @@
-import { ANNOTATION, claimName, LABEL, volumeName } from '@slotkeeper/api'
+import { claimName, LABEL, volumeName } from '@slotkeeper/api'
 import {
   configMaps,
   type KubeObject,
@@ -34,13 +34,6 @@ afterAll(() => kubernetes?.stop())
 afterEach(() => stage.clear())
 
 const setNames = (cluster: string): readonly string[] => [...RANGES.keys()].map((shard) => `${cluster}-${shard}`)
-
-/** The claim that the restore has made for the first pod of a shard. */
-async function createClaim(cluster: string, shard: number, restoredBy = RESTORE.uid): Promise<void> {
-  const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
-  const marks = { labels: { [LABEL.cluster]: cluster }, annotations: { [ANNOTATION.restoredBy]: restoredBy } }
-  await kubernetes.create(persistentVolumeClaims, claimName(volumeName(RESTORE), cluster, shard, 0), spec, marks)
-}
 
 /** The claim that a StatefulSet made for a pod of before, and that goes with it. */
 async function createFormerClaim(cluster: string, owner: KubeObject | null, kind = 'StatefulSet'): Promise<void> {
@@ -83,8 +76,8 @@ test('without the new volumes nothing of what is there is touched; it goes on se
   const name = 'early'
   const placed = await serving(name)
   const before = await uidsOfSets(name)
-  for (const shard of [0, 2]) await createClaim(name, shard)
-  await createClaim(name, 1, 'somebody-else')
+  for (const shard of [0, 2]) await stage.createClaim(name, shard, RESTORE.uid)
+  await stage.createClaim(name, 1, RESTORE.uid, 'somebody-else')
   await kubernetes.change(redisClusters, name, { bootstrap: { restore: RESTORE } })
   const why = await until('the reason', PATIENCE_MS, () => whyStalled(name))
   expect(why).toContain(claimName(volumeName(RESTORE), name, 1, 0))
@@ -126,7 +119,7 @@ test.each([
     // As with storage.retain false: what deletes this StatefulSet deletes its volumes.
     const taking = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Retain' } }
     await kubernetes.change(statefulSets, `${name}-1`, taking)
-    for (const shard of RANGES.keys()) await createClaim(name, shard)
+    for (const shard of RANGES.keys()) await stage.createClaim(name, shard, RESTORE.uid)
     await kubernetes.change(redisClusters, name, { bootstrap: { restore: RESTORE } })
     await kubernetes.sees(redisClusters, name, 'Restoring')
     await kubernetes.restart()

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ANNOTATION, claimName, LABEL, volumeName } from '@slotkeeper/api'
 import { run } from '@slotkeeper/controller-host'
-import { pods, redisClusters, secrets, statefulSets } from '@slotkeeper/k8s'
+import { persistentVolumeClaims, pods, redisClusters, secrets, statefulSets } from '@slotkeeper/k8s'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
 import { PlayedCluster, until } from '@slotkeeper/testing'
 import { clusterApp } from '../src/cluster-app.ts'
@@ -155,6 +156,14 @@ export class RestoredStage {
         }),
       ),
     )
+  }
+
+  /** The claim that a restore in place makes for the first pod of a shard; `restoredBy` is who says that it made it. */
+  async createClaim(cluster: string, shard: number, restore: string, restoredBy = restore): Promise<void> {
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
+    const marks = { labels: { [LABEL.cluster]: cluster }, annotations: { [ANNOTATION.restoredBy]: restoredBy } }
+    const name = claimName(volumeName({ uid: restore, inPlace: true }), cluster, shard, 0)
+    await this.kubernetes.create(persistentVolumeClaims, name, spec, marks)
   }
 
   /** Fills the volumes of the first pods of these shards, as a restore does. */

@@ -5,7 +5,7 @@ import { ENGINES, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { freshSecrets, makePod, type Pod, type PodOptions } from './pod.ts'
 import { type Seed, seedVolume } from './seed-volume.ts'
-import { volumeDigest } from './volume-digest.ts'
+import { refusesVolume } from './refuses-volume.ts'
 
 const PATIENCE_MS = 45_000
 const NODE_TIMEOUT_MS = 60_000
@@ -124,7 +124,7 @@ test.concurrent.each<[string, Partial<Kind>, string | null, RegExp]>([
 ])('a volume %s is neither served nor touched', async (_what, options, marker, message) => {
   const { pod } = await seeded({ ...ours, ...options })
   if (marker !== null) await writeFile(file(pod, 'slotkeeper.marker'), marker)
-  await refused(pod, message)
+  await refusesVolume(pod, message)
 })
 
 test.concurrent.each([
@@ -136,17 +136,8 @@ test.concurrent.each([
   await rm(file(pod, lost), { recursive: true })
   // What the other kind of server would read is no use to this one.
   if (lost === 'appendonlydir') await writeFile(file(pod, 'dump.rdb'), files[ENGINE] ?? '')
-  await refused(pod, message)
+  await refusesVolume(pod, message)
 })
-
-async function refused(pod: Pod, message: RegExp): Promise<void> {
-  const before = await volumeDigest(pod.data)
-  await pod.start()
-  expect(await pod.ended()).toBe(78)
-  expect(await pod.message()).toMatch(/^VolumeHasOtherData: .*; nothing was touched$/)
-  expect(await pod.message()).toMatch(message)
-  expect(await volumeDigest(pod.data)).toBe(before)
-}
 
 test.concurrent('an empty volume in a cluster of a restore: an empty server, which must not be elected', async () => {
   const pod = await podOf({ engine: ENGINE, persistence: 'rdb' })

@@ -1,4 +1,11 @@
-import { agentOf, type CachedAgentPod, type CachedJob, projectAgentPod, projectJob } from '@slotkeeper/agents'
+import {
+  agentOf,
+  type CachedAgentPod,
+  type CachedJob,
+  copiedFor,
+  projectAgentPod,
+  projectJob,
+} from '@slotkeeper/agents'
 import { ANNOTATION, defined, LABEL, type RedisRestoreSpec } from '@slotkeeper/api'
 import type { Key } from '@slotkeeper/controller'
 import type { BackupStatus } from '@slotkeeper/events'
@@ -121,8 +128,8 @@ function projectBackup(object: KubeObject): CachedBackup {
   const status = (object['status'] ?? {}) as Partial<BackupStatus>
   const { state = 'not begun', manifest, manifestSha256, endedAt, reason, engine } = status
   const isCompleted = state === 'Completed' && endedAt !== undefined && manifest !== undefined
-  const { uid = '', ownerReferences = [], deletionTimestamp } = object.metadata
-  const madeBy = ownerReferences.find((one) => one.controller === true && one.kind === redisRestores.kind)?.uid
+  const { uid = '', deletionTimestamp } = object.metadata
+  const madeBy = copiedFor(object)
   return {
     ...keyIn(object),
     view: {

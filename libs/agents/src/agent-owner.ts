@@ -1,6 +1,6 @@
 import { GROUP, VERSION } from '@slotkeeper/api'
 import type { Key } from '@slotkeeper/controller'
-import type { OwnerReference, ResourceDescriptor } from '@slotkeeper/k8s'
+import { type KubeObject, type OwnerReference, redisRestores, type ResourceDescriptor } from '@slotkeeper/k8s'
 
 /** Whose an agent is; the kind in one word, as `backup`. */
 export type AgentOwner = Key & { readonly uid: string; readonly kind: string }
@@ -17,3 +17,7 @@ export const ownerOf = ({ kind }: ResourceDescriptor, { name, uid }: AgentOwner)
   controller: true,
   blockOwnerDeletion: true,
 })
+
+/** The uid of the restore whose copy a RedisBackup is; undefined where it is none. */
+export const copiedFor = ({ metadata: { ownerReferences = [] } }: KubeObject): string | undefined =>
+  ownerReferences.find((one) => one.controller === true && one.kind === redisRestores.kind)?.uid

@@ -1,5 +1,5 @@
 export { agentJob, type JobRequest, PROGRESS_PORT, type SeededVolume } from './agent-job.ts'
-export { agentOf, type AgentOwner, ownerOf } from './agent-owner.ts'
+export { agentOf, type AgentOwner, copiedFor, ownerOf } from './agent-owner.ts'
 export {
   agentRuns,
   type CachedAgentPod,
