@@ -1,4 +1,4 @@
-import { type HeldBackups, isManifestName, MOST_HELD } from '@slotkeeper/backup'
+import { type HeldBackup, type HeldBackups, isManifestName, MOST_HELD } from '@slotkeeper/backup'
 import { type Limits, type ObjectFacts, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
 import { AgentError } from './agent-error.ts'
 import { readManifest } from './read-manifest.ts'
@@ -9,14 +9,20 @@ const LIST_MS = 30_000
 /**
  * The backups that a storage holds, whether or not any RedisBackup stands for them: how many, and what the newest are.
  *
+ * @param known what was read of manifests before: they never change
  * @returns null where it could not be listed, or not in time
  */
-export async function heldBackups(store: ObjectStore, { signal, deadlineMs }: Limits): Promise<HeldBackups | null> {
+export async function heldBackups(
+  store: ObjectStore,
+  known: readonly HeldBackup[],
+  { signal, deadlineMs }: Limits,
+): Promise<HeldBackups | null> {
   const limits = { signal, deadlineMs: Math.min(deadlineMs, LIST_MS) }
   try {
     const { count, newest } = await manifestsIn(store, limits)
-    const held: HeldBackups['newest'][number][] = []
-    for (const { key, modified } of newest) held.push(await said(store, key, modified, limits))
+    const held: HeldBackup[] = []
+    for (const { key, modified } of newest)
+      held.push(known.find(({ manifest }) => manifest === key) ?? (await said(store, key, modified, limits)))
     return { backups: count, newest: held }
   } catch (error) {
     signal.throwIfAborted()
@@ -42,12 +48,7 @@ const latest = (objects: readonly ObjectFacts[]): ObjectFacts[] =>
   objects.toSorted((one, other) => Number(other.modified) - Number(one.modified)).slice(0, MOST_HELD)
 
 /** What a manifest says; of one that can't be relied on, that it is there. */
-async function said(
-  store: ObjectStore,
-  key: string,
-  modified: Date,
-  limits: Limits,
-): Promise<HeldBackups['newest'][number]> {
+async function said(store: ObjectStore, key: string, modified: Date, limits: Limits): Promise<HeldBackup> {
   try {
     const { manifest } = await readManifest(store, key, limits)
     const { cluster, endedAt, shards } = manifest

@@ -10,7 +10,7 @@ type Swept = { readonly swept: number; readonly error?: StorageError }
  * storage is in the result; what is wrong with the Secrets is an error.
  */
 export async function runCheckStorage(
-  { sweepAfterMs }: TaskOf<'CheckStorage'>,
+  { sweepAfterMs, known }: TaskOf<'CheckStorage'>,
   context: TaskContext,
 ): Promise<AgentDone> {
   const { encryption } = context.plan
@@ -24,7 +24,7 @@ export async function runCheckStorage(
     const { swept, error } = isSweepable ? await sweep(store, sweepAfterMs, context) : { swept: 0 }
     // Also where nothing may be written: one that is only read is all that is left after a disaster, perhaps.
     const isListed = check.steps.some(({ step, outcome }) => step === 'list' && outcome === 'passed')
-    const held = isListed ? await heldBackups(store, limitsOf(context)) : null
+    const held = isListed ? await heldBackups(store, known, limitsOf(context)) : null
     const sentences = [...errors, ...(error === undefined ? [] : [error])].map(sentenceOf)
     const left = check.leftBehind === null ? [] : [`${check.leftBehind} could not be deleted again.`]
     return {

@@ -197,11 +197,11 @@ test('uploads of crashed agents are taken back by the check, and those of others
     async () => proxy.requests.some((one) => isPart(one) && one.path.includes('photos')) || undefined,
   )
   // Not yet old.
-  const young = stage.plan(storage, { type: 'CheckStorage', sweepAfterMs: 86_400_000 })
+  const young = stage.plan(storage, { type: 'CheckStorage', sweepAfterMs: 86_400_000, known: [] })
   expect(await doneBy('CheckStorage', young)).toMatchObject({ ok: true, swept: 0 })
   // So old is what is there already: the storage has its own clock, in whole seconds.
   const check = await until('it is old', PATIENCE_MS, async () => {
-    const done = await doneBy('CheckStorage', stage.plan(storage, { type: 'CheckStorage', sweepAfterMs: 0 }))
+    const done = await doneBy('CheckStorage', stage.plan(storage, { type: 'CheckStorage', sweepAfterMs: 0, known: [] }))
     return done.swept > 0 ? done : undefined
   })
   expect(check).toMatchObject({ ok: true, swept: 1 })
@@ -350,7 +350,7 @@ test('a storage that is away, or does not let us in, is told by its kind', async
   expect(await wordsHere(stage.plan(away.storage, remove))).toMatchObject({ fault: 'StorageUnreachable' })
   const reader = await stage.bucket(stage.s3.endpoint, stage.s3.users['reader'])
   expect(await wordsHere(stage.plan(reader.storage, task()))).toMatchObject({ fault: 'StorageForbidden' })
-  const check: AgentTask = { type: 'CheckStorage', sweepAfterMs: 0 }
+  const check: AgentTask = { type: 'CheckStorage', sweepAfterMs: 0, known: [] }
   expect(await wordsHere(stage.plan(reader.storage, check))).toMatchObject({
     done: { ok: false, missingPermissions: expect.arrayContaining(['s3:PutObject']), keepsFirst: null },
   })

@@ -172,7 +172,7 @@ test.each(cases)(
 test.each(['bucket', 'directory'] as const)('%s: what is done already is done again without harm', async (kind) => {
   const { storage, store } = await stage[kind]()
   const planOf = (task: AgentTask) => stage.plan(storage, task)
-  const checking = planOf({ type: 'CheckStorage', sweepAfterMs: 86_400_000 })
+  const checking = planOf({ type: 'CheckStorage', sweepAfterMs: 86_400_000, known: [] })
   const served = { ok: true, missingPermissions: [], faults: [], keepsFirst: true, swept: 0 }
   expect(await doneBy('CheckStorage', checking)).toMatchObject({ ...served, held: { backups: 0, newest: [] } })
   const task = storing(clusters.get(NEWEST) as readonly Place[], { credentials: stage.credentials })
@@ -194,6 +194,9 @@ test.each(['bucket', 'directory'] as const)('%s: what is done already is done ag
   expect(held?.newest).toContainEqual({ ...whole, endedAt: expect.any(String) as string })
   expect(held?.newest).toContainEqual({ manifest: neighbour, endedAt: expect.any(String) as string })
   expect(sealed.manifest).toBe(objectOf.manifest(backup))
+  const known = [{ ...whole, endedAt: '2026-11-21T10:00:41Z', keys: sealed.keys + 1 }]
+  const again = await doneBy('CheckStorage', planOf({ type: 'CheckStorage', sweepAfterMs: 86_400_000, known }))
+  expect(again.held?.newest.find(({ manifest }) => manifest === sealed.manifest)).toEqual(known[0])
   const remove = planOf({ type: 'DeleteBackup', backup: task.backup })
   expect(await doneBy('DeleteBackup', remove)).toEqual({ task: 'DeleteBackup', objects: SHARDS + 1 })
   expect(await doneBy('DeleteBackup', remove)).toEqual({ task: 'DeleteBackup', objects: 0 })

@@ -97,7 +97,8 @@ export const STORAGE_CONDITIONS = {
   },
   Reconciling: { meaning: 'It is being tried.', reasons: ['Checking', 'Deleting'], absentWhenFalse: true },
   Stalled: {
-    meaning: 'It did not serve, and is tried again each minute: status.reason and the message say what is missing.',
+    meaning:
+      'It did not serve, and is tried again after a minute, later every ten: status.reason and the message say what is missing.',
     reasons: ['Unusable'],
     absentWhenFalse: true,
   },

@@ -148,6 +148,7 @@ const redisBackupStorageStatus = z.object({
   state: z.string().max(32).optional(),
   deleted: z.boolean().optional(),
   checks: z.int().optional(),
+  failedChecks: z.int().optional(),
   checkedAt: z.string().max(40).optional(),
   checkedGeneration: z.int().optional(),
   reason: z.string().max(64).optional(),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { heldBackup } from './agent-report.ts'
 import { backupShard, engine, hex, reference, slots } from './manifest.ts'
 
 const count = z.int().nonnegative()
@@ -61,8 +62,11 @@ const storing = {
 const shardToStore = z.object({ shard: count, primary: server, replicas: z.array(server) })
 
 const task = z.discriminatedUnion('type', [
-  /** Writes, reads, lists and deletes a small object, and takes back uploads of crashed agents older than `sweepAfterMs`. */
-  z.object({ type: z.literal('CheckStorage'), sweepAfterMs: count }),
+  /**
+   * Writes, reads, lists and deletes a small object, takes back uploads of crashed agents older than `sweepAfterMs`, and tells which
+   * backups are there; of those that are `known` the manifests are not read again.
+   */
+  z.object({ type: z.literal('CheckStorage'), sweepAfterMs: count, known: z.array(heldBackup) }),
   /** Streams shards into the storage; with `cluster`, all of them at one moment. */
   z.object({
     type: z.literal('StoreShards'),

@@ -55,13 +55,21 @@ const storedShard = z.object({
 /** The most backups that a check of a storage tells of: more do not fit into its last words. */
 export const MOST_HELD = 15
 
+/** What a manifest says. `cluster` (`<namespace>/<name>`) and `keys` are absent where it can't be relied on. */
+export const heldBackup = z.object({
+  manifest: name,
+  cluster: name.optional(),
+  endedAt: z.iso.datetime(),
+  keys: count.optional(),
+})
+
 const heldBackups = z.object({
   backups: count,
-  /** The newest first. `cluster` (`<namespace>/<name>`) and `keys` are absent where the manifest can't be relied on. */
-  newest: z
-    .array(z.object({ manifest: name, cluster: name.optional(), endedAt: z.iso.datetime(), keys: count.optional() }))
-    .max(MOST_HELD),
+  /** The newest first. */
+  newest: z.array(heldBackup).max(MOST_HELD),
 })
+/** One of the backups that a storage holds. */
+export type HeldBackup = z.infer<typeof heldBackup>
 /** The backups that a storage holds. */
 export type HeldBackups = z.infer<typeof heldBackups>
 

@@ -4,11 +4,14 @@ import { agentName } from './agent-name.ts'
 import type { AgentDone } from './agent-report.ts'
 import type { AgentRun } from './backup-case.ts'
 import type { AgentOrder, BackupCommand } from './backup-command.ts'
-import { doneOf, failureOf } from './agent-outcome.ts'
+import { doneOf, type Failure, failureOf } from './agent-outcome.ts'
 
-/** How often a storage is tried: one that served, and one that did not. */
-const AGAIN_MS = { Usable: 6 * 3_600_000, Unusable: 60_000 } as const
+/** How often a storage is tried: one that served, and one that did not, which waits twice as long after each time. */
+const AGAIN_MS = { Usable: 6 * 3_600_000, Unusable: 60_000, UnusableAtMost: 600_000 } as const
 const CHECK_MS = 120_000
+/** Why a check does not run. */
+const NO_AGENT = 'NoAgent'
+const NOT_RUNNING = 'AgentNotRunning'
 /** Uploads that nobody ended for so long are of agents that are dead: no deadline of a backup is longer than a week. */
 const SWEEP_AFTER_MS = 8 * 24 * 3_600_000
 
@@ -43,25 +46,31 @@ type Said = { readonly state: 'Usable' | 'Unusable'; readonly reason?: string; r
 
 /** PURE: what the storage is by now. */
 export function nextStorage(given: StorageCase): StorageStatus {
-  const { storage, status, now } = given
+  const { storage, status } = given
   const before = status ?? { state: 'Checking' }
   if (storage.deletionAt !== undefined)
     return { ...before, state: 'Deleting', ...(before.state === 'Deleting' ? { deleted: true } : {}) }
   const kept = { ...before, ...inside(given) }
   const run = presentCheck(given)
-  const said = verdict(run, given.trouble)
-  if (said === null || run === undefined) {
-    if (said === null) return kept
-    return { ...without(kept), ...said }
-  }
+  const said = verdict(given, run)
+  // What an earlier one waited for is over once the next one runs.
+  if (said === null) return run !== undefined && before.state === 'Usable' ? without(kept) : kept
+  const next = { ...without(kept), ...said }
+  return run === undefined || run.state === 'running' ? next : { ...next, ...learnt(given, run, said) }
+}
+
+/** What a check that has ended leaves in the status beside its verdict. */
+function learnt({ storage, status, now }: StorageCase, run: AgentRun, { state }: Said): Partial<StorageStatus> {
   const done = doneOf(run, 'CheckStorage')
+  const checks = run.attempt
+  // It never ran: what is known stands, and it is tried again at once.
+  if (state === 'Usable' && done === undefined) return { checks }
   return {
-    ...without(kept),
-    ...said,
     ...(typeof done?.keepsFirst === 'boolean' ? { keepsFirst: done.keepsFirst } : {}),
     // For whoever has lost everything else; what was not found out stays as it was.
     ...(done === undefined || done.held === null ? {} : { held: done.held }),
-    checks: run.attempt,
+    checks,
+    failedChecks: state === 'Usable' ? 0 : (status?.failedChecks ?? 0) + 1,
     checkedAt: new Date(now).toISOString(),
     checkedGeneration: storage.generation,
   }
@@ -77,16 +86,30 @@ function presentCheck({ storage, status, runs }: StorageCase): AgentRun | undefi
   return runs.find((one) => one.step === 'check' && one.part === storage.generation && one.attempt === attempt)
 }
 
-function verdict(run: AgentRun | undefined, trouble: string | null): Said | null {
+function verdict(given: StorageCase, run: AgentRun | undefined): Said | null {
+  const { status, trouble } = given
   if (run === undefined)
     return trouble === null
       ? null
-      : { state: 'Unusable', reason: 'NoAgent', message: `no agent could be started: ${trouble}` }
+      : untried(given, { reason: NO_AGENT, message: `no agent could be started: ${trouble}` })
   const done = doneOf(run, 'CheckStorage')
   if (done !== undefined) return ofCheck(done)
+  if (run.state === 'running')
+    return run.waitsFor === undefined ? null : untried(given, { reason: NOT_RUNNING, message: run.waitsFor })
+  // Without a word, after it was last seen to wait: it was given up before it began.
+  const { state, reason, message } = status ?? {}
+  if (run.report === null && reason === NOT_RUNNING && message !== undefined)
+    return { state: state === 'Usable' ? state : 'Unusable', reason, message }
   const failure = failureOf(run)
-  if (failure !== null) return { state: 'Unusable', ...failure }
-  return run.waitsFor === undefined ? null : { state: 'Unusable', reason: 'AgentNotRunning', message: run.waitsFor }
+  return failure === null ? null : { state: 'Unusable', ...failure }
+}
+
+/** What is said while no check runs: that is no evidence against a storage that has served. */
+function untried({ storage, status }: StorageCase, { reason, message }: Failure): Said {
+  if (status?.state !== 'Usable' || status.checkedGeneration !== storage.generation)
+    return { state: 'Unusable', reason, message }
+  const since = `it served when it was last tried (${status.checkedAt})`
+  return { state: 'Usable', reason, message: `${since}, and the check that is due waits: ${message}` }
 }
 
 function ofCheck({ ok, missingPermissions, faults }: Extract<AgentDone, { task: 'CheckStorage' }>): Said {
@@ -109,9 +132,11 @@ function inside({ backups }: StorageCase): Pick<StorageStatus, 'backups' | 'byte
 }
 
 /** When it is to be tried again, Unix ms; 0 for at once. */
-export function nextCheckAt({ storage }: StorageCase, { state, checkedAt, checkedGeneration }: StorageStatus): number {
+export function nextCheckAt({ storage }: StorageCase, status: StorageStatus): number {
+  const { state, checkedAt, checkedGeneration, failedChecks = 1 } = status
   if (checkedAt === undefined || checkedGeneration !== storage.generation) return 0
-  return Date.parse(checkedAt) + (state === 'Usable' ? AGAIN_MS.Usable : AGAIN_MS.Unusable)
+  const longer = Math.min(AGAIN_MS.UnusableAtMost, AGAIN_MS.Unusable * 2 ** (failedChecks - 1))
+  return Date.parse(checkedAt) + (state === 'Usable' ? AGAIN_MS.Usable : longer)
 }
 
 /** The commands for what the status is by now, in order. */
@@ -130,15 +155,17 @@ export function planStorage(given: StorageCase, status: StorageStatus): readonly
   return commands
 }
 
-function checkOrder({ storage }: StorageCase, attempt: number): AgentOrder {
+function checkOrder({ storage, status }: StorageCase, attempt: number): AgentOrder {
   const part = storage.generation
   const job = agentName(storage, 'check', attempt, part)
+  // What a manifest says never changes; those that could not be read are read anew.
+  const known = (status?.held?.newest ?? []).filter(({ cluster, keys }) => cluster !== undefined && keys !== undefined)
   return {
     job,
     step: 'check',
     part,
     attempt,
-    task: { type: 'CheckStorage', sweepAfterMs: SWEEP_AFTER_MS },
+    task: { type: 'CheckStorage', sweepAfterMs: SWEEP_AFTER_MS, known },
     deadlineMs: CHECK_MS,
   }
 }

@@ -1,6 +1,13 @@
 import type { StorageStatus } from '@slotkeeper/events'
-import { expect, test } from 'vitest'
-import { type AgentReport, type AgentRun, nextStorage, planStorage, type StorageCase } from '../src/index.ts'
+import { describe, expect, test } from 'vitest'
+import {
+  type AgentReport,
+  type AgentRun,
+  nextCheckAt,
+  nextStorage,
+  planStorage,
+  type StorageCase,
+} from '../src/index.ts'
 
 const NOW = Date.UTC(2026, 10, 22, 10)
 const storage = { namespace: 'shop', name: 'archive', uid: 'storage-1', generation: 1, hasFinalizer: true }
@@ -78,9 +85,82 @@ test('what the storage holds is in the status, and stays there when a later chec
   expect(nextStorage(caseOf({ status, runs: [failed] }))).toMatchObject({ state: 'Unusable', held })
 })
 
-test('a pod that can not start is told while it waits', () => {
-  const run = checked(null, { waitsFor: 'persistentvolumeclaim "archive" not found' })
-  expect(nextStorage(caseOf({ runs: [run] }))).toMatchObject({ state: 'Unusable', reason: 'AgentNotRunning' })
+test('one that goes on not serving is tried less and less often, and at once as often when it has served', () => {
+  const pauses: number[] = []
+  let given = caseOf()
+  const pass = (report: AgentReport): void => {
+    const attempt = (given.status?.checks ?? 0) + 1
+    const status = nextStorage({ ...given, runs: [checked(report, { attempt })] })
+    pauses.push((nextCheckAt(given, status) - given.now) / 60_000)
+    given = { ...given, status, now: nextCheckAt(given, status) }
+  }
+  const refused = done({ ok: false, faults: ['it does not answer'] })
+  for (const report of [refused, refused, refused, refused, refused, refused, done({}), refused]) pass(report)
+  expect(pauses).toEqual([1, 2, 4, 8, 10, 10, 360, 1])
+})
+
+test('a check is told which manifests were read already, and reads only those anew that said nothing', () => {
+  const endedAt = '2026-11-21T10:00:41Z'
+  const read = { manifest: 'shop/orders-1/5c1f9a52/manifest', cluster: 'shop/orders', endedAt, keys: 7 }
+  const held = { backups: 2, newest: [read, { manifest: 'shop/orders-0/5c1f9a51/manifest', endedAt }] }
+  const refused = checked(done({ ok: false, missingPermissions: ['s3:DeleteObject'], held }))
+  const status = nextStorage(caseOf({ runs: [refused] }))
+  const task = (given: StorageCase) => planStorage(given, nextStorage(given))[0]
+  expect(task(caseOf())).toMatchObject({ task: { type: 'CheckStorage', known: [] } })
+  expect(task(caseOf({ status, now: NOW + 60_000 }))).toMatchObject({ task: { known: [read] } })
+})
+
+describe('a check that does not run', () => {
+  const waitsFor = '0/3 nodes are available: 3 Insufficient memory'
+  const later = NOW + 7 * 3_600_000
+  const served = nextStorage(caseOf({ runs: [checked(done({}))] }))
+  const second = (change: Partial<AgentRun> = {}): AgentRun =>
+    checked(null, { job: 'archive-storage1-check-1-2', attempt: 2, ...change })
+
+  test('is told while it waits, and may still run', () => {
+    const given = caseOf({ runs: [checked(null, { waitsFor })] })
+    const status = nextStorage(given)
+    expect(status).toMatchObject({ state: 'Unusable', reason: 'AgentNotRunning', message: waitsFor })
+    expect(planStorage(given, status)).toEqual([])
+    expect(nextStorage({ ...given, status, runs: [checked(done({}))] })).toMatchObject({ state: 'Usable', checks: 1 })
+  })
+
+  test('is no evidence against a storage that served, and is said of it', () => {
+    const given = caseOf({ status: served, now: later, runs: [second({ waitsFor })] })
+    const waiting = nextStorage(given)
+    expect(waiting).toMatchObject({ state: 'Usable', reason: 'AgentNotRunning', checkedAt: served.checkedAt })
+    expect(waiting.message).toMatch(/served when it was last tried.*the check that is due waits: 0\/3 nodes/)
+    expect(planStorage(given, waiting)).toEqual([])
+    const running = nextStorage({ ...given, status: waiting, runs: [second()] })
+    expect(running.message).toBeUndefined()
+    expect(running.reason).toBeUndefined()
+    const over = { ...given, status: waiting, runs: [second({ state: 'ended', isGone: true })] }
+    const kept = nextStorage(over)
+    expect(kept).toMatchObject({ state: 'Usable', message: waiting.message, checks: 2, checkedAt: served.checkedAt })
+    const stop = { type: 'StopAgent', job: 'archive-storage1-check-1-2' }
+    expect(planStorage(over, kept)).toMatchObject([{ type: 'RunAgent', attempt: 3 }, stop])
+  })
+
+  test('nor is one that the API server does not let be made', () => {
+    const status = nextStorage(caseOf({ status: served, now: later, trouble: 'exceeded quota' }))
+    expect(status).toMatchObject({
+      state: 'Usable',
+      reason: 'NoAgent',
+      message: expect.stringContaining('quota') as string,
+    })
+  })
+
+  test('leaves a spec without proof that was never tried', () => {
+    const changed = { ...storage, generation: 2 }
+    const run = second({ part: 2, waitsFor })
+    expect(nextStorage(caseOf({ storage: changed, status: served, runs: [run] }))).toMatchObject({ state: 'Unusable' })
+  })
+
+  test('but one that began and was killed is', () => {
+    const run = second({ state: 'ended', isGone: true })
+    const status = nextStorage(caseOf({ status: served, now: later, runs: [run] }))
+    expect(status).toMatchObject({ state: 'Unusable', reason: 'Interrupted', checks: 2 })
+  })
 })
 
 test('another spec is tried at once, and the old agent is stopped', () => {

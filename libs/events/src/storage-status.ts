@@ -6,6 +6,8 @@ export type StorageStatus = {
   readonly observedGeneration?: number
   /** How often it was tried: which agent is the next. */
   readonly checks?: number
+  /** How often in a row it did not serve. */
+  readonly failedChecks?: number
   /** When it was tried last, and which generation of the spec. */
   readonly checkedAt?: string
   readonly checkedGeneration?: number
