@@ -120,7 +120,9 @@ function projectRestore(object: KubeObject): CachedRestore {
 function rivalView({ metadata, ...object }: KubeObject): CachedRestore['view'] {
   const { name, uid = '', creationTimestamp = '' } = metadata
   const { state = '' } = (object['status'] ?? {}) as { readonly state?: string }
-  return { name, uid, createdAt: Date.parse(creationTimestamp), isEnded: ['Completed', 'Failed'].includes(state) }
+  const isEnded = ['Completed', 'Failed'].includes(state)
+  const hasBegun = !isEnded && !['', 'Waiting', 'Deleting'].includes(state)
+  return { name, uid, createdAt: Date.parse(creationTimestamp), hasBegun, isEnded }
 }
 
 function projectBackup(object: KubeObject): CachedBackup {

@@ -1,76 +1,29 @@
-import { volumeName } from '@slotkeeper/api'
 import type { AgentReport } from '@slotkeeper/backup'
-import { run } from '@slotkeeper/controller-host'
 import type { RestoreStatus } from '@slotkeeper/events'
 import {
   persistentVolumeClaims,
-  pods,
   redisBackups,
   redisBackupStorages,
   redisClusters,
   redisRestores,
 } from '@slotkeeper/k8s'
-import { PlayedCluster, until } from '@slotkeeper/testing'
+import { type PlayedCluster, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readConfig } from '../src/config.ts'
-import { restoreApp } from '../src/restore-app.ts'
+import { done, inspected, manifest, nodeOf, ready, RestoreStage, seeded, since } from './restore-stage.ts'
 
-const manifest = 'shop/nightly/uid/manifest'
-const since = '2026-11-22T10:00:00Z'
 const template = { version: 'valkey-9.1', shards: 3, storage: { size: '1Gi' }, pod: { nodeSelector: { disk: 'fast' } } }
+let stage: RestoreStage
 let cluster: PlayedCluster
 
-const done = (report: object): AgentReport => ({ result: 'Done', done: report as never })
-const inspected = done({
-  task: 'InspectBackup',
-  sha256: 'b'.repeat(64),
-  backup: { namespace: 'shop', name: 'nightly', uid: 'uid' },
-  cluster: { namespace: 'shop', name: 'orders', uid: 'old' },
-  engine: { engine: 'valkey', version: '9.1.2' },
-  consistency: 'shard',
-  beganAt: since,
-  endedAt: since,
-  shards: 3,
-  bytes: 300,
-  size: 900,
-  keys: 30,
-  expiring: 0,
-  refusal: null,
-  spec: { version: 'valkey-9.1', shards: 3, storage: { size: '1Gi' } },
-})
-const nodeOf = (shard: number): string => `${shard}`.padStart(40, 'a')
-const seeded = (shard: number): AgentReport =>
-  done({ task: 'SeedShard', shard, nodeId: nodeOf(shard), keys: 10, expiring: 0, size: 300 })
-const ready = { type: 'Ready', status: 'True', reason: 'Healthy', message: 'all is well', lastTransitionTime: since }
-
 beforeAll(async () => {
-  cluster = await PlayedCluster.start('slotkeeper-restore-controller', (env, lent) =>
-    run(restoreApp, { ...lent, config: readConfig(env) }),
-  )
-  const encryption = { secretName: 'keys', currentKey: 'first' }
-  await cluster.create(redisBackupStorages, 'archive', { s3: { bucket: 'backups' }, encryption })
-  const checked = { checkedGeneration: 1, conditions: [{ ...ready, reason: 'Usable' }] }
-  await cluster.tell(redisBackupStorages, 'archive', { state: 'Usable', ...checked })
-  await cluster.create(redisBackups, 'nightly', { cluster: { name: 'orders' }, storageName: 'archive' })
-  await cluster.tell(redisBackups, 'nightly', { state: 'Completed', endedAt: since, manifest })
+  stage = await RestoreStage.start()
+  cluster = stage.cluster
 }, 120_000)
 
 afterAll(() => cluster?.stop())
 
-const restore = (name: string, target: object): Promise<unknown> =>
-  cluster.create(redisRestores, name, { source: { backup: { name: 'nightly' } }, target })
-
-/** Waits until there is, or is no longer, a claim of that name; gives the uid of the restore that made it. */
-const claimOf = (name: string, isThere: boolean): Promise<string> =>
-  until(`the claim ${name}`, 60_000, async () => {
-    const found = await cluster.find(persistentVolumeClaims, name)
-    // What protects a claim that is in use is not played.
-    if (found === null || found.metadata.deletionTimestamp !== undefined) return isThere ? undefined : ''
-    return isThere ? (found.metadata.annotations?.['slotkeeper.dev/restored-by'] ?? 'nobody') : undefined
-  })
-
 test('a restore: volumes are filled as the pods will have them, then the cluster is made, then its servers are asked', async () => {
-  await restore('back', { cluster: { name: 'again' }, template })
+  await stage.restore('back', { cluster: { name: 'again' }, template })
   const uid = (await cluster.find(redisRestores, 'back'))?.metadata.uid
   const inspection = await cluster.jobNamed('-inspect-1')
   expect(cluster.planOf(inspection)).toMatchObject({
@@ -80,7 +33,7 @@ test('a restore: volumes are filled as the pods will have them, then the cluster
   await cluster.end(inspection, inspected)
   for (const shard of [0, 1, 2]) {
     const job = await cluster.jobNamed(`-seed-${shard}-1`)
-    expect(await claimOf(`data-again-${shard}-0`, true)).toBe(uid)
+    expect(await stage.claimOf(`data-again-${shard}-0`, true)).toBe(uid)
     const { task } = cluster.planOf(job)
     const facts = { restore: uid, sha256: 'b'.repeat(64), epoch: shard + 4, currentEpoch: 6, persistence: 'aof' }
     expect(task).toMatchObject({ type: 'SeedShard', volume: '/data', shard, ...facts })
@@ -126,7 +79,7 @@ test('a restore: volumes are filled as the pods will have them, then the cluster
     (await cluster.find(redisRestores, 'back')) === null ? true : undefined,
   )
   expect((await cluster.find(redisClusters, 'again'))?.metadata.ownerReferences).toBeUndefined()
-  expect(await claimOf('data-again-0-0', true)).toBe(uid)
+  expect(await stage.claimOf('data-again-0-0', true)).toBe(uid)
 })
 
 test('of a volume it is read as who has written it, and written for the group of the servers', async () => {
@@ -191,146 +144,24 @@ test('a running cluster: it is copied by a RedisBackup of the restore, waited fo
   await cluster.remove(redisRestores, 'clone')
 })
 
-describe('into a cluster that is there', () => {
-  const spec = { version: 'valkey-9.1', shards: 3, replicasPerShard: 0, storage: { size: '1Gi' } }
-  const statusOf = async (name: string) =>
-    (await cluster.find(redisRestores, name))?.['status'] as RestoreStatus | undefined
-  const claimSpec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
-
-  /** A cluster that serves, with its claims; gives its uid. */
-  async function serving(name: string): Promise<string> {
-    const { metadata } = await cluster.create(redisClusters, name, spec)
-    await cluster.tell(redisClusters, name, { formedAt: since, conditions: [{ ...ready, observedGeneration: 1 }] })
-    for (const shard of [0, 1, 2])
-      await cluster.create(persistentVolumeClaims, `data-${name}-${shard}-0`, claimSpec, {
-        labels: { 'slotkeeper.dev/cluster': name },
-      })
-    return metadata.uid ?? ''
-  }
-
-  test('volumes are filled beside its own; with consent it is told to take them, and those of before go when all is seen', async () => {
-    const uid = await serving('live')
-    const claims = async (isThere: boolean): Promise<void> => {
-      for (const shard of [0, 1, 2]) await claimOf(`data-live-${shard}-0`, isThere)
-    }
-    // One of a name that is like it, and a pod that still reads what was there.
-    await cluster.create(persistentVolumeClaims, 'data-0abc1234-live-0-0', claimSpec)
-    const reads = { name: 'old', persistentVolumeClaim: { claimName: 'data-live-1-0' } }
-    const securityContext = {
-      allowPrivilegeEscalation: false,
-      runAsNonRoot: true,
-      capabilities: { drop: ['ALL'] },
-      seccompProfile: { type: 'RuntimeDefault' },
-    }
-    await cluster.create(pods, 'reader', {
-      volumes: [reads],
-      containers: [{ name: 'reader', image: 'any', securityContext }],
-    })
-    await restore('onto-live', { cluster: { name: 'live' }, inPlace: { oldVolumes: 'Delete' } })
-    const restoreUid = (await cluster.find(redisRestores, 'onto-live'))?.metadata.uid ?? ''
-    await cluster.end(await cluster.jobNamed('-inspect-1', 'onto-live-'), inspected)
-    await cluster.sees(redisRestores, 'onto-live', 'Confirming')
-    expect((await statusOf('onto-live'))?.message).toContain(`spec.target.inPlace.confirm to ${uid}`)
-    await cluster.restart()
-    expect((await cluster.find(redisClusters, 'live'))?.['spec']).not.toHaveProperty('bootstrap')
-    const confirmed = { target: { inPlace: { confirm: uid } } }
-    await cluster.change(redisRestores, 'onto-live', confirmed)
-    await expect(
-      cluster.change(redisRestores, 'onto-live', { target: { inPlace: { confirm: 'other' } } }),
-    ).rejects.toThrow(/a restore never changes/)
-
-    const volume = volumeName({ uid: restoreUid, inPlace: true })
-    for (const shard of [0, 1, 2]) {
-      const job = await cluster.jobNamed(`-seed-${shard}-1`, 'onto-live-')
-      expect(await claimOf(`${volume}-live-${shard}-0`, true)).toBe(restoreUid)
-      expect(JSON.stringify(job)).toContain(`${volume}-live-${shard}-0`)
-      expect((await cluster.find(redisClusters, 'live'))?.['spec']).not.toHaveProperty('bootstrap')
-      await cluster.end(job, seeded(shard))
-    }
-    await cluster.sees(redisRestores, 'onto-live', 'Starting')
-    await cluster.restart()
-    const told = await until('the order', 60_000, async () => {
-      const found = await cluster.find(redisClusters, 'live')
-      return JSON.stringify(found?.['spec']).includes(restoreUid) ? found : undefined
-    })
-    expect(told?.metadata.uid).toBe(uid)
-    expect(told?.['spec']).toMatchObject({
-      ...spec,
-      bootstrap: { restore: { name: 'onto-live', uid: restoreUid, inPlace: true } },
-    })
-    // Ready with what it had before: that is not what is waited for.
-    const isReady = [{ ...ready, observedGeneration: told?.metadata.generation ?? 0 }]
-    const topology = [0, 1, 2].map((shard) => {
-      const pod = `live-${shard}-0`
-      return { shard, slots: '', nodes: { [pod]: nodeOf(shard) }, addresses: { [pod]: `10.0.${shard}.1` } }
-    })
-    await cluster.tell(redisClusters, 'live', { topology, conditions: isReady })
-    await cluster.restart()
-    await until('its words', 60_000, async () =>
-      (await statusOf('onto-live'))?.reason === 'ClusterNotReady' ? true : undefined,
-    )
-    await claims(true)
-    const restored = { name: 'onto-live', uid: restoreUid, since, formedAt: since }
-    await cluster.tell(redisClusters, 'live', { restored })
-    await cluster.end(
-      await cluster.jobNamed('-verify-1', 'onto-live-'),
-      done({ task: 'VerifyRestore', keys: 30, expired: 0 }),
-    )
-    await cluster.sees(redisRestores, 'onto-live', 'Completed')
-    for (const shard of [0, 2]) await claimOf(`data-live-${shard}-0`, false)
-    expect(await claimOf('data-live-1-0', true)).toBe('nobody')
-    await cluster.vanish(pods, 'reader')
-    await cluster.restart()
-    await claims(false)
-    for (const shard of [0, 1, 2]) expect(await claimOf(`${volume}-live-${shard}-0`, true)).toBe(restoreUid)
-    expect(await claimOf('data-0abc1234-live-0-0', true)).toBe('nobody')
-
-    // Deleted, and applied again with the consent that its manifest holds.
-    await cluster.remove(redisRestores, 'onto-live')
-    await until('its end', 60_000, async () =>
-      (await cluster.find(redisRestores, 'onto-live')) === null ? true : undefined,
-    )
-    await restore('onto-live', { cluster: { name: 'live' }, inPlace: { confirm: uid } })
-    expect(await cluster.sees(redisRestores, 'onto-live', 'Failed')).toMatchObject({ reason: 'ConfirmUsed' })
-    expect(JSON.stringify((await cluster.find(redisClusters, 'live'))?.['spec'])).toContain(restoreUid)
-  })
-
-  test('what fails before the cluster is told deletes what was filled, and nothing of the cluster', async () => {
-    const confirm = await serving('kept')
-    await restore('onto-kept', { cluster: { name: 'kept' }, inPlace: { confirm } })
-    const uid = (await cluster.find(redisRestores, 'onto-kept'))?.metadata.uid ?? ''
-    const volume = volumeName({ uid, inPlace: true })
-    await cluster.end(await cluster.jobNamed('-inspect-1', 'onto-kept-'), inspected)
-    await claimOf(`${volume}-kept-0-0`, true)
-    const failed: AgentReport = { result: 'Failed', fault: 'ObjectDamaged', message: 'it is not what was stored' }
-    for (const shard of [0, 1, 2]) await cluster.end(await cluster.jobNamed(`-seed-${shard}-1`, 'onto-kept-'), failed)
-    await cluster.sees(redisRestores, 'onto-kept', 'Failed')
-    for (const shard of [0, 1, 2]) {
-      await claimOf(`${volume}-kept-${shard}-0`, false)
-      expect(await claimOf(`data-kept-${shard}-0`, true)).toBe('nobody')
-    }
-    expect((await cluster.find(redisClusters, 'kept'))?.['spec']).not.toHaveProperty('bootstrap')
-  })
-})
-
 describe('what is in the way', () => {
   test('a claim of somebody else: refused, and left alone', async () => {
     const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
     await cluster.create(persistentVolumeClaims, 'data-taken-2-1', spec)
-    await restore('onto', { cluster: { name: 'taken' }, template })
+    await stage.restore('onto', { cluster: { name: 'taken' }, template })
     expect(await cluster.sees(redisRestores, 'onto', 'Failed')).toMatchObject({ reason: 'VolumeInUse' })
-    expect(await claimOf('data-taken-2-1', true)).toBe('nobody')
+    expect(await stage.claimOf('data-taken-2-1', true)).toBe('nobody')
     expect(await cluster.told('restore', 'onto')).toContain('Refused')
   })
 
   test('what fails deletes the claims that it made, and only while there is no cluster', async () => {
-    await restore('broken', { cluster: { name: 'broken' }, template })
+    await stage.restore('broken', { cluster: { name: 'broken' }, template })
     await cluster.end(await cluster.jobNamed('-inspect-1', 'broken-'), inspected)
-    await claimOf('data-broken-0-0', true)
+    await stage.claimOf('data-broken-0-0', true)
     const failed: AgentReport = { result: 'Failed', fault: 'ObjectDamaged', message: 'it is not what was stored' }
     for (const shard of [0, 1, 2]) await cluster.end(await cluster.jobNamed(`-seed-${shard}-1`, 'broken-'), failed)
     expect(await cluster.sees(redisRestores, 'broken', 'Failed')).toMatchObject({ reason: 'ObjectDamaged' })
-    for (const shard of [0, 1, 2]) await claimOf(`data-broken-${shard}-0`, false)
+    for (const shard of [0, 1, 2]) await stage.claimOf(`data-broken-${shard}-0`, false)
     expect(await cluster.find(redisClusters, 'broken')).toBeNull()
   })
 })

@@ -39,11 +39,15 @@ export function inPlaceObstacle(given: RestoreCase, { replaces, spec }: Partial<
   }
   if (replaces === undefined) return unfitFor(given)
   if (!isOurs(given) && target.restoredBy !== replaces.restoredBy)
-    return { reason: 'ClusterChanged', message: `another restore has replaced the data of ${name} meanwhile` }
+    return { reason: 'ClusterChanged', message: `${replacedByAnother(target, name)} meanwhile` }
   if (target.spec['shards'] !== spec?.['shards'])
     return { reason: 'ClusterChanged', message: `${name} has another number of shards than when this restore began` }
   return null
 }
+
+/** Says which restore a cluster has the data of, or was told to take. */
+const replacedByAnother = ({ restoreName }: NonNullable<RestoreCase['target']>, cluster: string): string =>
+  `${restoreName === undefined ? 'another restore' : `the RedisRestore ${restoreName}`} was told to replace the data of ${cluster}`
 
 function unfitFor({ target, spec }: RestoreCase): Failure | null {
   const { name } = spec.target.cluster
@@ -88,12 +92,19 @@ export function orderStands({ spec, target }: RestoreCase, { reason, message }: 
   return { reason, message: `${stands}. ${message}` }
 }
 
-/** What the restore waits for before it touches the cluster; null when nothing is in its way. */
-export function rivalOf({ spec, rivals, restore }: RestoreCase): Failure | null {
+/**
+ * The restore that goes before this one into the same cluster; null when there is none. One that waits lets each go first that has
+ * begun; of two that have begun, since neither had seen the other, the one that was created first goes on.
+ *
+ * @param hasBegun whether this one has
+ */
+export function rivalOf({ spec, rivals, restore }: RestoreCase, hasBegun: boolean): Failure | null {
   if (!isInPlace(spec)) return null
-  const isFirst = (one: RestoreCase['rivals'][number]): boolean =>
+  const isOlder = (one: RestoreCase['rivals'][number]): boolean =>
     one.createdAt < restore.createdAt || (one.createdAt === restore.createdAt && one.uid < restore.uid)
-  const rival = rivals.find((one) => !one.isEnded && isFirst(one))
+  const rival = rivals.find(
+    (one) => !one.isEnded && (hasBegun ? one.hasBegun && isOlder(one) : one.hasBegun || isOlder(one)),
+  )
   if (rival === undefined) return null
   const message = `the RedisRestore ${rival.name} is to replace the data of ${spec.target.cluster.name} first: one at a time`
   return { reason: 'RestoreUnderWay', message }

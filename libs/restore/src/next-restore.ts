@@ -102,7 +102,7 @@ function wait(given: RestoreCase, before: RestoreStatus): Step {
   const beganAt = new Date(given.now).toISOString()
   const unfit = copySpec(given.spec) === null ? null : copyFailure(given, before)
   if (unfit !== null) return refused(given, before, unfit)
-  const rival = rivalOf(given)
+  const rival = rivalOf(given, false)
   if (rival === null && copySpec(given.spec) !== null)
     return entered(before, 'NotCopied', { ...withoutWords(before), beganAt, ...replacedBy(given) })
   const why = rival ?? waitsFor(given)
@@ -140,8 +140,10 @@ function obstacle(given: RestoreCase, before: RestoreStatus): Failure | null {
   const outlived = outlivedBy(given)
   if (outlived !== null) return outlived
   const inTheWay = isInPlace(given.spec) ? inPlaceObstacle(given, before) : nameTaken(given)
+  if (inTheWay !== null) return inTheWay
+  const rival = before.beganAt === undefined ? null : rivalOf(given, true)
   const [first] = strangeClaims(given)
-  if (inTheWay !== null || first === undefined) return inTheWay
+  if (rival !== null || first === undefined) return rival
   const { name } = given.spec.target.cluster
   return {
     reason: 'VolumeInUse',

@@ -83,6 +83,8 @@ export type RestoreCase = {
     readonly name: string
     readonly uid: string
     readonly createdAt: number
+    /** It no longer waits for others. */
+    readonly hasBegun: boolean
     readonly isEnded: boolean
   }[]
   /** All claims of the names that pods of the target may have. */

@@ -152,13 +152,58 @@ describe('refused before anything is touched', () => {
 
 test('of two restores into one cluster the younger waits', () => {
   const world = RestoreWorld.inPlace()
-  const rival = { name: 'first', uid: 'a', createdAt: world.now - 1_000, isEnded: false }
+  const rival = { name: 'first', uid: 'a', createdAt: world.now - 1_000, hasBegun: false, isEnded: false }
   world.rivals = [rival]
   world.pass()
   expect(world.status).toMatchObject({ state: 'Waiting', reason: 'RestoreUnderWay' })
   world.rivals = [{ ...rival, isEnded: true }]
   world.settle()
   expect(world.status?.state).toBe('Completed')
+})
+
+describe('of two that were created in the same second', () => {
+  const twin = (world: RestoreWorld, uid: string, hasBegun: boolean): void => {
+    world.rivals = [{ name: 'twin', uid, createdAt: world.given().restore.createdAt, hasBegun, isEnded: false }]
+  }
+
+  test('the one waits that has not begun, whatever its uid', () => {
+    const world = RestoreWorld.inPlace()
+    twin(world, 'z', true)
+    for (let round = 0; round < 3; round += 1) world.pass()
+    expect(world.status).toMatchObject({ state: 'Waiting', reason: 'RestoreUnderWay' })
+    expect(world.status?.message).toContain('RedisRestore twin')
+    twin(world, 'z', false)
+    world.settle()
+    expect(world.status?.state).toBe('Completed')
+  })
+
+  test.each(['Inspecting', 'Confirming', 'Seeding'])(
+    'where neither had seen the other, one is refused while %s, and what it filled goes',
+    (state) => {
+      const world = RestoreWorld.inPlace(state === 'Confirming' ? { confirm: undefined } : {})
+      bring(world, state)
+      world.pass()
+      twin(world, 'z', true)
+      world.pass()
+      expect(world.status?.state).toBe(state)
+      twin(world, 'a', true)
+      world.settle()
+      expect(world.status).toMatchObject({ state: 'Failed', reason: 'RestoreUnderWay' })
+      expect(world.status?.message).toContain('RedisRestore twin')
+      for (let round = 0; round < 3; round += 1) world.pass()
+      expect(claimsOf(world)).toEqual(FORMER)
+      expect(world.broken).toEqual([])
+    },
+  )
+
+  test('the one that comes late to the switch says who was first', () => {
+    const world = RestoreWorld.inPlace()
+    bring(world, 'Starting')
+    if (world.target !== null) world.target = { ...world.target, restoredBy: 'z', restoreName: 'twin', inPlace: true }
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'ClusterChanged' })
+    expect(world.status?.message).toContain('RedisRestore twin')
+  })
 })
 
 test('a paused cluster is waited for once all is filled, and nothing is committed meanwhile', () => {
