@@ -61,8 +61,8 @@ export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Ou
       return createCluster(ports, command, io)
     case 'SwitchCluster':
       return switchCluster(ports, command, io)
-    case 'DeleteOldClaim':
-      return deleteOldClaim(ports, command, io)
+    case 'DeleteOldClaims':
+      return deleteOldClaims(ports, command, io)
   }
 }
 
@@ -225,23 +225,27 @@ async function switchCluster({ objects }: ActPorts, command: Of<'SwitchCluster'>
 
 const changed = (message: string): Outcome => ({ result: 'failed', reason: 'Conflict', message })
 
-/** A claim of what the cluster had before: only while that cluster has the data of this restore, and nobody mounts it. */
-async function deleteOldClaim({ objects }: ActPorts, command: Of<'DeleteOldClaim'>, io: ActIo): Promise<Outcome> {
-  const { of, cluster, clusterUid, claim, uid } = command
+/** Claims of what the cluster had before: only while that cluster has the data of this restore, and nobody mounts them. */
+async function deleteOldClaims({ objects }: ActPorts, command: Of<'DeleteOldClaims'>, io: ActIo): Promise<Outcome> {
+  const { of, cluster, clusterUid, claims } = command
   const { namespace } = of
   const there = await objects.get(redisClusters, { namespace, name: cluster }, io)
   const view = there === null ? null : targetView(there)
   if (there === null || view?.uid !== clusterUid || view.restoredBy !== of.uid)
     return changed(`the RedisCluster ${cluster} is not what this restore has left`)
-  const volume = volumeOfClaim(cluster, claim)
-  if (volume === null || volume === volumeOfCluster(there)) return changed(`${claim} is no volume of before`)
-  const found = await objects.get(persistentVolumeClaims, { namespace, name: claim }, io)
-  if (found === null || found.metadata.uid !== uid) return ACCEPTED
-  if (found.metadata.labels?.[LABEL.cluster] !== cluster) return changed(`${claim} is of no cluster of ours`)
+  const volumeNow = volumeOfCluster(there)
   const { items } = await objects.list(pods, { namespace }, io)
-  // Looked at again with the next pass: it holds up none of the others.
-  if (items.some((pod) => JSON.stringify(pod['spec']).includes(`"claimName":"${claim}"`))) return ACCEPTED
-  if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
-  await objects.delete(persistentVolumeClaims, { namespace, name: claim }, { uid }, io)
-  return ACCEPTED
+  const mounted = items.map((pod) => JSON.stringify(pod['spec'])).join()
+  const strange: string[] = []
+  for (const { name, uid } of claims) {
+    const found = await objects.get(persistentVolumeClaims, { namespace, name }, io)
+    // What is mounted is looked at again with the next pass: it holds up none of the others.
+    if (found === null || found.metadata.uid !== uid || mounted.includes(`"claimName":"${name}"`)) continue
+    const volume = volumeOfClaim(cluster, name)
+    const isFormer = volume !== null && volume !== volumeNow && found.metadata.labels?.[LABEL.cluster] === cluster
+    if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
+    if (isFormer) await objects.delete(persistentVolumeClaims, { namespace, name }, { uid }, io)
+    else strange.push(name)
+  }
+  return strange.length === 0 ? ACCEPTED : changed(`no volumes of before of ${cluster}: ${strange.join(', ')}`)
 }

@@ -88,9 +88,10 @@ function oldClaimDeletions(given: RestoreCase, status: RestoreStatus): readonly 
   const { clusterUid } = status
   if (inPlace?.oldVolumes !== 'Delete' || !isOurs(given)) return []
   if (clusterUid === undefined || given.target?.uid !== clusterUid) return []
-  return formerClaims(given, status)
+  const claims = formerClaims(given, status)
     .filter((one) => !one.isDeleting)
-    .map(({ name, uid }) => ({ type: 'DeleteOldClaim', claim: name, uid, cluster: cluster.name, clusterUid }) as const)
+    .map(({ name, uid }) => ({ name, uid }))
+  return claims.length === 0 ? [] : [{ type: 'DeleteOldClaims', claims, cluster: cluster.name, clusterUid }]
 }
 
 /** For so long an agent is waited for that does not end; a claim that it has mounted stays until it has. */

@@ -17,9 +17,9 @@ export type RestoreCommand =
       readonly former?: string
     }
   | {
-      readonly type: 'DeleteOldClaim'
-      readonly claim: string
-      readonly uid: string
+      /** All in one: whether a pod still mounts any of them is asked once. */
+      readonly type: 'DeleteOldClaims'
+      readonly claims: readonly { readonly name: string; readonly uid: string }[]
       readonly cluster: string
       readonly clusterUid: string
     }

@@ -26,7 +26,7 @@ export type RestoreCommandType =
   | 'DeleteClaim'
   | 'CreateCluster'
   | 'SwitchCluster'
-  | 'DeleteOldClaim'
+  | 'DeleteOldClaims'
   | 'RemoveFinalizer'
 
 /** What a state says of itself: a sentence for people, and the commands that are legal there. */
@@ -64,7 +64,7 @@ const METAS = {
   },
   Completed: {
     sentence: 'The cluster has all keys of the backup.',
-    allows: ['EnsureFinalizer', 'StopAgent', 'DeleteOldClaim'],
+    allows: ['EnsureFinalizer', 'StopAgent', 'DeleteOldClaims'],
   },
   Failed: { sentence: 'It was given up.', allows: ['EnsureFinalizer', 'StopAgent', 'DeleteClaim'] },
   Deleting: {

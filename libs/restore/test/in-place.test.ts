@@ -82,6 +82,7 @@ describe('into a cluster that is there', () => {
     const world = RestoreWorld.inPlace({ oldVolumes: 'Delete' })
     world.settle()
     expect(claimsOf(world)).toHaveLength(3)
+    expect(world.commands.filter(({ type }) => type === 'DeleteOldClaims')).toHaveLength(1)
     world.pass()
     expect(world.status).toMatchObject({ state: 'Completed', oldVolumes: 0 })
     expect(types(world)).toContain('OldVolumesGone')

@@ -85,6 +85,7 @@ export class RestoreWorld {
   found = inspected()
   private hasFinalizer = false
   readonly events: RestoreEvent[] = []
+  readonly commands: RestoreCommand[] = []
   readonly broken: string[] = []
   /** Claims that a cluster has stood over: what is in them is its data. */
   private readonly served = new Set<string>()
@@ -167,6 +168,7 @@ export class RestoreWorld {
     this.events.push(...restoreChanges(this.status, status, { cluster: CLUSTER, source: 'nightly' }))
     this.status = status
     const commands = planRestore(given, status)
+    this.commands.push(...commands)
     for (const command of commands) this.obey(command)
     // The runtime lets go of what has told its last.
     if (status.deleted === true) this.isGone = true
@@ -195,8 +197,8 @@ export class RestoreWorld {
         return this.createCluster(command)
       case 'SwitchCluster':
         return this.switchCluster(command)
-      case 'DeleteOldClaim':
-        return this.deleteOldClaim(command.claim)
+      case 'DeleteOldClaims':
+        return command.claims.forEach(({ name }) => this.deleteOldClaim(name))
       case 'StopAgent':
         this.agents = this.agents.filter((one) => one.job !== command.job)
         this.claims = this.claims.filter((one) => !one.isDeleting || this.isMounted(one.name))
