@@ -9,10 +9,10 @@ VITEST := $(RUN) node node_modules/vitest/vitest.mjs run
 NAME ?= default
 STAMP := node_modules/.installed
 
-.PHONY: help demo up down doctor test check types lint format formatted boundaries core transcripts adapters promises faults sample bench toolchain bundle generate events lock clean
+.PHONY: help demo up down doctor test check types lint format formatted boundaries core transcripts adapters test-storage promises faults sample bench toolchain bundle generate events lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(STAMP): package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer with npm"; exit 1; }
@@ -65,6 +65,10 @@ transcripts: $(STAMP) ## the scenarios of libs/redis-topology told anew: read th
 
 adapters: toolchain ## contracts against a real API server, Redis, Valkey, NATS and S3
 	@$(VITEST) --project adapters
+
+test-storage: $(STAMP) ## the contract of storages against Ceph's S3, 0.5 GB of packages; not part of `make test`
+	@$(RUN) node tools/local/main.ts ensure ceph
+	@$(VITEST) --project storage
 
 promises: toolchain bundle ## the local platform, then the apps on it
 	@$(VITEST) --project platform

@@ -36,6 +36,17 @@ export default defineConfig({
         },
       },
       {
+        // `make test-storage`: what holds of versitygw holds of another maker's server too.
+        test: {
+          name: 'storage',
+          include: ['libs/object-storage/test/{contract,s3,faults}.test.ts'],
+          env: { S3_SERVER: 'ceph' },
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
         test: {
           name: 'platform',
           include: ['tools/local/test/**/*.test.ts', 'tools/installs/**/*.test.ts'],

@@ -15,6 +15,7 @@ import { digested } from './digested.ts'
 import type { PutOptions, StoredObject } from './object-store.ts'
 import type { S3Connection } from './s3-connection.ts'
 import { s3CodeOf, s3StatusOf } from './s3-error.ts'
+import { s3EtagOf } from './s3-etag.ts'
 import { StorageError } from './storage-error.ts'
 
 const MOST_PARTS = 10_000
@@ -74,7 +75,7 @@ async function putWhole({ client }: S3Connection, put: Put, body: Buffer): Promi
   const asked = { ...target, Body: body, ContentLength: body.length, Metadata: { [MARK]: mark } }
   return conditionally({ client }, put, async (condition) => {
     const answer = await client.send(new PutObjectCommand({ ...asked, ...condition }), { abortSignal: bounds.signal })
-    return answer.ETag ?? ''
+    return s3EtagOf(answer.ETag)
   })
 }
 
@@ -108,7 +109,7 @@ async function completeUpload({ client }: S3Connection, put: Put, upload: Upload
   const asked = { ...put.target, UploadId: upload.id, MultipartUpload: { Parts: upload.parts } }
   return conditionally({ client }, put, async (condition) => {
     const complete = new CompleteMultipartUploadCommand({ ...asked, ...condition })
-    return (await client.send(complete, { abortSignal: put.bounds.signal })).ETag ?? ''
+    return s3EtagOf((await client.send(complete, { abortSignal: put.bounds.signal })).ETag)
   })
 }
 
@@ -122,10 +123,11 @@ async function conditionally(
     return await send(ifAbsent ? { IfNoneMatch: '*' } : {})
   } catch (error) {
     const code = s3CodeOf(error)
-    if (ifAbsent && code === 'NotImplemented') return send({})
+    // Some servers have no conditional write, and say so; a condition that is none of theirs they may call an argument.
+    if (ifAbsent && (code === 'NotImplemented' || code === 'InvalidArgument')) return send({})
     if (code !== 'PreconditionFailed' && code !== 'NoSuchUpload') throw error
     const found = await client.send(new HeadObjectCommand(target), { abortSignal: bounds.signal }).catch(() => null)
-    if (found?.Metadata?.[MARK] === mark) return found.ETag ?? ''
+    if (found?.Metadata?.[MARK] === mark) return s3EtagOf(found.ETag)
     throw error
   }
 }

@@ -16,12 +16,18 @@ import { paceOf } from './pace.ts'
 import { connectS3 } from './s3-connection.ts'
 import type { S3Connection, S3Options } from './s3-connection.ts'
 import { s3CodeOf, s3Error, s3StatusOf } from './s3-error.ts'
+import { s3EtagOf } from './s3-etag.ts'
 import { getS3 } from './s3-get.ts'
 import { putS3 } from './s3-put.ts'
 import { bounded, boundedSource } from './source.ts'
 import { StorageError } from './storage-error.ts'
 
 const MOST_DELETES = 1000
+/**
+ * What servers answer that do not delete several at once, or not with this checksum: Google's 501 or 400; and Ceph's 403 to
+ * whom a policy allows to delete, which it does not apply there. Whoever is right to refuse refuses a single delete too.
+ */
+const REFUSES_TOGETHER: ReadonlySet<number> = new Set([400, 403, 405, 501])
 
 /**
  * Keeps objects in a bucket of S3. Connects to nothing before the first call.
@@ -96,7 +102,7 @@ async function headS3({ client, bucket, prefix }: S3Connection, key: string, { s
         await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal }).catch(noBucket)
       throw error
     })
-  return { key, bytes: ContentLength ?? 0, modified: LastModified ?? new Date(0), etag: ETag ?? '' }
+  return { key, bytes: ContentLength ?? 0, modified: LastModified ?? new Date(0), etag: s3EtagOf(ETag) }
 }
 
 function noBucket(error: unknown): void {
@@ -115,7 +121,12 @@ async function* listS3({ client, bucket, prefix }: S3Connection, below: string, 
       bounds.check()
       // An object with a slash at its end is how some tools draw a folder.
       if (Key === undefined || Key.endsWith('/')) continue
-      yield { key: Key.slice(prefix.length), bytes: Size ?? 0, modified: LastModified ?? new Date(0), etag: ETag ?? '' }
+      yield {
+        key: Key.slice(prefix.length),
+        bytes: Size ?? 0,
+        modified: LastModified ?? new Date(0),
+        etag: s3EtagOf(ETag),
+      }
     }
     if (answer.IsTruncated !== true) return
     if (answer.NextContinuationToken === undefined || answer.NextContinuationToken === token)
@@ -128,23 +139,12 @@ async function deleteBatch({ client, bucket, prefix }: S3Connection, keys: reado
   const objects = keys.map((key) => ({ Key: `${prefix}${key}` }))
   const together = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: objects, Quiet: true } })
   const answer = await client.send(together, { abortSignal: signal }).catch((error: unknown) => {
-    if (!/^(NotImplemented|MethodNotAllowed|MissingContentMD5|MalformedXML)$/.test(s3CodeOf(error))) throw error
+    if (!REFUSES_TOGETHER.has(s3StatusOf(error))) throw error
     return null
   })
-  if (answer === null) {
-    // Not every server deletes several at once.
-    for (const { Key } of objects)
-      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }), { abortSignal: signal })
-    return
-  }
-  const failed = (answer.Errors ?? []).filter(({ Code }) => Code !== 'NoSuchKey')
-  const [first] = failed
-  if (first === undefined) return
-  const fault = first.Code === 'AccessDenied' ? 'Forbidden' : 'Refused'
-  throw new StorageError(
-    fault,
-    `${failed.length} of ${keys.length} were not deleted, first ${first.Key}: ${first.Code}`,
-  )
+  const left = answer === null ? objects : (answer.Errors ?? []).filter(({ Code }) => Code !== 'NoSuchKey')
+  for (const { Key } of left)
+    await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }), { abortSignal: signal })
 }
 
 async function sweepS3(

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { startFaultyStorage, startObjectStorage, until } from '@slotkeeper/testing'
+import { startFaultyStorage, until } from '@slotkeeper/testing'
 import type { RequestFault, SeenRequest } from '@slotkeeper/testing'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import type { S3Options } from '../src/index.ts'
-import { collect, faultOf, limits, listed, openBucket, PART, streamOf, unfinished } from './storages.ts'
+import { collect, faultOf, limits, listed, openBucket, PART, startS3, streamOf, unfinished } from './storages.ts'
 
-const server = await startObjectStorage()
+const server = await startS3()
 const proxy = await startFaultyStorage(server)
 afterAll(async () => {
   await proxy.stop()
@@ -61,6 +61,18 @@ describe('what passes, is tried again', () => {
     expect(await faultOf(put())).toBe('Exists')
   })
 
+  test.each([
+    [10, 501, 'NotImplemented'],
+    [PART + 10, 400, 'InvalidArgument'],
+  ])('a conditional put of %i bytes, on a server that knows no condition: %i', async (length, status, code) => {
+    const store = open()
+    const isLast = (seen: SeenRequest) => (length === 10 ? seen.method === 'PUT' : isComplete(seen))
+    proxy.fault = first(1, isLast, { kind: 'refusal', status, code })
+    const put = () => store.put('once', streamOf(data.subarray(0, length)), { ...limits(), ifAbsent: true })
+    expect(await faultOf(put())).toBe('none')
+    expect(await faultOf(put())).toBe('Exists')
+  })
+
   test('a beginning whose answer is lost leaves an upload that nobody knows, until it is swept', async () => {
     const store = open()
     proxy.fault = first(1, isBegin, { kind: 'lost-answer' })
@@ -83,6 +95,26 @@ describe('what passes, is tried again', () => {
       proxy.fault = first(2, () => true, slowDown)
       expect(await faultOf(call())).toBe('none')
     }
+  })
+})
+
+describe('a server that does not delete several at once', () => {
+  test.each([
+    ['knows nothing of it', 501, 'NotImplemented'],
+    ['takes it for something else', 400, 'InvalidArgument'],
+    ['wants another checksum', 400, 'InvalidRequest'],
+    ['does not allow it', 403, 'AccessDenied'],
+  ])('%s: they are deleted one by one', async (_what, status, code) => {
+    const store = open()
+    const keys = ['a', 'b', 'c']
+    for (const key of keys) await store.put(key, streamOf(Buffer.from(key)), limits())
+    proxy.fault = ({ method }) => (method === 'POST' ? { kind: 'refusal', status, code } : undefined)
+    await store.delete([...keys, 'never-there'], limits())
+    expect(await listed(store.list('', limits()))).toEqual([])
+    expect(proxy.requests.filter(({ method }) => method === 'POST')).toHaveLength(1)
+    proxy.fault = ({ method }) =>
+      method === 'POST' || method === 'DELETE' ? { kind: 'refusal', status, code } : undefined
+    expect(await faultOf(store.delete(keys, limits()))).toBe(status === 403 ? 'Forbidden' : 'Refused')
   })
 })
 

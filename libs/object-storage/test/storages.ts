@@ -2,12 +2,20 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ObjectStorage } from '@slotkeeper/testing'
+import { startCephStorage, startObjectStorage } from '@slotkeeper/testing'
+import type { S3Server } from '@slotkeeper/testing'
 import { openDirectory, openS3, StorageError } from '../src/index.ts'
 import type { Limits, ObjectStore, S3Options } from '../src/index.ts'
 
 /** Bytes of a part in these tests, the least that Amazon takes. */
 export const PART = 5 * 1024 * 1024
+
+/** Whether the server is Ceph's gateway (`make test-storage`) instead of versitygw. */
+export const isCeph = process.env['S3_SERVER'] === 'ceph'
+
+/** Starts the S3 server that this run is about. */
+export const startS3: (options?: { readonly users: Readonly<Record<string, readonly string[]>> }) => Promise<S3Server> =
+  isCeph ? startCephStorage : startObjectStorage
 
 /** Limits that a test never reaches, unless it is about them. */
 export const limits = (deadlineMs = 60_000, signal: AbortSignal = new AbortController().signal): Limits => ({
@@ -16,7 +24,7 @@ export const limits = (deadlineMs = 60_000, signal: AbortSignal = new AbortContr
 })
 
 /** The bucket of a server under a prefix of its own. */
-export const openBucket = (storage: ObjectStorage, options: Partial<S3Options> = {}): ObjectStore =>
+export const openBucket = (storage: S3Server, options: Partial<S3Options> = {}): ObjectStore =>
   openS3({
     endpoint: storage.endpoint,
     bucket: storage.bucket,

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { BUCKET, drawUser, policyOf } from './bucket-policy.ts'
 import { endProcess, hasEnded } from './end-process.ts'
 import { freePorts } from './free-ports.ts'
 import { putSigned, type S3User } from './signed-request.ts'
@@ -12,15 +12,11 @@ import { spawnBound } from './spawn-bound.ts'
 import { takesConnections } from './takes-connections.ts'
 import { requireTool } from './toolchain.ts'
 
-/** A running S3 server, versitygw, with one bucket. */
-export type ObjectStorage = {
+/** A running S3 server with one bucket. */
+export type S3Server = {
   readonly endpoint: string
   readonly port: number
   readonly bucket: string
-  /** All that it has written, its users as well. */
-  readonly dir: string
-  /** Where it keeps the bucket: each file is an object. Hidden where it has a disk of its own. */
-  readonly bucketFolder: string
   /** May everything. */
   readonly admin: S3User
   /** The users that were asked for, by name. */
@@ -37,6 +33,14 @@ export type ObjectStorage = {
   stop(): Promise<void>
 }
 
+/** A running versitygw. */
+export type ObjectStorage = S3Server & {
+  /** All that it has written, its users as well. */
+  readonly dir: string
+  /** Where it keeps the bucket: each file is an object. Hidden where it has a disk of its own. */
+  readonly bucketFolder: string
+}
+
 /** How the server is to be. */
 export type ObjectStorageOptions = {
   /** Users by name, each with what it may do in the bucket, for example `s3:PutObject`. */
@@ -44,10 +48,6 @@ export type ObjectStorageOptions = {
   /** A disk of so many bytes. */
   readonly diskBytes?: number
 }
-
-const BUCKET = 'backups'
-/** Actions that are about the bucket; the others are about its objects. */
-const ofBucket = /^s3:(ListBucket|ListBucketMultipartUploads|GetBucketLocation)$/
 
 /** Starts a real S3 server on loopback, and waits until it takes connections and has its bucket. */
 export async function startObjectStorage(options: ObjectStorageOptions = {}): Promise<ObjectStorage> {
@@ -67,7 +67,11 @@ export async function startObjectStorage(options: ObjectStorageOptions = {}): Pr
   const endpoint = `http://127.0.0.1:${port}`
   await putSigned(new URL(`${endpoint}/${BUCKET}`), admin)
   if (options.users !== undefined)
-    await putSigned(new URL(`${endpoint}/${BUCKET}?policy`), admin, policyOf(options.users, users))
+    await putSigned(
+      new URL(`${endpoint}/${BUCKET}?policy`),
+      admin,
+      policyOf(options.users, (name) => users[name]?.accessKeyId ?? ''),
+    )
   return {
     endpoint,
     port,
@@ -89,29 +93,12 @@ export async function startObjectStorage(options: ObjectStorageOptions = {}): Pr
   }
 }
 
-const drawUser = (name: string): S3User => ({
-  accessKeyId: `${name}-${randomBytes(4).toString('hex')}`,
-  secretAccessKey: randomBytes(20).toString('hex'),
-})
-
 function usersFile(users: readonly S3User[]): string {
   const accounts = users.map(({ accessKeyId, secretAccessKey }) => [
     accessKeyId,
     { access: accessKeyId, secret: secretAccessKey, role: 'user', userID: 0, groupID: 0, projectID: 0 },
   ])
   return JSON.stringify({ accessAccounts: Object.fromEntries(accounts) })
-}
-
-function policyOf(rights: Readonly<Record<string, readonly string[]>>, users: ObjectStorage['users']): string {
-  const statements = Object.entries(rights).flatMap(([name, actions]) =>
-    [
-      { Action: actions.filter((action) => ofBucket.test(action)), Resource: `arn:aws:s3:::${BUCKET}` },
-      { Action: actions.filter((action) => !ofBucket.test(action)), Resource: `arn:aws:s3:::${BUCKET}/*` },
-    ]
-      .filter(({ Action }) => Action.length > 0)
-      .map((part) => ({ Effect: 'Allow', Principal: { AWS: [users[name]?.accessKeyId] }, ...part })),
-  )
-  return JSON.stringify({ Version: '2012-10-17', Statement: statements })
 }
 
 async function launch([program = '', ...args]: readonly string[], port: number, admin: S3User): Promise<ChildProcess> {

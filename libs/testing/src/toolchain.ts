@@ -9,6 +9,8 @@ export type Toolchain = {
   readonly natsServer: string | undefined
   /** The S3 server. */
   readonly versitygw: string | undefined
+  /** The folder of Ceph's unpacked packages; only where `make test-storage` has been. */
+  readonly ceph: string | undefined
   /** Redis and Valkey by version, for example `valkey-9.1`. */
   readonly servers: Readonly<Record<string, ServerTools>>
 }
@@ -29,14 +31,16 @@ export async function readToolchain(): Promise<Toolchain> {
     kube: process.env.SLOTKEEPER_KUBE ?? written.kube,
     natsServer: process.env.SLOTKEEPER_NATS_SERVER ?? written.natsServer,
     versitygw: process.env.SLOTKEEPER_VERSITYGW ?? written.versitygw,
+    ceph: written.ceph,
     servers: written.servers ?? {},
   }
 }
 
 /** The path of one program, or an error that says how to get it. */
-export async function requireTool(name: 'kube' | 'natsServer' | 'versitygw'): Promise<string> {
+export async function requireTool(name: 'kube' | 'natsServer' | 'versitygw' | 'ceph'): Promise<string> {
   const path = (await readToolchain())[name]
-  if (path === undefined) throw new Error(`no ${name} in ${toolchainFile()}: run \`make toolchain\``)
+  const target = name === 'ceph' ? 'test-storage' : 'toolchain'
+  if (path === undefined) throw new Error(`no ${name} in ${toolchainFile()}: run \`make ${target}\``)
   return path
 }
 

@@ -92,7 +92,7 @@ async function privateApt(wanted: DebianPackages, log: Log, signal: AbortSignal)
   return configuration
 }
 
-// Package scripts are never run, so what only serves them isn't needed.
+// Package scripts are never run, so what only serves them isn't needed, unless it is asked for by name.
 const unneeded = new RegExp(
   `^(${[
     'adduser|passwd|debconf|cdebconf|dpkg|tar|base-passwd|install-info|usrmerge|libdebconfclient.*',
@@ -115,7 +115,7 @@ export async function downloadPackages(wanted: DebianPackages, log: Log, signal:
     signal,
   })
   const needed = [...planned.matchAll(/^Inst (\S+) \((\S+) /gm)].flatMap(([, name = '', version = '']) =>
-    unneeded.test(name) ? [] : [{ name, version }],
+    unneeded.test(name) && !packages.includes(name) ? [] : [{ name, version }],
   )
   const folder = join(folderOf(wanted), 'archives')
   await mkdir(folder, { recursive: true })

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
+import { ensureCeph } from './ceph.ts'
 import { ensurePrograms } from './debian-programs.ts'
 import { ensureGoBuild, goBuilds, type GoBuildName } from './go-build.ts'
 import { ensureServer, serverRoots, type Server, type ServerName } from './servers.ts'
@@ -16,15 +17,17 @@ export type Toolchain = {
   readonly coredns?: string
   readonly natsServer?: string
   readonly versitygw?: string
+  /** The folder of its unpacked packages. No platform runs it, and it comes only when asked for by name. */
+  readonly ceph?: string
   readonly pause?: string
   readonly runcWrapper?: string
   readonly servers: Readonly<Partial<Record<ServerName, Server>>>
 }
 
-/** What can be asked for: `all`, one thing built from source, `servers`, one server, or the system's `programs`. */
-export type ToolchainPart = GoBuildName | ServerName | 'servers' | 'programs'
+/** What can be asked for: `all`, one thing built from source, `servers`, one server, the system's `programs`, or `ceph`. */
+export type ToolchainPart = GoBuildName | ServerName | 'servers' | 'programs' | 'ceph'
 
-/** Every part, those first that other test suites wait for. */
+/** Every part that belongs to `make toolchain`, those first that other test suites wait for. */
 export const toolchainParts: readonly ToolchainPart[] = [
   'servers',
   'natsServer',
@@ -58,6 +61,10 @@ const isGoBuild = (part: ToolchainPart): part is GoBuildName => part in goBuilds
 
 async function ensurePart(part: ToolchainPart, log: Log, signal: AbortSignal): Promise<void> {
   if (part === 'programs') return ensurePrograms(log, signal)
+  if (part === 'ceph') {
+    const ceph = await ensureCeph(log, signal)
+    return record((before) => ({ ...before, ceph }))
+  }
   if (part === 'servers') {
     for (const name of Object.keys(serverRoots))
       if (isServer(name as ServerName)) await ensurePart(name as ServerName, log, signal)
@@ -91,7 +98,7 @@ export async function ensureToolchain(
 }
 
 /** A toolchain with nothing missing that a platform runs. */
-export type CompleteToolchain = Required<Toolchain>
+export type CompleteToolchain = Required<Omit<Toolchain, 'ceph'>>
 
 /** Gives the toolchain when the platform can run with it, and says what is missing otherwise. */
 export function completeToolchain(toolchain: Toolchain): CompleteToolchain {
