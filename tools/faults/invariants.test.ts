@@ -46,6 +46,16 @@ test('a history that goes back is found', () => {
   expect(statusFaults([later, seen('True', whole, { life: 2, seq: 1, epoch: 3 })])).toEqual([])
 })
 
+test('the epoch of a shard that goes back is found', () => {
+  const [six, seven, one] = [6, 7, 1].map((epoch) => seen('False', [shard(0, '0-16383', { epoch })])) as [
+    SeenStatus,
+    SeenStatus,
+    SeenStatus,
+  ]
+  expect(statusFaults([six, seven, seen('False', []), one])).toEqual([])
+  expect(statusFaults([six, seven, one])).toEqual(['the epoch of shard 0 went back from 7 to 1'])
+})
+
 test('an epoch has one owner of a slot, at whatever time each says so', () => {
   const claim = (pod: string, nodeId: string, configEpoch: number, role = 'primary'): Claim =>
     ({ at: 0, pod, row: { nodeId, role, configEpoch, slots: [{ first: 0, last: 9 }] } }) as unknown as Claim

@@ -23,7 +23,7 @@ export type SeenStatus = {
 /** What one server says of itself, its own row of CLUSTER NODES. */
 export type Claim = { readonly at: number; readonly pod: string; readonly row: NodeRow }
 
-/** Statuses that say Ready while a slot has no owner or a primary is down, or whose history goes backwards. */
+/** Statuses that say Ready while a slot has no owner or a primary is down, or whose history or epochs go backwards. */
 export function statusFaults(seen: readonly SeenStatus[]): readonly string[] {
   return seen.flatMap(({ status }, index) => {
     const before = seen[index - 1]?.status.lifecycle
@@ -33,9 +33,20 @@ export function statusFaults(seen: readonly SeenStatus[]): readonly string[] {
       now !== undefined &&
       (now.epoch < before.epoch || now.life < before.life || (now.life === before.life && now.seq < before.seq))
     return [
+      ...epochsBack(seen[index - 1]?.status, status),
       ...(back ? [`the status went back from ${JSON.stringify(before)} to ${JSON.stringify(now)}`] : []),
       ...(conditionStatus(status, 'Ready') === 'True' ? notReadyBecause(status) : []),
     ]
+  })
+}
+
+/** Whoever goes by the greatest epoch must not take an owner of before for the one of now. */
+function epochsBack(before: ClusterStatus | undefined, { topology = [] }: ClusterStatus): readonly string[] {
+  return topology.flatMap(({ shard, epoch }) => {
+    const was = before?.topology?.find((one) => one.shard === shard)?.epoch
+    return was === undefined || epoch === undefined || epoch >= was
+      ? []
+      : [`the epoch of shard ${shard} went back from ${was} to ${epoch}`]
   })
 }
 

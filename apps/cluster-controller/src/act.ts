@@ -202,6 +202,18 @@ async function meetNodes(ports: ActPorts, command: Of<'MeetNodes'>, io: ActIo): 
     await node.pipeline(clusterCalls.prepare(nodeTimeoutMs, epoch), CALL_MS)
   })
   if (forming.result !== 'accepted') return forming
+  const { recalled } = command
+  const begun = await onEach(
+    ports,
+    command,
+    recalled === undefined ? [] : [recalled],
+    async (_node, { pod, nodeId, epoch }) => {
+      // To that very server: another one would have to be looked at first. Of one that knows somebody by now the answer is no.
+      const node = await chosen(ports, command, { pod, nodeId }, io)
+      await node.pipeline([clusterCalls.beginWith(epoch)], CALL_MS)
+    },
+  )
+  if (begun.result !== 'accepted') return begun
   return onEach(ports, command, command.meets, async (node, { peers: met }) => {
     const meets = met.flatMap(({ pod }) => {
       const ip = verified.get(pod)

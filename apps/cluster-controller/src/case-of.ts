@@ -29,6 +29,7 @@ export function caseOf(
     unreadyMs: unreadyMs(object, now),
     nodes: Object.assign({}, ...topology.map((shard) => shard.nodes)) as Record<string, string>,
     slots: Object.fromEntries(topology.map((shard) => [shard.shard, shard.slots])),
+    epochs: Object.fromEntries(topology.map(({ shard, epoch = 0 }) => [shard, epoch])),
     attached: topology.flatMap((shard) => shard.attached ?? []),
     hosts: Object.assign({}, ...topology.map((shard) => shard.hosts ?? {})) as Record<string, string>,
     incarnations: Object.assign({}, ...topology.map((shard) => shard.incarnations ?? {})) as Record<string, string>,

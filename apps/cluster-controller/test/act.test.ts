@@ -85,6 +85,7 @@ const DANGEROUS: readonly (readonly [string, string, (nodeId: string) => object]
   ['TakeOver', 'failover', place],
   ['HandOver', 'failover', place],
   ['AttachReplicas', 'replicate', () => ({ attachments: [{ pod: POD, primary: 'orders-0-0', primaryId: OTHER }] })],
+  ['MeetNodes', 'set-config-epoch', (nodeId) => ({ meets: [], recalled: { pod: POD, nodeId, epoch: 9 } })],
   ['RaiseEpoch', 'bumpepoch', (nodeId) => ({ pod: POD, nodeId })],
   ['ForgetNode', 'forget', () => ({ opId: '1:1', nodeId: OTHER, pods: [POD] })],
   ['AssignSlots', 'addslotsrange', (nodeId) => ({ opId: '1:1', assignments: [{ pod: POD, nodeId, ...slots }] })],

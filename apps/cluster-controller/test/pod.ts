@@ -25,6 +25,8 @@ export type Pod = {
   kill(): Promise<void>
   /** Ends process 1 in order; gives the exit code of the container. */
   terminate(): Promise<number | null>
+  /** As kubelet does when the pod is deleted: first the hook; gives the exit code of the container. */
+  delete(): Promise<number | null>
   /** The exit code, once it has ended. */
   ended(): Promise<number | null>
   /** What it last wrote to its termination message. */
@@ -105,11 +107,15 @@ export async function makePod(options: PodOptions): Promise<Pod> {
     },
     kill: async () => void (await signal(child, 'SIGKILL')),
     terminate: () => signal(child, 'SIGTERM'),
+    delete: async () => {
+      await inContainer(child, 'prestop')
+      return signal(child, 'SIGTERM')
+    },
     ended: () => exitOf(child),
     message: async () => (await readFile(join(home, 'termination-log'), 'utf8')).trim(),
     log: () => readFile(join(home, 'log'), 'utf8'),
     node: () => nodeOf(options),
-    probe: () => probe(child),
+    probe: () => inContainer(child, 'probe', 'ready'),
     tell: (...commands) =>
       until(`an answer of ${ip} to ${commands.join('; ')}`, PATIENCE_MS, async () => {
         const node = nodeOf(options)
@@ -152,9 +158,10 @@ async function writeFiles(home: string, options: PodOptions): Promise<void> {
   const spec = redisClusterSpec.parse({ version: 'valkey-9.1', shards: 3, nodeTimeoutMs, ...storage })
   const config = redisConf(spec, uid).replace('bind * -::*', `bind ${ip}`)
   // Pods of one machine have port 6379 each at an address of their own, and not at that of the loopback.
-  const probeHere = scripts.probe.replace('-p 6379', `-h ${ip} -p 6379`)
+  const here = (script: string): string => script.replace('-p 6379', `-h ${ip} -p 6379`)
+  const own = { probe: here(scripts.probe), prestop: scripts.prestop.replace('ask -p 6379', `ask -h ${ip} -p 6379`) }
   const peers = Object.keys(names).map((name) => `${name}\n`)
-  const files = { ...scripts, probe: probeHere, 'redis.conf': config, peers: peers.join('') }
+  const files = { ...scripts, ...own, 'redis.conf': config, peers: peers.join('') }
   for (const [name, text] of Object.entries(files)) await writeFile(join(home, 'slotkeeper/config', name), text)
   for (const [name, text] of Object.entries(secrets)) await writeFile(join(home, 'slotkeeper/internal', name), text)
   await writeFile(
@@ -198,13 +205,14 @@ async function signal(child: ChildProcess | undefined, what: 'SIGTERM' | 'SIGKIL
   return exitOf(child)
 }
 
-/** In the container, beside its process 1. */
-async function probe(child: ChildProcess | undefined): Promise<number | null> {
+/** A script of ours in the container, beside its process 1. */
+async function inContainer(child: ChildProcess | undefined, ...script: readonly string[]): Promise<number | null> {
   if (child === undefined) return null
   const id = String(await firstProcess(child))
   const entered = [...(asRoot ? [] : ['-U', '--preserve-credentials']), '-t', id, '-m', '-p', '-r', '-w']
-  const script = ['/bin/sh', '/etc/slotkeeper/config/probe', 'ready']
-  return exitOf(spawn('nsenter', [...entered, ...script], { stdio: 'ignore', env: { PATH: '/usr/bin:/usr/sbin' } }))
+  const [name, ...args] = script
+  const command = ['/bin/sh', `/etc/slotkeeper/config/${name}`, ...args]
+  return exitOf(spawn('nsenter', [...entered, ...command], { stdio: 'ignore', env: { PATH: '/usr/bin:/usr/sbin' } }))
 }
 
 /** Process 1 of the namespaces, as it is numbered outside: the one child of the process that made them. */

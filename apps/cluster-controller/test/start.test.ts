@@ -145,6 +145,19 @@ test.concurrent.each([
   expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 1])
 })
 
+// All pods of a cluster that was formed a moment ago may be deleted at once: nobody is left who could take over.
+test.concurrent('aof: a primary whose pod is deleted before the first probe saw its file starts at once', async () => {
+  const { pod, id } = await killedPrimary('aof', null)
+  await rm(file(pod, 'slotkeeper.whole'))
+  await pod.start()
+  await set(pod, 'another')
+  expect(existsSync(file(pod, 'slotkeeper.whole'))).toBe(false)
+  expect(await pod.delete()).toBe(0)
+  await list(pod, heirOf(id))
+  await pod.start()
+  expect(await pod.tell(['CLUSTER', 'MYID'], ['DBSIZE'])).toEqual([id, 2])
+})
+
 test.concurrent('aof: what an empty server has is no proof, unless it is a primary with slots', async () => {
   const pod = await podOf('aof')
   await pod.start()

@@ -11,6 +11,8 @@ export const clusterCalls = {
     ['CONFIG', 'SET', 'cluster-node-timeout', String(nodeTimeoutMs)],
     ['CLUSTER', 'SET-CONFIG-EPOCH', String(epoch)],
   ],
+  /** For a server that knows nobody: the epoch that it begins with. Any other refuses. */
+  beginWith: (epoch: number): Words => ['CLUSTER', 'SET-CONFIG-EPOCH', String(epoch)],
   /** Introduces a node. The server answers before anything has happened. */
   meet: (ip: string, port: number, busPort: number): Words => ['CLUSTER', 'MEET', ip, String(port), String(busPort)],
   /** Gives a node slots that nobody owns. */

@@ -137,6 +137,7 @@ export class Healer {
       unreadyMs: 0,
       nodes: Object.fromEntries(this.#places.map(({ id }, number) => [podOf(number), id])),
       slots: {},
+      epochs: {},
       hosts: {},
       attached: this.#attached,
       incarnations: Object.fromEntries(

@@ -14,6 +14,7 @@ export type ClusterCommand =
       readonly opId?: string
       readonly meets: readonly Meet[]
       readonly forming?: readonly FormingNode[]
+      readonly recalled?: RecalledEpoch
     }
   | { readonly type: 'AssignSlots'; readonly opId: string; readonly assignments: readonly Assignment[] }
   | { readonly type: 'AttachReplicas'; readonly attachments: readonly Attachment[] }
@@ -87,6 +88,8 @@ export type Meet = {
   readonly pod: string
   readonly peers: readonly { readonly pod: string; readonly nodeId: string }[]
 }
+/** An epoch above all that the status remembers, for a server that knows nobody. */
+export type RecalledEpoch = { readonly pod: string; readonly nodeId: string; readonly epoch: number }
 /** What a node of a cluster in formation is given before its first MEET. */
 export type FormingNode = { readonly pod: string; readonly epoch: number; readonly nodeTimeoutMs: number }
 /** First slots of a node. */

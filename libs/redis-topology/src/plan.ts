@@ -17,6 +17,7 @@ import { firstPrimaries, type FirstPrimaries } from './first-primaries.ts'
 import { formingEpoch } from './forming-epoch.ts'
 import { allows, nextState } from './lifecycle.ts'
 import { raiseEpochs } from './misheard-replicas.ts'
+import { recalledEpoch } from './recalled-epoch.ts'
 import { releasePods } from './node-loss.ts'
 import { openSlotsOf } from './open-slots.ts'
 import { isOrphaned } from './orphan.ts'
@@ -314,7 +315,8 @@ function planFormed(
   const awaited = isRestoring(given) && has(findings, 'PodsMissing')
   if (!awaited && (has(findings, 'NodesIsolated') || has(findings, 'AddressesStale'))) {
     const meets = meetsOf(picture.up)
-    if (meets.length > 0) commands.push({ type: 'MeetNodes', meets })
+    const recalled = recalledEpoch(given)
+    if (meets.length > 0) commands.push({ type: 'MeetNodes', meets, ...(recalled === undefined ? {} : { recalled }) })
   }
   const attachments = picture.shards.flatMap((shard) => attachmentsTo(shard, ownerOf(shard)))
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })

@@ -129,6 +129,8 @@ export type History = {
   readonly nodes: Readonly<Record<string, string>>
   /** Slots by shard, as last committed. */
   readonly slots: Readonly<Record<number, string>>
+  /** Epoch of its owner by shard, as last committed. */
+  readonly epochs: Readonly<Record<number, number>>
   /** Pods whose replication link was up when last committed. */
   readonly attached: readonly string[]
   /** Token of the container last observed behind a pod's node id. */

@@ -49,6 +49,10 @@ function meetAll(world: World, command: ClusterCommand & { type: 'MeetNodes' }):
     // A node that knows somebody refuses the epoch.
     if (place.lists.size === 0) place.node.epoch = epoch
   }
+  if (command.recalled !== undefined) {
+    const place = placeNamed(world, command.recalled.pod)
+    if (place.lists.size === 0) place.node.epoch = command.recalled.epoch
+  }
   for (const { pod, peers } of command.meets) for (const peer of peers) meet(world, pod, peer.pod, peer.nodeId)
 }
 

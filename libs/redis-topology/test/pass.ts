@@ -9,7 +9,10 @@ import { formatRanges } from '../src/slots.ts'
 import { type Desired, type History, isUp, type Snapshot } from '../src/snapshot.ts'
 
 /** What the status remembers of one shard. */
-type ShardMemory = Pick<History, 'nodes' | 'attached' | 'incarnations' | 'hosts'> & { readonly slots: string }
+type ShardMemory = Pick<History, 'nodes' | 'attached' | 'incarnations' | 'hosts'> & {
+  readonly slots: string
+  readonly epoch: number
+}
 
 /** What a status remembers, as far as the topology depends on it. */
 export type Memory = Pick<History, 'formedAt' | 'operation'> & {
@@ -89,6 +92,7 @@ function historyOf(memory: Memory, now: number): History {
     unreadyMs: memory.unreadySince === undefined ? 0 : now - memory.unreadySince,
     nodes: Object.assign({}, ...memory.shards.map((shard) => shard.nodes)) as Record<string, string>,
     slots: Object.fromEntries(memory.shards.map((shard, place) => [place, shard.slots])),
+    epochs: Object.fromEntries(memory.shards.map((shard, place) => [place, shard.epoch])),
     attached: memory.shards.flatMap((shard) => shard.attached),
     hosts: Object.assign({}, ...memory.shards.map((shard) => shard.hosts)) as Record<string, string>,
     incarnations: Object.assign({}, ...memory.shards.map((shard) => shard.incarnations)) as Record<string, string>,
@@ -127,6 +131,7 @@ function remembered(shard: ShardPicture, before: ShardMemory | undefined): Shard
   )
   const hosts = speaking.flatMap(({ pod, kube }) => (kube?.nodeName === undefined ? [] : [[pod, kube.nodeName]]))
   return {
+    epoch: shard.epoch > 0 && shard.primaryUp ? shard.epoch : (before?.epoch ?? 0),
     slots: shard.ranges.length > 0 || shard.primaryUp ? formatRanges(shard.ranges) : (before?.slots ?? ''),
     nodes: { ...before?.nodes, ...Object.fromEntries(ids) },
     hosts: { ...before?.hosts, ...Object.fromEntries(hosts) },

@@ -132,17 +132,19 @@ function operationLines({ given, memory, ended }: Pass): readonly string[] {
   ]
 }
 
+function meetLines({ forming = [], recalled, meets }: ClusterCommand & { type: 'MeetNodes' }): readonly string[] {
+  return [
+    ...forming.map((one) => `  ${one.pod} gets epoch ${one.epoch}, cluster-node-timeout ${one.nodeTimeoutMs}`),
+    ...(recalled === undefined ? [] : [`  ${recalled.pod} begins with epoch ${recalled.epoch}`]),
+    ...meets.map((one) => `  ${one.pod} meets ${one.peers.map((peer) => peer.nodeId).join(' ')}`),
+  ]
+}
+
 function commandLines(command: ClusterCommand): readonly string[] {
   const words = 'opId' in command ? [`${command.type} (${command.opId})`] : [command.type]
   switch (command.type) {
     case 'MeetNodes':
-      return [
-        ...words,
-        ...(command.forming ?? []).map(
-          (one) => `  ${one.pod} gets epoch ${one.epoch}, cluster-node-timeout ${one.nodeTimeoutMs}`,
-        ),
-        ...command.meets.map((one) => `  ${one.pod} meets ${one.peers.map((peer) => peer.nodeId).join(' ')}`),
-      ]
+      return [...words, ...meetLines(command)]
     case 'AssignSlots':
       return [...words, ...command.assignments.map((one) => `  ${one.nodeId} gets ${formatRanges(one.ranges)}`)]
     case 'AttachReplicas':

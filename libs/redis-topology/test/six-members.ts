@@ -17,7 +17,15 @@ export const desired: Desired = {
   consented: [],
 }
 /** What the status of a cluster that never was remembers. */
-export const noHistory: History = { unreadyMs: 0, nodes: {}, slots: {}, attached: [], incarnations: {}, hosts: {} }
+export const noHistory: History = {
+  unreadyMs: 0,
+  nodes: {},
+  slots: {},
+  epochs: {},
+  attached: [],
+  incarnations: {},
+  hosts: {},
+}
 /** The node id of a member. */
 export const idOf = (shard: number, index: number): string => `${shard}${index}`.padEnd(40, '0')
 /** A pod whose server runs. */
@@ -103,6 +111,7 @@ export const remembered: History = {
     [0, 1, 2].flatMap((shard) => [0, 1].map((index) => [`c-${shard}-${index}`, idOf(shard, index)])),
   ),
   slots: { 0: '0-5460', 1: '5461-10922', 2: '10923-16383' },
+  epochs: { 0: 1, 1: 2, 2: 3 },
   attached: ['c-0-1', 'c-1-1', 'c-2-1'],
   hosts: {},
   incarnations: { 'c-0-0': 'aaaaaaaaaaaa', 'c-1-0': 'aaaaaaaaaaaa' },

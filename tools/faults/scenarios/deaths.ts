@@ -63,6 +63,7 @@ export const deaths: readonly Scenario[] = [
     persistence: ['aof'],
     run: async (trial) => {
       const { shard, primary, replicas } = await trial.anyShard()
+      await seenWhole(trial, [primary])
       await trial.fault({ shards: [shard], pods: [primary, ...replicas] }, async () => {
         for (const replica of replicas)
           await trial.stage.kubectl('delete', 'pod', replica, '--force', '--grace-period=0')
