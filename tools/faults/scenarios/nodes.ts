@@ -1,4 +1,3 @@
-import { LABEL } from '@slotkeeper/api'
 import { bystanderOf, place, shardsOn } from '../placement.ts'
 import type { Scenario, Shape } from '../scenario.ts'
 import type { Trial } from '../trial.ts'
@@ -25,12 +24,11 @@ async function drain(trial: Trial, node: string): Promise<void> {
   await trial.disturbs(pods.map(({ name }) => name))
 }
 
-/** What a person does about a cluster that fits nowhere: a change of pods takes effect when they are made anew. */
+/** What a person does about a cluster that fits nowhere; the controller replaces the pods that wait in vain. */
 const askForLess: Shape['whileForming'] = async ({ stage }, name) => {
   await stage.stalled(name, 'Unschedulable')
   const spec = { resources: { requests: { cpu: '10m' } } }
   await stage.kubectl('patch', 'rdc', name, '--type=merge', '-p', JSON.stringify({ spec }))
-  await stage.kubectl('delete', 'pods', '-l', `${LABEL.cluster}=${name}`)
 }
 
 /** Nodes that are drained, or lost. */
