@@ -17,6 +17,7 @@ export type OneStatus = {
   readonly bytes?: number
   readonly heldMs?: number
   readonly manifest?: string
+  readonly verified?: string
   readonly loadedKeys?: number
   readonly held?: {
     readonly backups: number
@@ -27,6 +28,7 @@ export type OneStatus = {
     readonly attempt: number
     readonly keys?: number
     readonly takenFrom?: string
+    readonly loaded?: { readonly keys: number }
   }[]
   readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[]
 }

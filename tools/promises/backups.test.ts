@@ -107,6 +107,20 @@ describe('a backup', () => {
     for (const word of Object.values(await stage.secret('keys'))) expect(text).not.toContain(word)
   })
 
+  test('verify restore: a server was started from each shard, had all of it, and is gone', async () => {
+    await backups.backup('proven', cluster, { verify: 'restore' })
+    const status = await backups.inState(redisBackups, 'proven', 'Completed')
+    expect(status.verified).toBe('restore')
+    const loaded = status.shards?.map((one) => one.loaded?.keys ?? 0) ?? []
+    expect(loaded.reduce((sum, keys) => sum + keys, 0)).toBe(KEYS)
+    await until('no pod is left', PATIENCE_MS, async () =>
+      (await stage.kubectl('get', 'pods', '-l', 'slotkeeper.dev/agent-of=backup.proven', '-o', 'name')) === ''
+        ? true
+        : undefined,
+    )
+    await stage.kubectl('delete', 'rdb', 'proven', '--timeout=60s')
+  })
+
   test('is stored although the controller dies in the middle', async () => {
     await backups.backup('killed', cluster)
     await backups.sees(redisBackups, 'killed', 'Streaming', (one) => one.state === 'Streaming')

@@ -10,6 +10,7 @@ import { runCheckStorage } from './run-check-storage.ts'
 import { runDeleteBackup } from './run-delete-backup.ts'
 import { runFindServers } from './run-find-servers.ts'
 import { runInspectBackup } from './run-inspect-backup.ts'
+import { runLoadShard } from './run-load-shard.ts'
 import { runSealBackup } from './run-seal-backup.ts'
 import { runSeedShard } from './run-seed-shard.ts'
 import { runStoreFound } from './run-store-found.ts'
@@ -93,6 +94,8 @@ function run(context: TaskContext): Promise<AgentDone> {
       return runStoreFound(task, context)
     case 'SealBackup':
       return runSealBackup(task, context)
+    case 'LoadShard':
+      return runLoadShard(task, context)
     case 'DeleteBackup':
       return runDeleteBackup(task, context)
     case 'InspectBackup':

@@ -2,11 +2,11 @@ import type { AgentDone } from '@slotkeeper/backup'
 import { RedisError } from '@slotkeeper/redis-client'
 import { formatRanges, parseClusterNodes, parseInfo, parseRanges } from '@slotkeeper/redis-topology'
 import { AgentError } from './agent-error.ts'
-import { askServer, of, type ServerAccess } from './server-access.ts'
+import { askServer, of, type ServerAccess, type ServerEntry } from './server-access.ts'
 import type { TaskContext, TaskOf } from './task-context.ts'
 
-type Verify = TaskOf<'VerifyRestore'>
-type Planned = Verify['shards'][number]
+type Planned = TaskOf<'VerifyRestore'>['shards'][number]
+type Verify = ServerEntry & { readonly shards: readonly Planned[] }
 /** What a server has loaded, and left out since its time was over. */
 type Loaded = { readonly keys: number; readonly expired: number; readonly differences: readonly string[] }
 

@@ -1,4 +1,5 @@
 import { type AgentPorts, runAgent, stopAgent } from '@slotkeeper/agents'
+import { defined } from '@slotkeeper/api'
 import { expiryOf } from '@slotkeeper/backup'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
@@ -30,10 +31,10 @@ export function act(ports: AgentPorts, command: AppCommand, io: ActIo): Promise<
 type Of<T extends AppCommand['type']> = Extract<AppCommand, { readonly type: T }>
 
 function order(ports: AgentPorts, command: Of<'RunAgent'>, io: ActIo): Promise<Outcome> {
-  const { of, storage, cluster = null, server } = command
+  const { of, storage, cluster = null, server, scratch } = command
   if (storage === undefined) throw new Error(`${command.job} has no storage`)
   const servers = server === undefined ? { cluster } : { cluster, server }
-  return runAgent(ports, RESOURCES[of.kind], { of, storage, ...servers, order: command }, io)
+  return runAgent(ports, RESOURCES[of.kind], { of, storage, ...servers, ...defined({ scratch }), order: command }, io)
 }
 
 /** What cannot be taken back is decided once more, by what is there now and not by what was seen. */

@@ -1,6 +1,6 @@
 import type { ForeignServer, RedisBackupStorageSpec } from '@slotkeeper/api'
 import type { BackupCommand } from '@slotkeeper/backup'
-import type { AgentOwner } from '@slotkeeper/agents'
+import type { AgentOwner, ScratchServer } from '@slotkeeper/agents'
 
 /** The kinds that this process looks after. */
 export type WatchedKind = 'backup' | 'storage' | 'schedule'
@@ -17,6 +17,8 @@ export type AppCommand = BackupCommand & {
   readonly cluster?: string
   /** For RunAgent: other servers that it reads. */
   readonly server?: ForeignServer
+  /** For RunAgent: the server that it has beside it. */
+  readonly scratch?: ScratchServer
   /** For RemoveFinalizer: what could not be spilled is given up. */
   readonly anyway?: boolean
 }

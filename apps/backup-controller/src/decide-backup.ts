@@ -1,6 +1,13 @@
-import { failuresInWords } from '@slotkeeper/agents'
-import { backupSourceOf, defined, FINALIZER } from '@slotkeeper/api'
-import { type BackupCase, backupMetaOf, type BackupState, nextBackup, planBackup } from '@slotkeeper/backup'
+import { failuresInWords, type ScratchServer } from '@slotkeeper/agents'
+import { backupSourceOf, CLIENT_PORT, defined, FINALIZER, redisClusterSpec } from '@slotkeeper/api'
+import {
+  type BackupCase,
+  backupMetaOf,
+  type BackupState,
+  nextBackup,
+  planBackup,
+  type Source,
+} from '@slotkeeper/backup'
 import type { Decision, Input } from '@slotkeeper/controller'
 import { type EventTrouble, release, statusToWrite } from '@slotkeeper/controller-host'
 import { backupChanges, type BackupEvent, type BackupStatus } from '@slotkeeper/events'
@@ -10,6 +17,12 @@ import type { BackupObject } from './backup-object.ts'
 /** What is seen of a backup. */
 export type ObservedBackup = Pick<BackupCase, 'source' | 'storage' | 'runs' | 'siblings' | 'isCopy'>
 
+/** A server as those that were backed up: by the image that they had, whatever became of them. */
+function scratchOf({ image = '', cluster }: BackupStatus, source: Source | null): ScratchServer {
+  const read = source?.uid === cluster?.uid ? redisClusterSpec.safeParse(source?.spec) : undefined
+  return { image, port: CLIENT_PORT, ...(read?.success === true ? { cluster: read.data } : {}) }
+}
+
 /** Above what a deletion may take at most: after this it goes though what is told could not be spilled. */
 const DELETION_PATIENCE_MS = 1_200_000
 const LOOK_MS = {
@@ -18,6 +31,7 @@ const LOOK_MS = {
   Finding: 2_000,
   Streaming: 2_000,
   Sealing: 2_000,
+  Verifying: 2_000,
   Completed: 60_000,
   Failed: 60_000,
   Deleting: 500,
@@ -79,6 +93,7 @@ export function decideBackup(
     ...(command.type === 'RunAgent' && READS_SERVERS.includes(command.step)
       ? defined({ cluster: cluster?.name, server })
       : {}),
+    ...(command.type === 'RunAgent' && command.step === 'load' ? { scratch: scratchOf(status, observed.source) } : {}),
   }))
   return {
     findings: finding === 'Sound' ? [] : [{ type: finding, about: name, message }],

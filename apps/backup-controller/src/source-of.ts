@@ -1,4 +1,4 @@
-import { defined, redisClusterSpec } from '@slotkeeper/api'
+import { CATALOGUE, defined, redisClusterSpec } from '@slotkeeper/api'
 import type { Source } from '@slotkeeper/backup'
 import type { ClusterStatus, ShardStatus } from '@slotkeeper/events'
 import type { KubeObject } from '@slotkeeper/k8s'
@@ -15,6 +15,7 @@ export function sourceOf({ metadata, ...object }: KubeObject): Source {
     ...defined({ restored: status.restored?.uid }),
     busy: busyBy(metadata.name, status, metadata.deletionTimestamp !== undefined),
     engine: { engine: isRedis ? 'redis' : 'valkey', version: status.version ?? '' },
+    image: version === undefined ? image : CATALOGUE[version],
     spec,
     shards: (status.topology ?? []).map(({ shard, slots, primary, attached = [], nodes, addresses = {} }) => ({
       shard,

@@ -190,6 +190,37 @@ describe('a backup', () => {
     )
   })
 
+  test('verify restore: a server of the image of its cluster stands beside each agent that loads a shard', async () => {
+    const spec = { cluster: { name: 'orders' }, storageName: 'archive', verify: 'restore' }
+    await cluster.create(redisBackups, 'proven', spec)
+    for (const shard of [0, 1, 2])
+      await cluster.end(await cluster.jobNamed(`-store-${shard}-1`, 'proven-'), stored(shard))
+    await cluster.end(await cluster.jobNamed('-seal-1', 'proven-'), sealed())
+    for (const shard of [0, 1, 2]) {
+      const job = await cluster.jobNamed(`-load-${shard}-1`, 'proven-')
+      const task = { type: 'LoadShard', manifest: 'shop/nightly/uid/manifest', sha256: 'b'.repeat(64), shard }
+      expect(cluster.planOf(job).task).toEqual({ ...task, volume: '/data', port: 6379 })
+      const { initContainers, volumes } = job.spec.template.spec as {
+        readonly initContainers?: readonly object[]
+        readonly volumes?: readonly object[]
+      }
+      expect(initContainers).toMatchObject([
+        { name: 'server', image: 'docker.io/valkey/valkey:9.1', restartPolicy: 'Always' },
+      ])
+      expect(volumes).toContainEqual({ name: 'seeded', emptyDir: {} })
+      if (shard === 1) await cluster.restart()
+      await cluster.end(job, done({ task: 'LoadShard', shard, keys: 9, expired: 1 }))
+    }
+    expect(await cluster.sees(redisBackups, 'proven', 'Completed')).toMatchObject({
+      verified: 'restore',
+      shards: Array.from({ length: 3 }, () => expect.objectContaining({ loaded: { keys: 9, expired: 1 } })),
+    })
+    await until('all is told', 30_000, async () =>
+      (await cluster.told('backup', 'proven')).at(-1) === 'StateChanged' ? true : undefined,
+    )
+    expect((await cluster.told('backup', 'proven')).filter((type) => type === 'ShardLoaded')).toHaveLength(3)
+  })
+
   test('of servers that are none of ours: an agent finds them, others store them, and Secrets are named to the kubelet only', async () => {
     const password = { secretName: 'old-auth', key: 'word' }
     const tls = { ca: { secretName: 'old-ca' }, certificate: { secretName: 'old-cert' }, serverName: 'old.example' }
@@ -251,6 +282,11 @@ describe('a backup', () => {
     ['no source', {}, /exactly one of cluster .* and server/],
     ['an address without a port', { server: { address: 'old.example' } }, /spec\.server\.address/],
     ['a port that is none', { server: { address: 'old.example:65536' } }, /spec\.server\.address/],
+    [
+      'servers to start of an image that nobody knows',
+      { server: { address: 'a:1' }, verify: 'restore' },
+      /spec.verify: .*needs spec.cluster/,
+    ],
     ['a user without a password', { server: { address: 'a:1', username: 'x' } }, /a user is entered by a password/],
   ])('that names %s is refused with the field', async (_what, spec, message) => {
     await expect(cluster.create(redisBackups, 'wrong', { storageName: 'archive', ...spec })).rejects.toThrow(message)

@@ -6,11 +6,13 @@ import {
   type AgentStorage,
   BACKUP_USER,
   formatPlan,
+  SEEDED_VOLUME,
   SERVER_CA,
   SERVER_CERTIFICATE,
   SERVER_SECRETS,
 } from '@slotkeeper/backup'
 import type { KubeObject, OwnerReference } from '@slotkeeper/k8s'
+import { CONFINED, scratchContainer, type ScratchServer, scratchVolume } from './scratch-server.ts'
 
 /** Where an agent tells how far it is. */
 export const PROGRESS_PORT = 8082
@@ -19,8 +21,6 @@ const CREDENTIALS = '/etc/slotkeeper/credentials'
 const CA = '/etc/slotkeeper/ca'
 const KEYS = '/etc/slotkeeper/keys'
 const VOLUME = '/storage'
-/** Where a volume that is to be filled is mounted. */
-export const SEEDED = '/data'
 const AGENT_UID = 65532
 /** What is left for the agent to say its last words after its own deadline. */
 const WORDS_SECONDS = 30
@@ -50,11 +50,13 @@ export type JobRequest = {
   readonly server?: ForeignServer
   /** A volume that it fills; absent where it fills none. */
   readonly volume?: SeededVolume
+  /** A server that it has beside it; absent where it has none. */
+  readonly scratch?: ScratchServer
   readonly order: AgentOrder
 }
 
 /** What only reads a storage: its volume then stays as it is, its group as well. */
-const READERS: readonly string[] = ['find', 'inspect', 'seed', 'verify']
+const READERS: readonly string[] = ['find', 'inspect', 'load', 'seed', 'verify']
 
 const isWritten = (mount: string, { order }: JobRequest): boolean =>
   mount === 'seeded' || (mount === 'storage' && !READERS.includes(order.step))
@@ -79,6 +81,7 @@ export function agentJob(request: JobRequest): KubeObject {
     ...(tolerations === undefined ? {} : { tolerations }),
     ...request.volume?.placement,
     securityContext: identityOf(request),
+    ...besides(request),
     containers: [
       {
         name: 'agent',
@@ -91,11 +94,7 @@ export function agentJob(request: JobRequest): KubeObject {
         ],
         ports: [{ name: 'progress', containerPort: PROGRESS_PORT }],
         resources: resources ?? { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } },
-        securityContext: {
-          allowPrivilegeEscalation: false,
-          readOnlyRootFilesystem: true,
-          capabilities: { drop: ['ALL'] },
-        },
+        securityContext: CONFINED,
         volumeMounts: mounts.map(({ name, path }) => ({ name, mountPath: path, readOnly: !isWritten(name, request) })),
       },
     ],
@@ -116,6 +115,16 @@ export function agentJob(request: JobRequest): KubeObject {
       activeDeadlineSeconds: Math.ceil(order.deadlineMs / 1_000) + WORDS_SECONDS,
       template: { metadata: { labels: { ...request.volume?.labels, ...labels } }, spec: pod },
     },
+  }
+}
+
+/** The server beside it, and what its image is fetched with. */
+function besides({ scratch }: JobRequest): object {
+  if (scratch === undefined) return {}
+  const { imagePullSecrets } = scratch.cluster ?? {}
+  return {
+    ...(imagePullSecrets === undefined ? {} : { imagePullSecrets }),
+    initContainers: [scratchContainer(scratch)],
   }
 }
 
@@ -186,7 +195,7 @@ function mountsFor({ password, tls }: ForeignServer): readonly Mount[] {
 
 /** Secrets are optional here: the agent tells of one that is missing, where the pod would only wait. */
 function mountsOf(request: JobRequest): readonly Mount[] {
-  const { storage, cluster, server, volume } = request
+  const { storage, cluster, server, volume, scratch } = request
   const { s3, filesystem, encryption } = storage
   const mounts: Mount[] = []
   if (s3?.credentials !== undefined)
@@ -206,8 +215,9 @@ function mountsOf(request: JobRequest): readonly Mount[] {
   if (volume !== undefined)
     mounts.push({
       name: 'seeded',
-      path: SEEDED,
+      path: SEEDED_VOLUME,
       source: { persistentVolumeClaim: { claimName: volume.claimName } },
     })
+  if (scratch !== undefined) mounts.push({ name: 'seeded', path: SEEDED_VOLUME, source: scratchVolume(storage) })
   return mounts
 }

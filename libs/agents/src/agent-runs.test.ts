@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { agentRuns, type CachedAgentPod, type CachedJob } from './agent-runs.ts'
+import { agentRuns, type CachedAgentPod, type CachedJob, projectAgentPod } from './agent-runs.ts'
 
 const NOW = Date.parse('2026-11-22T10:00:00Z')
 const job: CachedJob = {
@@ -34,4 +34,13 @@ test.each<[string, Partial<CachedJob>, readonly CachedAgentPod[]]>([
   ['it is over', { isOver: true }, []],
 ])('nothing is said of it while %s', (_why, change, pods) => {
   expect(runOf(change, pods)).not.toHaveProperty('waitsFor')
+})
+
+test.each([
+  ['the server beside its agent', 'server', 'its container: no such image'],
+  ['what others put there', 'proxy', undefined],
+])('a pod that waits for the image of %s', (_what, name, waitsFor) => {
+  const waiting = { reason: 'ImagePullBackOff', message: 'no such image' }
+  const status = { phase: 'Pending', initContainerStatuses: [{ name, state: { waiting } }] }
+  expect(projectAgentPod({ metadata: { name: 'p', namespace: 'shop' }, status } as never).waitsFor).toBe(waitsFor)
 })

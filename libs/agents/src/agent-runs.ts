@@ -38,6 +38,7 @@ const STEPS: readonly string[] = [
   'delete',
   'check',
   'inspect',
+  'load',
   'seed',
   'verify',
 ] satisfies readonly AgentStep[]
@@ -51,17 +52,19 @@ const STUCK = [
 
 type Condition = { readonly type: string; readonly status: string; readonly message?: string }
 type JobStatus = { readonly conditions?: readonly Condition[] }
+type ContainerStatus = {
+  readonly name?: string
+  readonly state?: {
+    readonly waiting?: { readonly reason?: string; readonly message?: string }
+    readonly terminated?: { readonly message?: string }
+  }
+}
 type PodStatus = {
   readonly phase?: string
   readonly podIP?: string
   readonly conditions?: readonly Condition[]
-  readonly containerStatuses?: readonly {
-    readonly name?: string
-    readonly state?: {
-      readonly waiting?: { readonly reason?: string; readonly message?: string }
-      readonly terminated?: { readonly message?: string }
-    }
-  }[]
+  readonly initContainerStatuses?: readonly ContainerStatus[]
+  readonly containerStatuses?: readonly ContainerStatus[]
 }
 
 /** What is kept of a Job. */
@@ -109,11 +112,18 @@ export function projectAgentPod({ metadata, ...object }: KubeObject): CachedAgen
 const agentIn = ({ containerStatuses = [] }: PodStatus) => containerStatuses.find((one) => one.name === 'agent')?.state
 
 /** Why a pod does not start, where time alone may not cure it. */
-function waitsFor({ conditions = [], containerStatuses = [] }: PodStatus): string | undefined {
+function waitsFor({
+  conditions = [],
+  initContainerStatuses = [],
+  containerStatuses = [],
+}: PodStatus): string | undefined {
   const unscheduled = conditions.find((one) => one.type === 'PodScheduled' && one.status === 'False')
   if (unscheduled?.message !== undefined) return unscheduled.message
-  const waiting = agentIn({ containerStatuses })?.waiting
-  return STUCK.includes(waiting?.reason ?? '') ? `its container: ${waiting?.message ?? waiting?.reason}` : undefined
+  const stuck = [...initContainerStatuses, ...containerStatuses]
+    .filter(({ name }) => name === 'agent' || name === 'server')
+    .map(({ state }) => state?.waiting)
+    .find((waiting) => STUCK.includes(waiting?.reason ?? ''))
+  return stuck === undefined ? undefined : `its container: ${stuck.message ?? stuck.reason}`
 }
 
 /** So long after its Job was made a pod is there, unless it is refused. */

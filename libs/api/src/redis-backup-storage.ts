@@ -110,6 +110,12 @@ export const redisBackupStorageSpec = z
             limits: z.record(z.string().max(63), quantity).optional(),
           })
           .optional(),
+        scratch: z
+          .object({ size: quantity, storageClassName: z.string().max(253).optional() })
+          .optional()
+          .describe(
+            'The volume of a server that is started from a shard (verify: restore); it goes with its pod. Absent: the disk of the node.',
+          ),
         nodeSelector: z.record(z.string().max(253), z.string().max(1024)).optional(),
         tolerations: z
           .array(z.record(z.string(), z.unknown()).meta({ 'x-kubernetes-preserve-unknown-fields': true }))

@@ -27,6 +27,12 @@ export const backupFields = {
     .max(2_000)
     .default(2_000)
     .describe('consistency cluster: for how long writes may be held back at most.'),
+  verify: z
+    .enum(['read-back', 'restore'])
+    .default('read-back')
+    .describe(
+      'read-back: all that is stored was read again and agrees. restore: a server is started from each shard as well, and counted, before the backup is completed; only with cluster.',
+    ),
   deadlineSeconds: z
     .int()
     .min(60)
@@ -40,6 +46,10 @@ export const backupRules = (path: string) => [
   {
     rule: 'has(self.cluster) != has(self.server)',
     message: `${path}: set exactly one of cluster (a RedisCluster) and server (any other server)`,
+  },
+  {
+    rule: "self.verify != 'restore' || has(self.cluster)",
+    message: `${path}.verify: restore starts servers of the image of a RedisCluster, so it needs ${path}.cluster; leave it out, or import the server first`,
   },
 ]
 
@@ -73,6 +83,7 @@ const shard = z.object({
   offset: z.int().optional(),
   takenFrom: z.string().max(300).optional(),
   rdb: z.object({ format: z.string().max(16), version: z.int() }).optional(),
+  loaded: z.object({ keys: z.int(), expired: z.int() }).optional(),
 })
 
 const redisBackupStatus = z.object({
@@ -83,6 +94,7 @@ const redisBackupStatus = z.object({
   restored: z.string().max(64).optional(),
   topology: z.string().max(64).optional(),
   engine: z.object({ engine: z.string().max(16), version: z.string().max(32) }).optional(),
+  image: z.string().max(512).optional(),
   beganAt: z.string().max(40).optional(),
   endedAt: z.string().max(40).optional(),
   shards: z
@@ -95,6 +107,7 @@ const redisBackupStatus = z.object({
   heldMs: z.int().optional(),
   manifest: z.string().max(512).optional(),
   manifestSha256: z.string().max(64).optional(),
+  verified: z.enum(['read-back', 'restore']).optional(),
   bytes: z.int().optional(),
   keys: z.int().optional(),
   expired: z.string().max(256).optional(),
@@ -119,6 +132,7 @@ export function redisBackupCrd(): Schema {
       { name: 'State', type: 'string', jsonPath: '.status.state' },
       { name: 'Keys', type: 'integer', jsonPath: '.status.keys' },
       { name: 'Bytes', type: 'integer', jsonPath: '.status.bytes' },
+      { name: 'Verified', type: 'string', jsonPath: '.status.verified', priority: 1 },
       { name: 'Ended', type: 'date', jsonPath: '.status.endedAt' },
       { name: 'Reason', type: 'string', jsonPath: '.status.reason', priority: 1 },
       { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },

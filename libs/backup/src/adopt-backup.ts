@@ -7,6 +7,11 @@ import { storageWaitsFor } from './storage-waits-for.ts'
 
 type Step = { readonly finding: BackupFinding; readonly status: Omit<BackupStatus, 'state'> }
 
+const toBeLoaded = (count: number): Pick<BackupStatus, 'shards' | 'attempt'> => ({
+  attempt: 1,
+  shards: Array.from({ length: count }, (_, shard) => ({ shard, attempt: 1, slots: '' })),
+})
+
 /**
  * What became of a backup whose status was lost: completed where its storage has its manifest, else to be begun anew. It is
  * never given up for what the storage does not say: what may be completed is not called failed.
@@ -20,7 +25,11 @@ export function adopt(given: BackupCase, { state: _state, ...before }: BackupSta
     const { cluster, engine, beganAt, endedAt, sha256: manifestSha256, bytes, keys } = done
     const { name, uid } = cluster
     const facts = { manifest: objectOf.manifest(backup), manifestSha256, bytes, keys }
-    return { finding: 'Sound', status: { cluster: { name, uid }, engine, beganAt, endedAt, ...facts } }
+    const known = { cluster: { name, uid }, engine, beganAt, ...facts }
+    // Whether servers were started from it nobody knows any more; without its cluster nobody knows which.
+    if (spec.verify === 'restore' && given.source?.uid === uid)
+      return { finding: 'ProofMissing', status: { ...known, ...toBeLoaded(done.shards), image: given.source.image } }
+    return { finding: 'Sound', status: { ...known, verified: 'read-back', endedAt } }
   }
   const failure = failureOf(run)
   // The attempt stays: earlier ones may have left objects, which a deletion must look for.

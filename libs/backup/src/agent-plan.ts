@@ -132,6 +132,22 @@ const task = z.discriminatedUnion('type', [
     persistence: z.enum(['rdb', 'aof']),
     maxBytesPerSecond: z.int().positive().optional(),
   }),
+  /**
+   * Fills a volume with one shard of a backup, and asks the server beside it, which starts from it and is removed with the
+   * agent, what it has loaded.
+   */
+  z.object({
+    type: z.literal('LoadShard'),
+    manifest: name,
+    /** As it was sealed. */
+    sha256: hex(64),
+    /** Where the volume is mounted that both have. */
+    volume: mounted,
+    shard: count,
+    /** Where the server listens, on the loopback that both have. */
+    port: z.int().min(1).max(65_535),
+    maxBytesPerSecond: z.int().positive().optional(),
+  }),
   /** Asks servers that were started from seeded volumes what they have loaded, and whether they own their slots. */
   z.object({
     type: z.literal('VerifyRestore'),

@@ -145,6 +145,13 @@ const done = z.discriminatedUnion('task', [
     size: count,
   }),
   z.object({
+    task: z.literal('LoadShard'),
+    shard: count,
+    /** What the server has loaded, and what it left out since its time was over. */
+    keys: count,
+    expired: count,
+  }),
+  z.object({
     task: z.literal('VerifyRestore'),
     /** What the servers have loaded, and what they left out since its time was over. */
     keys: count,

@@ -4,14 +4,14 @@ import type { AgentProgress, AgentReport } from './agent-report.ts'
 import type { BackupRef } from './object-names.ts'
 
 /** What an agent is there for; its Job is named by it. */
-export type AgentStep = 'find' | 'store' | 'seal' | 'delete' | 'check' | 'inspect' | 'seed' | 'verify'
+export type AgentStep = 'find' | 'store' | 'seal' | 'load' | 'delete' | 'check' | 'inspect' | 'seed' | 'verify'
 
 /** An agent that was started: a Job and what became of its pod. */
 export type AgentRun = {
   readonly job: string
   readonly uid: string
   readonly step: AgentStep
-  /** The shard that it stores or seeds, absent where it stores all; the generation of the storage that it checks. */
+  /** The shard that it stores, loads or seeds, absent where it stores all; the generation of the storage that it checks. */
   readonly part?: number
   readonly attempt: number
   /** `ended` once the pod has; without last words it was killed, or its pod is gone. */
@@ -46,6 +46,8 @@ export type Source = {
   /** Why it can't be backed up just now; null when it can. */
   readonly busy: string | null
   readonly engine: { readonly engine: 'redis' | 'valkey'; readonly version: string }
+  /** Of its servers. */
+  readonly image: string
   readonly spec: Readonly<Record<string, unknown>>
   readonly shards: readonly SourceShard[]
 }

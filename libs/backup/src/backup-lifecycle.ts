@@ -9,6 +9,7 @@ export const BACKUP_FINDINGS = [
   'ServersUnknown',
   'ShardsMissing',
   'ManifestMissing',
+  'ProofMissing',
   'Sound',
 ] as const
 /** One of them. */
@@ -39,6 +40,10 @@ const METAS = {
   },
   Sealing: {
     sentence: 'All shards are stored; the manifest is being written.',
+    allows: ['EnsureFinalizer', 'RunAgent', 'StopAgent'],
+  },
+  Verifying: {
+    sentence: 'A server is started from each shard that is stored, and asked what it has loaded.',
     allows: ['EnsureFinalizer', 'RunAgent', 'StopAgent'],
   },
   Completed: {
@@ -72,13 +77,14 @@ export const backupLifecycle = setup({
       meta: METAS.Waiting,
       on: { Refused: 'Failed', StatusLost: 'Adopting', ServersUnknown: 'Finding', ShardsMissing: 'Streaming' },
     },
-    Adopting: { meta: METAS.Adopting, on: { NotReady: 'Waiting', Sound: 'Completed' } },
+    Adopting: { meta: METAS.Adopting, on: { NotReady: 'Waiting', ProofMissing: 'Verifying', Sound: 'Completed' } },
     Finding: { meta: METAS.Finding, on: { Refused: 'Failed', ShardsMissing: 'Streaming' } },
     Streaming: {
       meta: METAS.Streaming,
       on: { Refused: 'Failed', ServersUnknown: 'Finding', ManifestMissing: 'Sealing' },
     },
-    Sealing: { meta: METAS.Sealing, on: { Refused: 'Failed', Sound: 'Completed' } },
+    Sealing: { meta: METAS.Sealing, on: { Refused: 'Failed', ProofMissing: 'Verifying', Sound: 'Completed' } },
+    Verifying: { meta: METAS.Verifying, on: { Refused: 'Failed', Sound: 'Completed' } },
     Completed: { meta: METAS.Completed },
     Failed: { meta: METAS.Failed },
     Deleting: { meta: METAS.Deleting },

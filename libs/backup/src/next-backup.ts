@@ -18,6 +18,7 @@ import { adopt } from './adopt-backup.ts'
 import { found, isForeign, tooManyShards } from './find-servers.ts'
 import { nextDeletion } from './next-deletion.ts'
 import { objectOf } from './object-names.ts'
+import { prove } from './prove-backup.ts'
 import { expiryOf } from './retention.ts'
 import { storageWaitsFor } from './storage-waits-for.ts'
 
@@ -44,6 +45,8 @@ export function nextBackup(given: BackupCase): Step {
       return stream(given, before)
     case 'Sealing':
       return seal(given, before)
+    case 'Verifying':
+      return verify(given, before)
     case 'Completed':
       return keep(given, before)
     default:
@@ -75,6 +78,7 @@ function wait(given: BackupCase, before: BackupStatus): Step {
     cluster: { name: backupSourceOf(spec), uid: source?.uid ?? '' },
     ...defined({ restored: source?.restored }),
     ...defined({ engine: source?.engine }),
+    ...(spec.verify === 'restore' ? defined({ image: source?.image }) : {}),
     beganAt: new Date(now).toISOString(),
     shards: freshShards(given, 1),
   })
@@ -227,9 +231,11 @@ function seal(given: BackupCase, before: BackupStatus): Step {
   if (done !== undefined) {
     const { retryAt: _retryAt, reason: _reason, message: _message, attempt: _attempt, ...rest } = before
     const { manifest, sha256: manifestSha256, bytes, keys } = done
+    const sealed = { ...rest, manifest, manifestSha256, bytes, keys }
+    if (given.spec.verify === 'restore') return entered(before, 'ProofMissing', { ...sealed, attempt: 1 })
     // By our own clock: retention compares these times, and those of nodes may be wrong.
     const endedAt = new Date(given.now).toISOString()
-    return entered(before, 'Sound', { ...rest, manifest, manifestSha256, bytes, keys, endedAt })
+    return entered(before, 'Sound', { ...sealed, verified: 'read-back', endedAt })
   }
   const failure = failureOf(run)
   const { source } = given
@@ -242,6 +248,15 @@ function seal(given: BackupCase, before: BackupStatus): Step {
   if (isForPerson(failure) || attempt >= MOST_ATTEMPTS) return refused(given, before, failure)
   const next = { ...before, attempt: attempt + 1, ...pauseAfter(failure, attempt, given.now) }
   return { finding: 'ManifestMissing', status: next }
+}
+
+function verify(given: BackupCase, before: BackupStatus): Step {
+  const { finding, status, why } = prove(given, before)
+  if (why !== undefined) return refused(given, { ...status, state: before.state }, why)
+  const late = lateness(given)
+  if (late === null || finding === 'Sound') return entered(before, finding, status)
+  const message = `${late}; all is stored, and not all was loaded`
+  return refused(given, before, { reason: 'DeadlineExceeded', message })
 }
 
 function keep(given: BackupCase, before: BackupStatus): Step {

@@ -1,4 +1,4 @@
-import { backupSourceOf, CLIENT_PORT, type ForeignServer } from '@slotkeeper/api'
+import { backupSourceOf, CLIENT_PORT, defined, type ForeignServer } from '@slotkeeper/api'
 import type { BackupShardStatus, BackupStatus } from '@slotkeeper/events'
 import { agentName } from './agent-name.ts'
 import { isPaused, stopsOf } from './agent-outcome.ts'
@@ -9,12 +9,16 @@ import type { AgentOrder, BackupCommand } from './backup-command.ts'
 import { isForeign } from './find-servers.ts'
 import { objectOf } from './object-names.ts'
 import { isStored, runOf, waitsFor } from './next-backup.ts'
+import { loadOf } from './prove-backup.ts'
+import { storageWaitsFor } from './storage-waits-for.ts'
 import { isOver, mayDeleteObjects, writing } from './next-deletion.ts'
 
 /** Where an agent finds the password of the servers. */
 export const SERVER_SECRETS = '/etc/slotkeeper/server'
 /** Where it finds the certificates that servers are trusted by which are none of ours. */
 export const SERVER_CA = '/etc/slotkeeper/server-ca'
+/** Where the volume is that it fills for a server. */
+export const SEEDED_VOLUME = '/data'
 /** Where it finds what it shows them. */
 export const SERVER_CERTIFICATE = '/etc/slotkeeper/server-certificate'
 
@@ -23,6 +27,8 @@ const DELETE_MS = 300_000
 const INSPECT_MS = 300_000
 /** Agents of one backup that run at the same time: each has its server fork, and takes memory and network. */
 const MOST_AGENTS = 8
+/** Servers that are started from one backup at the same time: each takes as much memory as one of its cluster. */
+const MOST_LOADS = 2
 
 /** The commands for what the status is by now, in order. */
 export function planBackup(given: BackupCase, status: BackupStatus): readonly BackupCommand[] {
@@ -44,6 +50,8 @@ function commandsIn(given: BackupCase, status: BackupStatus, mayStart: boolean):
       const isSame = isForeign(given) || given.source?.uid === status.cluster?.uid
       return onlyAgent(given, sealOrder(given, status), mayStart && isSame)
     }
+    case 'Verifying':
+      return loading(given, status, mayStart)
     case 'Failed':
       // The agents of one that failed are kept for whoever reads their logs; they go with it.
       return stopsOf(given.runs, (one) => one.state === 'running')
@@ -63,6 +71,38 @@ function streaming(given: BackupCase, status: BackupStatus, mayStart: boolean): 
   const wanted = (status.shards ?? []).map((shard) => runOf(given, shard))
   const orders = mayStart ? storeOrders(given, status).map(run) : []
   return [...orders, ...stopsOf(given.runs, (one) => !wanted.includes(one))]
+}
+
+function loading(given: BackupCase, status: BackupStatus, mayStart: boolean): readonly BackupCommand[] {
+  const { shards = [], attempt = 1 } = status
+  const missing = shards.filter((one) => one.loaded === undefined)
+  const wanted = missing.map((one) => loadOf(given, status, one))
+  const running = wanted.filter((one) => one?.state === 'running').length
+  const mayLoad = mayStart && storageWaitsFor(given.spec.storageName, given.storage) === null
+  const orders = missing
+    .filter((_one, index) => wanted[index] === undefined)
+    .slice(0, mayLoad ? Math.max(0, MOST_LOADS - running) : 0)
+    .map(({ shard }) => run({ ...loadOrder(given, status, shard), step: 'load', part: shard, attempt }))
+  return [...orders, ...stopsOf(given.runs, (one) => !wanted.includes(one))]
+}
+
+function loadOrder(
+  given: BackupCase,
+  status: BackupStatus,
+  shard: number,
+): Pick<AgentOrder, 'job' | 'task' | 'deadlineMs'> {
+  const { manifest = '', manifestSha256: sha256 = '', attempt = 1 } = status
+  const pace = defined({ maxBytesPerSecond: given.storage?.spec.maxBytesPerSecond })
+  const task: AgentTask = {
+    type: 'LoadShard',
+    manifest,
+    sha256,
+    volume: SEEDED_VOLUME,
+    shard,
+    port: CLIENT_PORT,
+    ...pace,
+  }
+  return { job: agentName(given.backup, 'load', attempt, shard), task, deadlineMs: agentMs(given) }
 }
 
 const run = (order: AgentOrder): BackupCommand => ({ type: 'RunAgent', ...order })

@@ -29,6 +29,7 @@ export const sourceOf = (change: Partial<Source> = {}, count = SHARDS): Source =
   uid: 'cluster-1',
   busy: null,
   engine: { engine: 'valkey', version: '9.1.2' },
+  image: 'docker.io/valkey/valkey:9.1',
   spec: { shards: SHARDS },
   shards: evenRanges(count).map((range, shard) => ({
     shard,
@@ -218,6 +219,8 @@ export class BackupWorld {
         }
         return { task: 'SealBackup', ...facts, endedAt: this.nodeTime ?? new Date(this.now).toISOString() }
       }
+      case 'LoadShard':
+        return { task: 'LoadShard', shard: task.shard, keys: 4, expired: 1 }
       case 'DeleteBackup': {
         const objects = this.objects.size
         this.objects.clear()

@@ -126,7 +126,7 @@ describe('the way of a backup', () => {
 
 describe('the end of a backup', () => {
   test.each(BACKUP_STATES.filter((state) => state !== 'Deleting'))('it is deleted while it is %s', (state) => {
-    const spec = state === 'Failed' ? { deadlineSeconds: 60 } : {}
+    const spec = state === 'Failed' ? { deadlineSeconds: 60 } : state === 'Verifying' ? { verify: 'restore' } : {}
     const world = state === 'Finding' ? BackupWorld.ofServer() : new BackupWorld(spec)
     if (state === 'Waiting') world.source = null
     for (let turn = 0; turn < 20 && world.status?.state !== state; turn++) {

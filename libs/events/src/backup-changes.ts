@@ -22,8 +22,18 @@ export function backupChanges(
   const events: BackupEvent[] = before === null ? [accepted(context)] : []
   const so = before ?? { state: '' }
   // What it was once was told before its status was lost.
-  if (so.state === 'Adopting' && after.state === 'Completed') return [...adopted(after), ...stateChanged(so, after)]
-  const steps: readonly Step[] = [started, streamed, failedAttempts, verified, ended, expired, stateChanged, deletion]
+  if (so.state === 'Adopting' && after.manifest !== undefined) return [...adopted(after), ...stateChanged(so, after)]
+  const steps: readonly Step[] = [
+    started,
+    streamed,
+    failedAttempts,
+    verified,
+    loaded,
+    ended,
+    expired,
+    stateChanged,
+    deletion,
+  ]
   for (const step of steps) events.push(...step(so, after))
   return events.map((event) => ({ type: event.type, data: boundedData(event.data) }) as BackupEvent)
 }
@@ -80,6 +90,14 @@ function verified(before: BackupStatus, after: BackupStatus): readonly BackupEve
   if (manifest === undefined || before.manifest === manifest) return []
   const message = 'Every shard was read back and every slot is in one of them'
   return [{ type: 'Verified', data: { manifest, sha256, message } }]
+}
+
+function loaded(before: BackupStatus, after: BackupStatus): readonly BackupEvent[] {
+  return (after.shards ?? []).flatMap(({ shard, loaded: its }) => {
+    if (its === undefined || shardOf(before, shard)?.loaded !== undefined) return []
+    const message = `A server that was started from shard ${shard} has all of it: ${its.keys} keys, ${its.expired} expired`
+    return [{ type: 'ShardLoaded', data: { shard, ...its, message } } as const]
+  })
 }
 
 function ended(before: BackupStatus, after: BackupStatus): readonly BackupEvent[] {

@@ -36,6 +36,12 @@ export const backupEventExamples: { readonly [T in BackupEventType]: BackupEvent
     retryAt: '2026-11-21T10:00:20Z',
     message: 'orders-1-1 closed the connection',
   },
+  ShardLoaded: {
+    shard: 1,
+    keys: 333_333,
+    expired: 12,
+    message: 'A server that was started from shard 1 has all of it: 333333 keys, 12 expired',
+  },
   Verified: {
     manifest: `${folder}/manifest`,
     sha256: 'b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9',

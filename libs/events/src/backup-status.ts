@@ -21,19 +21,23 @@ export type BackupShardStatus = {
   readonly offset?: number
   readonly takenFrom?: string
   readonly rdb?: { readonly format: string; readonly version: number }
+  /** What a server that was started from it has loaded, and left out since its time was over. */
+  readonly loaded?: { readonly keys: number; readonly expired: number }
 }
 
 /** The part of a backup's status that its controller writes. */
 export type BackupStatus = {
   readonly state: string
   readonly observedGeneration?: number
-  /** Of servers that are none of ours the address stands for both. */
   /** The restore in place whose data the cluster had when the backup began; absent where there was none. */
   readonly restored?: string
+  /** Of servers that are none of ours the address stands for both. */
   readonly cluster?: { readonly name: string; readonly uid: string }
   /** SHA-256 of which servers were found, where they are none of ours. */
   readonly topology?: string
   readonly engine?: { readonly engine: string; readonly version: string }
+  /** Of the servers, where some are to be started from what is stored: their cluster may be gone by then. */
+  readonly image?: string
   readonly beganAt?: string
   readonly endedAt?: string
   readonly shards?: readonly BackupShardStatus[]
@@ -46,6 +50,8 @@ export type BackupStatus = {
   /** Present once the manifest is stored. */
   readonly manifest?: string
   readonly manifestSha256?: string
+  /** By what it was proven, once it is completed. */
+  readonly verified?: 'read-back' | 'restore'
   readonly bytes?: number
   readonly keys?: number
   /** The rule of retention by which it is being deleted. */

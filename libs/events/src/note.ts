@@ -51,6 +51,7 @@ const backupGrades: Readonly<Record<BackupEventType, Grade>> = {
   StateChanged: null,
   Started: 'Normal',
   ShardStreamed: 'Normal',
+  ShardLoaded: 'Normal',
   AttemptFailed: 'Warning',
   Verified: null,
   Completed: 'Normal',

@@ -2,7 +2,7 @@ export { isClaimOf, mayDeleteClaims, ownClaims, seededPod, volumeOfClaim } from 
 export { backupNameOf } from './copy.ts'
 export { isInPlace } from './in-place.ts'
 export { nextRestore, waitsFor } from './next-restore.ts'
-export { planRestore, SEEDED_VOLUME } from './plan-restore.ts'
+export { planRestore } from './plan-restore.ts'
 export * from './restore-case.ts'
 export type { RestoreCommand } from './restore-command.ts'
 export * from './restore-lifecycle.ts'

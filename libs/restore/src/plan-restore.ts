@@ -5,6 +5,7 @@ import {
   type AgentTask,
   BACKUP_USER,
   isPaused,
+  SEEDED_VOLUME,
   SERVER_SECRETS,
   stopsOf,
 } from '@slotkeeper/backup'
@@ -16,9 +17,6 @@ import { isSeeded, seedRun, waitsFor } from './next-restore.ts'
 import type { RestoreCase } from './restore-case.ts'
 import type { RestoreCommand } from './restore-command.ts'
 import { engineOf } from './target-spec.ts'
-
-/** Where an agent finds the volume that it fills. */
-export const SEEDED_VOLUME = '/data'
 
 /** Volumes that are filled at the same time: each reads the storage. */
 const MOST_AGENTS = 8

@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { AgentDone, AgentServer, BackupShard } from '@slotkeeper/backup'
+import { unpackSlotCounts } from '@slotkeeper/rdb'
+import { parseInfo } from '@slotkeeper/redis-topology'
+import { AgentError } from './agent-error.ts'
+import { faultOf } from './fault-of.ts'
+import { readManifest } from './read-manifest.ts'
+import { runSeedShard } from './run-seed-shard.ts'
+import { runVerifyRestore } from './run-verify-restore.ts'
+import { askServer, type ServerAccess } from './server-access.ts'
+import { slotDifference } from './slot-difference.ts'
+import { limitsOf, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
+
+type Load = TaskOf<'LoadShard'>
+
+const LOOK_MS = 200
+/** What a pipeline takes at once. */
+const SLOTS_AT_ONCE = 2_048
+/** How much of a log goes into last words. */
+const LOG_LINES = 5
+const KILLED = 137
+
+/**
+ * Fills a volume with one shard of a backup as a restore does, waits until the server beside this agent has loaded it, and
+ * compares what that has with the manifest: who it is, its slots, and the keys of each of them.
+ *
+ * @throws AgentError `CountsDiffer`; `DataUnreadable` with the end of the log of a server that would not load it; `Interrupted`
+ *   for one that was killed; whatever `runSeedShard` throws
+ */
+export async function runLoadShard(task: Load, context: TaskContext): Promise<AgentDone> {
+  const { manifest: key, sha256, volume, shard, port, maxBytesPerSecond } = task
+  const limits = limitsOf(context)
+  const { manifest } = await withStorage(context, {}, (store) => readManifest(store, key, limits, sha256))
+  const stored = manifest.shards.find((one) => one.shard === shard)
+  if (stored === undefined) throw new AgentError('ObjectDamaged', `${key} has no shard ${shard}`)
+  const { slots } = stored
+  const epochs = { epoch: 1, currentEpoch: 1 }
+  const seed = { manifest: key, sha256, volume, restore: manifest.backup.uid, shard, slots, ...epochs }
+  const pace = maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }
+  const seeded = await runSeedShard({ type: 'SeedShard', ...seed, persistence: 'rdb', ...pace }, context)
+  if (seeded.task !== 'SeedShard') throw new Error(`seeding ended as ${seeded.task}`)
+  const server: AgentServer = { pod: 'the server beside the agent', host: '127.0.0.1', port, nodeId: seeded.nodeId }
+  const access = { task: { username: 'default', credentials: null }, secrets: context.secrets, signal: context.signal }
+  await untilLoaded(task, server, access)
+  const expected = [{ shard, server, slots, keys: seeded.keys }]
+  const verified = await runVerifyRestore({ shards: expected, ...access.task }, context)
+  if (verified.task !== 'VerifyRestore') throw new Error(`asking ended as ${verified.task}`)
+  const { keys, expired } = verified
+  await compareSlots(stored, server, access)
+  return { task: 'LoadShard', shard, keys, expired }
+}
+
+async function untilLoaded({ volume, shard }: Load, server: AgentServer, access: ServerAccess): Promise<void> {
+  for (;;) {
+    const ended = await readFile(join(volume, 'scratch.ended'), 'utf8').catch(() => null)
+    if (ended !== null) throw await endOf(volume, shard, Number(ended))
+    try {
+      const [info = ''] = await askServer(server, access, [['INFO', 'persistence', 'replication', 'stats']])
+      if (!parseInfo(info).loading) return
+    } catch (error) {
+      // It is not up yet, or loads and says so.
+      if (faultOf(error).fault !== 'ServerUnreachable') throw error
+    }
+    await pause(LOOK_MS, undefined, { signal: access.signal }).catch(() => undefined)
+    access.signal.throwIfAborted()
+  }
+}
+
+async function endOf(volume: string, shard: number, code: number): Promise<AgentError> {
+  const what = `a server that was started from shard ${shard} of what is stored`
+  if (code === KILLED)
+    return new AgentError('Interrupted', `${what} was killed: it has the resources of a pod of the cluster, or too few`)
+  const log = await readFile(join(volume, 'scratch.log'), 'utf8').catch(() => 'it left no log')
+  const lines = log.trimEnd().split('\n').slice(-LOG_LINES).join(' | ')
+  return new AgentError('DataUnreadable', `${what} ended with ${code}: ${lines}`)
+}
+
+/** Every slot has as many keys as the manifest says, but for those whose time was over. */
+async function compareSlots({ shard, content }: BackupShard, server: AgentServer, access: ServerAccess): Promise<void> {
+  const planned = unpackSlotCounts(content.slots)
+  const found: number[] = []
+  while (found.length < planned.length) {
+    const count = Math.min(SLOTS_AT_ONCE, planned.length - found.length)
+    const words = Array.from({ length: count }, (_, index) => [
+      'CLUSTER',
+      'COUNTKEYSINSLOT',
+      String(found.length + index),
+    ])
+    found.push(...(await askServer(server, access, words)).map(Number))
+  }
+  // Asked last: what went while the slots were counted is in it.
+  const [info = ''] = await askServer(server, access, [['INFO', 'persistence', 'stats']])
+  const expired = countOf(info, 'rdb_last_load_keys_expired') + countOf(info, 'expired_keys')
+  const difference = slotDifference(planned, found, expired)
+  if (difference !== null) throw new AgentError('CountsDiffer', `shard ${shard}: ${difference}`)
+}
+
+const countOf = (info: string, name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)

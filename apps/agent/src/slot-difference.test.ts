@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { slotDifference } from './slot-difference.ts'
+
+test.each([
+  ['all are there', [2, 0, 3], 0, null],
+  ['one has expired', [1, 0, 3], 1, null],
+  ['one is missing', [1, 0, 3], 0, '1 keys are missing in their slots, of which 0 expired'],
+  ['more are missing than have expired', [0, 0, 0], 4, '5 keys are missing in their slots, of which 4 expired'],
+  ['one is in another slot', [2, 1, 2], 1, 'slot 1: 0 keys expected, 1 found'],
+])('%s', (_what, found, expired, words) => {
+  expect(slotDifference([2, 0, 3], found, expired)).toBe(words)
+})

@@ -1,0 +1,52 @@
+import type { BackupShardStatus, BackupStatus } from '@slotkeeper/events'
+import {
+  doneOf,
+  type Failure,
+  failureOf,
+  isForPerson,
+  MOST_ATTEMPTS,
+  pauseAfter,
+  withoutPause,
+} from './agent-outcome.ts'
+import type { AgentRun, BackupCase } from './backup-case.ts'
+import type { BackupFinding } from './backup-lifecycle.ts'
+import { storageWaitsFor } from './storage-waits-for.ts'
+
+type Step = { readonly finding: BackupFinding; readonly status: Omit<BackupStatus, 'state'>; readonly why?: Failure }
+
+/** The agent that loads a shard, of the present attempt. */
+export const loadOf = (
+  { runs }: Pick<BackupCase, 'runs'>,
+  { attempt = 1 }: Pick<BackupStatus, 'attempt'>,
+  { shard }: Pick<BackupShardStatus, 'shard'>,
+): AgentRun | undefined => runs.find((one) => one.step === 'load' && one.part === shard && one.attempt === attempt)
+
+/** What is proven of a sealed backup by servers that were started from it; `Refused` comes with its reason. */
+export function prove(given: BackupCase, { state: _state, ...before }: BackupStatus): Step {
+  const { spec, storage, now } = given
+  const { attempt = 1 } = before
+  const shards = (before.shards ?? []).map((one): BackupShardStatus => {
+    const done = one.loaded === undefined ? doneOf(loadOf(given, before, one), 'LoadShard') : undefined
+    return done === undefined ? one : { ...one, loaded: { keys: done.keys, expired: done.expired } }
+  })
+  const failures = shards.flatMap((one) => {
+    const failure = one.loaded === undefined ? failureOf(loadOf(given, before, one)) : null
+    return failure === null ? [] : [failure]
+  })
+  const worst = failures.find(isForPerson) ?? failures[0]
+  // What one has read so far is not thrown away for another one's failure.
+  const isUnderWay = shards.some((one) => one.loaded === undefined && loadOf(given, before, one)?.state === 'running')
+  if (worst !== undefined && (isForPerson(worst) || attempt >= MOST_ATTEMPTS))
+    return { finding: 'Refused', status: { ...before, shards }, why: worst }
+  if (worst !== undefined && !isUnderWay) {
+    const pause = pauseAfter(worst, attempt, now)
+    return { finding: 'ProofMissing', status: { ...before, shards, attempt: attempt + 1, ...pause } }
+  }
+  const status = withoutPause({ ...before, shards }, given, storageWaitsFor(spec.storageName, storage))
+  if (shards.some((one) => one.loaded === undefined)) return { finding: 'ProofMissing', status }
+  const { retryAt: _retryAt, reason: _reason, message: _message, attempt: _attempt, image: _image, ...rest } = before
+  return {
+    finding: 'Sound',
+    status: { ...rest, shards, verified: 'restore', endedAt: new Date(now).toISOString() },
+  }
+}
