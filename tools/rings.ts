@@ -98,6 +98,7 @@ export const appFiles: Readonly<Record<string, readonly string[]>> = {
     'src/mounted-secrets.ts',
     'src/progress-server.ts',
     'src/run-seed-shard.ts',
+    'src/scratch-server.ts',
     'src/seed-volume.ts',
     'src/volume-file.ts',
   ],

@@ -1,26 +1,18 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { AgentDone, AgentServer, BackupShard } from '@slotkeeper/backup'
 import { unpackSlotCounts } from '@slotkeeper/rdb'
-import { parseInfo } from '@slotkeeper/redis-topology'
 import { AgentError } from './agent-error.ts'
-import { faultOf } from './fault-of.ts'
 import { readManifest } from './read-manifest.ts'
 import { runSeedShard } from './run-seed-shard.ts'
 import { runVerifyRestore } from './run-verify-restore.ts'
 import { askServer, type ServerAccess } from './server-access.ts'
+import { untilLoaded } from './scratch-server.ts'
 import { slotDifference } from './slot-difference.ts'
 import { limitsOf, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
 
 type Load = TaskOf<'LoadShard'>
 
-const LOOK_MS = 200
 /** What a pipeline takes at once. */
 const SLOTS_AT_ONCE = 2_048
-/** How much of a log goes into last words. */
-const LOG_LINES = 5
-const KILLED = 137
 
 /**
  * Fills a volume with one shard of a backup as a restore does, waits until the server beside this agent has loaded it, and
@@ -50,31 +42,6 @@ export async function runLoadShard(task: Load, context: TaskContext): Promise<Ag
   const { keys, expired } = verified
   await compareSlots(stored, server, access)
   return { task: 'LoadShard', shard, keys, expired }
-}
-
-async function untilLoaded({ volume, shard }: Load, server: AgentServer, access: ServerAccess): Promise<void> {
-  for (;;) {
-    const ended = await readFile(join(volume, 'scratch.ended'), 'utf8').catch(() => null)
-    if (ended !== null) throw await endOf(volume, shard, Number(ended))
-    try {
-      const [info = ''] = await askServer(server, access, [['INFO', 'persistence', 'replication', 'stats']])
-      if (!parseInfo(info).loading) return
-    } catch (error) {
-      // It is not up yet, or loads and says so.
-      if (faultOf(error).fault !== 'ServerUnreachable') throw error
-    }
-    await pause(LOOK_MS, undefined, { signal: access.signal }).catch(() => undefined)
-    access.signal.throwIfAborted()
-  }
-}
-
-async function endOf(volume: string, shard: number, code: number): Promise<AgentError> {
-  const what = `a server that was started from shard ${shard} of what is stored`
-  if (code === KILLED)
-    return new AgentError('Interrupted', `${what} was killed: it has the resources of a pod of the cluster, or too few`)
-  const log = await readFile(join(volume, 'scratch.log'), 'utf8').catch(() => 'it left no log')
-  const lines = log.trimEnd().split('\n').slice(-LOG_LINES).join(' | ')
-  return new AgentError('DataUnreadable', `${what} ended with ${code}: ${lines}`)
 }
 
 /** Every slot has as many keys as the manifest says, but for those whose time was over. */
