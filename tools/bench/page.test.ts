@@ -24,6 +24,21 @@ test('sections measured apart take the place of theirs or come last, and say so;
   expect(pageWith(changed, [result('Storing', 4)], when)).toBe(changed)
 })
 
+test('where all was measured apart, how busy the machine was before goes', () => {
+  const loaded = {
+    ...facts,
+    machine: [['load before the run', '39'] as const, ['memory', '9 GiB'] as const],
+    busy: true,
+  }
+  const both = renderPage(loaded, [result('Forming', 1), result('Moving', 2)])
+  const one = pageWith(both, [result('Forming', 3)], 'on a day')
+  expect(one).toContain('Other work was under way')
+  const all = pageWith(one, [result('Moving', 4)], 'on a day')
+  expect(all).not.toContain('Other work was under way')
+  expect(all).not.toContain('load before the run')
+  expect(all).toContain('| memory | 9 GiB |')
+})
+
 test('a page is the same when nothing was measured apart', () => {
   expect(pageWith(page, [], 'never')).toBe(page)
 })

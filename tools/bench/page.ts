@@ -31,18 +31,24 @@ export function renderPage({ date, machine, versions, busy }: Facts, results: re
 export function pageWith(page: string, results: readonly Result[], when: string): string {
   const [head = '', ...sections] = page.trimEnd().split(/\n+(?=## )/)
   for (const result of results) {
-    const text = section(result, wrapped(`**Measured apart from the rest: ${when}.**`))
+    const text = section(result, wrapped(`${APART}: ${when}.**`))
     const index = sections.findIndex((one) => one.startsWith(`## ${result.title}\n`))
     if (index < 0) sections.push(text)
     else sections[index] = text
   }
-  return `${[head, ...sections].join('\n\n')}\n`
+  // Of a run that no section is left of nothing needs to be known.
+  const top = sections.every((one) => one.includes(APART))
+    ? head.replace(`${BUSY}\n\n`, '').replace(LOAD_ROW, '')
+    : head
+  return `${[top, ...sections].join('\n\n')}\n`
 }
 
 const section = ({ title, method, figures }: Result, ...notes: readonly string[]): string =>
   [`## ${title}`, wrapped(method), ...notes, figureTable(figures)].join('\n\n')
 
 const BUSY = '**Other work was under way on the machine: all but the ratios is slower than it would be.**'
+const APART = '**Measured apart from the rest'
+const LOAD_ROW = /^\| load before the run \|.*\n/m
 const WIDTH = 125
 
 /** Breaks a text into lines, as the other pages are. */
