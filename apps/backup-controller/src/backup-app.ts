@@ -1,4 +1,4 @@
-import { type AgentPorts, ownImage, ProgressMemory } from '@slotkeeper/agents'
+import { agentPorts, type AgentPorts, ProgressMemory } from '@slotkeeper/agents'
 import {
   GROUP,
   type RedisBackupScheduleSpec,
@@ -41,7 +41,7 @@ export const backupApp: App<Config> = {
   name: 'backup-controller',
   kinds: (host) => {
     const { kube, objects, onProblem, config } = host
-    const ports = { objects, image: ownImage(objects, config) }
+    const ports = agentPorts(objects, config)
     const caches = new SharedCaches({ kube, onProblem, namespaces: config.watchNamespaces })
     return [storageKind(ports, caches, host.metrics), backupKind(ports, caches), scheduleKind(objects, caches)]
   },

@@ -3,7 +3,6 @@ import { z } from 'zod'
 
 const environment = hostEnvironment('cluster-controller').extend({
   SLOTKEEPER_NODE_LOSS_SECONDS: z.coerce.number().int().min(10).max(86_400).default(300),
-  SLOTKEEPER_POD_UID: z.union([z.literal('platform'), z.coerce.number().int().min(1)]).default(999),
 })
 
 /** The settings of the controller's process. */

@@ -26,12 +26,6 @@ import { volumeOfClaim } from '@slotkeeper/restore'
 import type { AppCommand } from './app-command.ts'
 import { targetView } from './target-view.ts'
 
-/** What acting reaches out to. */
-export type ActPorts = AgentPorts & {
-  /** As the cluster controller has it: user and group of the pods; `platform`: the platform chooses. */
-  readonly podUid: number | 'platform'
-}
-
 type Of<T extends AppCommand['type']> = Extract<AppCommand, { readonly type: T }>
 
 const ACCEPTED: Outcome = { result: 'accepted' }
@@ -39,7 +33,7 @@ const LATER: Outcome = { result: 'later', inMs: 500 }
 const REFUSALS = ['Forbidden', 'Invalid', 'NotFound'] as const
 
 /** Carries a command out; to repeat it is harmless. Throws what the API server refuses. */
-export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Outcome> {
+export function act(ports: AgentPorts, command: AppCommand, io: ActIo): Promise<Outcome> {
   const { objects } = ports
   const { of } = command
   switch (command.type) {
@@ -66,7 +60,7 @@ export function act(ports: ActPorts, command: AppCommand, io: ActIo): Promise<Ou
   }
 }
 
-async function order(ports: ActPorts, command: Of<'RunAgent'>, io: ActIo): Promise<Outcome> {
+async function order(ports: AgentPorts, command: Of<'RunAgent'>, io: ActIo): Promise<Outcome> {
   const { of, storage, target, step, part } = command
   if (storage === undefined) throw new Error(`${command.job} has no storage`)
   const request = { of, storage, cluster: step === 'verify' ? target : null, order: command }
@@ -96,7 +90,7 @@ function claimIn(command: AppCommand, shard: number): DataClaim {
   return claimOf({ cluster, storage: storageOf(specOf(command)), restore: { uid: of.uid, inPlace } }, shard, 0)
 }
 
-function volumeOf(command: AppCommand, shard: number, { podUid }: ActPorts): SeededVolume {
+function volumeOf(command: AppCommand, shard: number, { podUid }: AgentPorts): SeededVolume {
   const [spec, cluster] = [specOf(command), command.target]
   const { nodeSelector, tolerations, affinity, priorityClassName } = spec.pod ?? {}
   const labels = { [LABEL.seeds]: cluster }
@@ -124,7 +118,7 @@ function storageOf({ storage }: RedisClusterSpec): NonNullable<RedisClusterSpec[
 }
 
 /** It is the restore's, and goes with it. What has its name already is looked at when the watch has shown it. */
-async function createBackup({ objects }: ActPorts, command: Of<'CreateBackup'>, io: ActIo): Promise<Outcome> {
+async function createBackup({ objects }: AgentPorts, command: Of<'CreateBackup'>, io: ActIo): Promise<Outcome> {
   const { of, backup, backupSpec } = command
   const labels = { [LABEL.name]: 'slotkeeper', [LABEL.managedBy]: 'slotkeeper' }
   const object = {
@@ -136,7 +130,7 @@ async function createBackup({ objects }: ActPorts, command: Of<'CreateBackup'>, 
   return settled(objects.create(redisBackups, object, io), () => Promise.resolve(ACCEPTED))
 }
 
-async function createClaim(ports: ActPorts, command: Of<'CreateClaim'>, io: ActIo): Promise<Outcome> {
+async function createClaim(ports: AgentPorts, command: Of<'CreateClaim'>, io: ActIo): Promise<Outcome> {
   const { of, shard } = command
   const { metadata, spec } = claimIn(command, shard)
   const claim = {
@@ -166,7 +160,7 @@ async function settled(creating: Promise<unknown>, judge: () => Promise<Outcome>
 }
 
 /** What cannot be taken back is decided once more, by what is there now and not by what was seen. */
-async function deleteClaim({ objects }: ActPorts, command: Of<'DeleteClaim'>, io: ActIo): Promise<Outcome> {
+async function deleteClaim({ objects }: AgentPorts, command: Of<'DeleteClaim'>, io: ActIo): Promise<Outcome> {
   const { of, target, claim, uid } = command
   const place = { namespace: of.namespace, name: claim }
   const cluster = await objects.get(redisClusters, { namespace: of.namespace, name: target }, io)
@@ -184,7 +178,7 @@ async function deleteClaim({ objects }: ActPorts, command: Of<'DeleteClaim'>, io
   return ACCEPTED
 }
 
-async function createCluster({ objects }: ActPorts, command: Of<'CreateCluster'>, io: ActIo): Promise<Outcome> {
+async function createCluster({ objects }: AgentPorts, command: Of<'CreateCluster'>, io: ActIo): Promise<Outcome> {
   const { of, cluster, spec } = command
   const place = { namespace: of.namespace, name: cluster }
   const object = {
@@ -209,7 +203,7 @@ function volumeOfCluster(cluster: KubeObject): string {
 }
 
 /** The one write by which a cluster gives up what it holds: to that very cluster, as it was looked at. */
-async function switchCluster({ objects }: ActPorts, command: Of<'SwitchCluster'>, io: ActIo): Promise<Outcome> {
+async function switchCluster({ objects }: AgentPorts, command: Of<'SwitchCluster'>, io: ActIo): Promise<Outcome> {
   const { of, cluster, uid, former } = command
   const place = { namespace: of.namespace, name: cluster }
   const there = await objects.get(redisClusters, place, io)
@@ -226,7 +220,7 @@ async function switchCluster({ objects }: ActPorts, command: Of<'SwitchCluster'>
 const changed = (message: string): Outcome => ({ result: 'failed', reason: 'Conflict', message })
 
 /** Claims of what the cluster had before: only while that cluster has the data of this restore, and nobody mounts them. */
-async function deleteOldClaims({ objects }: ActPorts, command: Of<'DeleteOldClaims'>, io: ActIo): Promise<Outcome> {
+async function deleteOldClaims({ objects }: AgentPorts, command: Of<'DeleteOldClaims'>, io: ActIo): Promise<Outcome> {
   const { of, cluster, clusterUid, claims } = command
   const { namespace } = of
   const there = await objects.get(redisClusters, { namespace, name: cluster }, io)

@@ -4,8 +4,6 @@ import { z } from 'zod'
 const environment = hostEnvironment('restore-controller').extend({
   /** The image of agents; absent: that of this process's own pod. */
   SLOTKEEPER_IMAGE: z.string().min(1).optional(),
-  /** As the cluster controller has it: who the pods are that will read what is written. */
-  SLOTKEEPER_POD_UID: z.union([z.literal('platform'), z.coerce.number().int().min(1)]).default(999),
 })
 
 /** The settings of the controller's process. */

@@ -1,4 +1,4 @@
-import { type AgentPorts, ownImage, ProgressMemory } from '@slotkeeper/agents'
+import { agentPorts, type AgentPorts, ProgressMemory } from '@slotkeeper/agents'
 import { GROUP, type RedisRestoreSpec, VERSION } from '@slotkeeper/api'
 import type { Controller } from '@slotkeeper/controller'
 import { type App, endsBy, type Host, type Kind, type KindPorts, kindOf } from '@slotkeeper/controller-host'
@@ -16,14 +16,13 @@ import { parseRestore, type RestoreObject } from './restore-object.ts'
 /** The process that looks after RedisRestores. */
 export const restoreApp: App<Config> = {
   name: 'restore-controller',
-  kinds: (host) => [restoreKind(host, { objects: host.objects, image: ownImage(host.objects, host.config) })],
+  kinds: (host) => [restoreKind(host, agentPorts(host.objects, host.config))],
 }
 
 type RestoreController = Controller<RedisRestoreSpec, RestoreStatus, ObservedRestore, AppCommand, RestoreEvent>
 
 function restoreKind({ kube, onProblem, config }: Host<Config>, ports: AgentPorts): Kind {
   const progress = new ProgressMemory()
-  const all = { ...ports, podUid: config.SLOTKEEPER_POD_UID }
   const controller = ({ eventTrouble, onAccess }: KindPorts<RestoreObject>): RestoreController => {
     let caches: Caches | undefined
     return {
@@ -37,7 +36,7 @@ function restoreKind({ kube, onProblem, config }: Host<Config>, ports: AgentPort
       },
       decide: (input) => decideRestore(input, eventTrouble(input.object)),
       allows: (state, command) => restoreAllows(state, command.type),
-      act: (command, io) => act(all, command, io),
+      act: (command, io) => act(ports, command, io),
       ends: endsBy,
     }
   }

@@ -43,6 +43,8 @@ export type JobRequest = {
   /** As `backup.nightly`. */
   readonly agentOf: string
   readonly image: string
+  /** The platform chooses the user of each pod, and takes none that names one (OpenShift). */
+  readonly isUserChosen: boolean
   readonly storage: RedisBackupStorageSpec
   /** The cluster whose servers it talks to; null where it talks to none, or to others. */
   readonly cluster: string | null
@@ -118,13 +120,12 @@ export function agentJob(request: JobRequest): KubeObject {
   }
 }
 
-/** The server beside it, and what its image is fetched with. */
-function besides({ scratch }: JobRequest): object {
-  if (scratch === undefined) return {}
-  const { imagePullSecrets } = scratch.cluster ?? {}
+/** The server beside it, and what the images of both are fetched with. */
+function besides({ storage, scratch }: JobRequest): object {
+  const secrets = [...(storage.agent?.imagePullSecrets ?? []), ...(scratch?.cluster?.imagePullSecrets ?? [])]
   return {
-    ...(imagePullSecrets === undefined ? {} : { imagePullSecrets }),
-    initContainers: [scratchContainer(scratch)],
+    ...(secrets.length === 0 ? {} : { imagePullSecrets: secrets }),
+    ...(scratch === undefined ? {} : { initContainers: [scratchContainer(scratch)] }),
   }
 }
 
@@ -132,14 +133,13 @@ function besides({ scratch }: JobRequest): object {
  * As whom the agent runs. What it writes to a volume of servers is theirs, as whom it therefore runs; but a volume that holds
  * backups is read by who wrote it alone, and then the servers' group is what they have in common: files belong to it.
  */
-function identityOf({ storage, volume }: JobRequest): object {
-  const own = { runAsUser: AGENT_UID }
+function identityOf({ storage, volume, isUserChosen }: JobRequest): object {
+  const own = isUserChosen ? {} : { runAsUser: AGENT_UID }
   if (volume !== undefined) return { ...volume.securityContext, ...(storage.filesystem === undefined ? {} : own) }
   return {
     runAsNonRoot: true,
     ...own,
-    runAsGroup: AGENT_UID,
-    fsGroup: AGENT_UID,
+    ...(isUserChosen ? {} : { runAsGroup: AGENT_UID, fsGroup: AGENT_UID }),
     seccompProfile: { type: 'RuntimeDefault' },
   }
 }

@@ -9,8 +9,7 @@ export {
   type RunsContext,
 } from './agent-runs.ts'
 export { failuresInWords } from './failures-in-words.ts'
-export { type AgentPorts, type AgentRequest, runAgent, stopAgent } from './order-agent.ts'
-export { ownImage, type OwnPod } from './own-image.ts'
+export { agentPorts, type AgentPorts, type AgentRequest, runAgent, stopAgent } from './order-agent.ts'
 export { ProgressMemory } from './progress.ts'
 export { SCRATCH_SCRIPT, type ScratchServer } from './scratch-server.ts'
 export { storageView } from './storage-view.ts'

@@ -2,12 +2,27 @@ import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { type CallIo, isKubeError, jobs, type Objects, type ResourceDescriptor } from '@slotkeeper/k8s'
 import { agentJob, type JobRequest } from './agent-job.ts'
 import { agentOf, type AgentOwner, ownerOf } from './agent-owner.ts'
+import { ownImage, type OwnPod } from './own-image.ts'
 
 /** What ordering agents reaches out to. */
-export type AgentPorts = { readonly objects: Objects; readonly image: (io: CallIo) => Promise<string> }
+export type AgentPorts = {
+  readonly objects: Objects
+  readonly image: (io: CallIo) => Promise<string>
+  /** User and group of the pods of clusters; `platform`: of no pod one is named, for the platform chooses. */
+  readonly podUid: number | 'platform'
+}
+
+/** What agents are ordered through, by a process of ours. */
+export const agentPorts = (objects: Objects, own: OwnPod): AgentPorts => ({
+  objects,
+  image: ownImage(objects, own),
+  podUid: own.SLOTKEEPER_POD_UID,
+})
 
 /** What an agent is ordered by. */
-export type AgentRequest = Omit<JobRequest, 'namespace' | 'owner' | 'agentOf' | 'image'> & { readonly of: AgentOwner }
+export type AgentRequest = Omit<JobRequest, 'namespace' | 'owner' | 'agentOf' | 'image' | 'isUserChosen'> & {
+  readonly of: AgentOwner
+}
 
 /** Answers of the API server to a Job that another try does not change: a quota, a webhook, a namespace that goes. */
 const REFUSALS = ['Forbidden', 'Invalid', 'NotFound'] as const
@@ -15,14 +30,15 @@ const ACCEPTED: Outcome = { result: 'accepted' }
 
 /** Starts an agent, if it was not started before; `resource` is the kind of its owner. */
 export async function runAgent(
-  { objects, image }: AgentPorts,
+  { objects, image, podUid }: AgentPorts,
   resource: ResourceDescriptor,
   { of, ...request }: AgentRequest,
   io: ActIo,
 ): Promise<Outcome> {
   const { namespace } = of
   const owner = ownerOf(resource, of)
-  const job = agentJob({ ...request, namespace, owner, agentOf: agentOf(of), image: await image(io) })
+  const isUserChosen = podUid === 'platform'
+  const job = agentJob({ ...request, namespace, owner, agentOf: agentOf(of), image: await image(io), isUserChosen })
   try {
     await objects.create(jobs, job, io)
   } catch (error) {

@@ -6,13 +6,17 @@ export type OwnPod = {
   readonly SLOTKEEPER_IMAGE?: string | undefined
   readonly SLOTKEEPER_NAMESPACE: string
   readonly SLOTKEEPER_POD_NAME: string
+  readonly SLOTKEEPER_POD_UID: number | 'platform'
 }
 
 /**
  * The image of agents: the one that is set, or that of this process's own pod, so that whoever sets the image of the
  * controller has set that of its agents. It is asked for once.
  */
-export function ownImage(objects: Objects, config: OwnPod): (io: CallIo) => Promise<string> {
+export function ownImage(
+  objects: Objects,
+  config: Omit<OwnPod, 'SLOTKEEPER_POD_UID'>,
+): (io: CallIo) => Promise<string> {
   const { SLOTKEEPER_IMAGE: set, SLOTKEEPER_NAMESPACE: namespace, SLOTKEEPER_POD_NAME: name } = config
   let known = set
   return async (io) => {

@@ -104,6 +104,11 @@ export const redisBackupStorageSpec = z
     agent: z
       .object({
         serviceAccountName: z.string().min(1).max(253).optional(),
+        imagePullSecrets: z
+          .array(z.object({ name: z.string().max(253) }))
+          .max(16)
+          .optional()
+          .describe('Of this namespace, for the image of Slotkeeper.'),
         resources: z
           .object({
             requests: z.record(z.string().max(63), quantity).optional(),

@@ -23,6 +23,8 @@ export function hostEnvironment(name: string) {
       .regex(/^[A-Za-z0-9_-]+$/)
       .default('REDIS_LIFECYCLE'),
     SLOTKEEPER_NATS_STREAM: z.enum(['ensure', 'verify']).default('ensure'),
+    /** User and group of the pods that it makes; `platform`: whoever the platform chooses (OpenShift). */
+    SLOTKEEPER_POD_UID: z.union([z.literal('platform'), z.coerce.number().int().min(1)]).default(999),
     SLOTKEEPER_LEASE_SECONDS: z.coerce.number().int().min(10).max(120).default(15),
     SLOTKEEPER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(8),
     SLOTKEEPER_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),

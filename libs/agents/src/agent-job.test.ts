@@ -1,0 +1,62 @@
+import { redisBackupStorageSpec } from '@slotkeeper/api'
+import type { AgentOrder } from '@slotkeeper/backup'
+import { expect, test } from 'vitest'
+import { agentJob, type JobRequest } from './agent-job.ts'
+
+const order: AgentOrder = {
+  job: 'nightly-0badcafe-check-1-1',
+  step: 'check',
+  part: 1,
+  attempt: 1,
+  task: { type: 'CheckStorage', sweepAfterMs: 1, known: [] },
+  deadlineMs: 1_000,
+}
+const owner = { apiVersion: 'slotkeeper.dev/v1beta1', kind: 'RedisBackupStorage', name: 'archive', uid: 'u' }
+const s3 = { bucket: 'backups' }
+
+/** The pod of such a Job. */
+function podOf(change: Partial<JobRequest>, storage: object = { s3 }) {
+  const spec = redisBackupStorageSpec.parse(storage)
+  const request = { namespace: 'shop', owner, agentOf: 'storage.archive', image: 'slotkeeper:1', cluster: null, order }
+  const job = agentJob({ ...request, storage: spec, isUserChosen: false, ...change })
+  return (job as unknown as { spec: { template: { spec: Record<string, unknown> } } }).spec.template.spec
+}
+
+test('who an agent is', () => {
+  expect(podOf({})['securityContext']).toMatchObject({ runAsNonRoot: true, runAsUser: 65_532, fsGroup: 65_532 })
+})
+
+// An id outside of the range of its namespace has the pod refused.
+test.each([
+  ['that only reads', {}, { s3 }],
+  [
+    'that fills a volume from another one',
+    { volume: { claimName: 'data-orders-0-0', securityContext: { runAsNonRoot: true }, placement: {}, labels: {} } },
+    { filesystem: { claimName: 'archive' } },
+  ],
+])('where the platform chooses users an agent %s names none', (_what, change, storage) => {
+  const context = podOf({ isUserChosen: true, ...change }, storage)['securityContext']
+  expect(Object.keys(context as object).filter((key) => /^(runAsUser|runAsGroup|fsGroup)$/.test(key))).toEqual([])
+})
+
+test('images are fetched with the Secrets of the storage, and that of a server beside it with those of its cluster', () => {
+  expect(podOf({})).not.toHaveProperty('imagePullSecrets')
+  const storage = { s3, agent: { imagePullSecrets: [{ name: 'ours' }] } }
+  const cluster = { imagePullPolicy: 'Always' as const, imagePullSecrets: [{ name: 'theirs' }] }
+  const pod = podOf({ scratch: { image: 'valkey:9', port: 6379, cluster } }, storage)
+  expect(pod['imagePullSecrets']).toEqual([{ name: 'ours' }, { name: 'theirs' }])
+  expect(pod['initContainers']).toMatchObject([
+    { image: 'valkey:9', imagePullPolicy: 'Always', restartPolicy: 'Always' },
+  ])
+})
+
+test('the volume of a server beside it comes and goes with the pod: of the node, or of a class', () => {
+  const scratch = { image: 'valkey:9', port: 6379 }
+  const volumeOf = (storage: object) => (podOf({ scratch }, storage)['volumes'] as object[]).at(-1)
+  expect(volumeOf({ s3 })).toEqual({ name: 'seeded', emptyDir: {} })
+  expect(volumeOf({ s3, agent: { scratch: { size: '20Gi', storageClassName: 'fast' } } })).toMatchObject({
+    ephemeral: {
+      volumeClaimTemplate: { spec: { storageClassName: 'fast', resources: { requests: { storage: '20Gi' } } } },
+    },
+  })
+})
