@@ -49,6 +49,8 @@ export const BACKUP_CONTROLLER_RULES: readonly Rule[] = [
     verbs: ['update'],
   },
   { apiGroups: ['slotkeeper.dev'], resources: ['redisclusters'], verbs: ['list', 'watch'] },
+  // What is being restored does not expire.
+  { apiGroups: ['slotkeeper.dev'], resources: ['redisrestores'], verbs: ['list'] },
   { apiGroups: ['batch'], resources: ['jobs'], verbs: ['list', 'watch', 'create', 'delete'] },
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },

@@ -1,7 +1,7 @@
 import type { AgentReport } from '@slotkeeper/backup'
 import { run } from '@slotkeeper/controller-host'
 import type { BackupStatus } from '@slotkeeper/events'
-import { redisBackups, redisBackupSchedules, redisBackupStorages, redisClusters } from '@slotkeeper/k8s'
+import { redisBackups, redisBackupSchedules, redisBackupStorages, redisClusters, redisRestores } from '@slotkeeper/k8s'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
 import { PlayedCluster, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -315,6 +315,24 @@ describe('a backup', () => {
       expect((await cluster.find(redisBackups, name))?.metadata.deletionTimestamp).toBeUndefined()
       expect((await cluster.find(redisBackups, name))?.['status']).not.toHaveProperty('expired')
     }
+  })
+
+  test('that is being restored does not expire before the restore has ended', async () => {
+    const retentionPolicy = { keep: 1 }
+    await cluster.create(redisBackupStorages, 'tiny', { s3: { bucket: 'backups' }, retentionPolicy })
+    const restore = { source: { backup: { name: 'read' } }, target: { cluster: { name: 'again' } } }
+    await cluster.create(redisRestores, 'reader', restore)
+    const completed = { state: 'Completed', manifest: 'm', bytes: 1, keys: 1, cluster: { name: 'orders', uid: 'c' } }
+    for (const [day, name] of ['read', 'latest'].entries()) {
+      await cluster.create(redisBackups, name, { cluster: { name: 'orders' }, storageName: 'tiny' })
+      await cluster.tell(redisBackups, name, { ...completed, endedAt: `2026-11-0${day + 1}T10:00:00Z` })
+    }
+    await until('it is said', 30_000, () =>
+      Promise.resolve(cluster.lines.some((line) => line.includes('BackupInUse')) || undefined),
+    )
+    expect((await cluster.find(redisBackups, 'read'))?.metadata.deletionTimestamp).toBeUndefined()
+    await cluster.tell(redisRestores, 'reader', { state: 'Completed' })
+    await cluster.sees(redisBackups, 'read', 'Deleting')
   })
 
   test('never changes once it is there', async () => {
