@@ -143,10 +143,10 @@ describe('the restore controller', () => {
     expect(granted(RESTORE_CONTROLLER_RULES)).toEqual([...rightsOf(used, isElsewhere), unseen].toSorted())
   })
 
-  test('it reads no Secret, and changes no claim; a cluster only to order a restore in place', () => {
+  test('it reads no Secret, and changes no claim; a cluster only to order a restore in place, and to take the order back', () => {
     const rights = used.map(({ right }) => right)
     expect(rights).toContain('/persistentvolumeclaims: delete')
     expect(rights.filter((one) => /^\/secrets|claims: (patch|apply)|redisclusters: apply/.test(one))).toEqual([])
-    expect(rights.filter((one) => /redisclusters: patch/.test(one))).toHaveLength(1)
+    expect(rights.filter((one) => /redisclusters: patch/.test(one))).toHaveLength(2)
   })
 })

@@ -122,6 +122,33 @@ test('once all is there the records start anew, and nothing is done before that 
   expect(appliedSets(next.commands)).toEqual([])
 })
 
+describe('an order that is taken out of the spec', () => {
+  const without = { bootstrap: {} }
+
+  test('before it was followed leaves no trace', () => {
+    const held = decided(cluster(before), { ...filled, trouble: 'no claim' })
+    const status = { ...before, ...held.status, lifecycle: before.lifecycle, outbox: [] }
+    const decision = decided(cluster(status, without), filled)
+    expect(decision.words).toBeUndefined()
+    expect(decision.status.restored).toBeUndefined()
+    expect(decision.events.map((one) => one.type)).not.toContain('RestoreWithdrawn')
+    expect(JSON.stringify(appliedSets(decision.commands))).toMatch(/"name":"data"/)
+  })
+
+  test('after it was committed is told, and the StatefulSets are those of before again', () => {
+    const begun = decided(cluster(before), filled)
+    const status = { ...before, ...begun.status, lifecycle: before.lifecycle, outbox: [] }
+    const decision = decided(cluster(status, without), filled)
+    expect(decision.events).toContainEqual(expect.objectContaining({ type: 'RestoreWithdrawn' }))
+    expect(decision.status).toMatchObject({ formedAt })
+    expect(decision.status.restored).toBeUndefined()
+    expect(decision.status.operation).toBeUndefined()
+    expect(inWords(decision.commands)).not.toContainEqual(expect.stringMatching(/ReplaceVolumes|DeleteObject/))
+    expect(appliedSets(decision.commands)).toHaveLength(3)
+    expect(JSON.stringify(appliedSets(decision.commands))).not.toMatch(/data-0|RESTORE_UID/)
+  })
+})
+
 test('what was under way for the data of before is given up', () => {
   const operation = { id: '1:2', type: 'FailOver', target: 'orders-0-1', since: new Date(now).toISOString() }
   const decision = decided(cluster({ ...before, operation }), filled)
@@ -150,6 +177,18 @@ describe('from then on', () => {
     expect(appliedSets(commands)).toHaveLength(3)
     expect(JSON.stringify(appliedSets(commands))).toMatch(/"name":"data-0[0-9a-f]{7}"/)
     expect(status).toMatchObject({ state: 'Restoring', formedAt })
+  })
+
+  test('unless the new volumes are gone by then: nothing is started, the operation stays open, and the ways on are said', () => {
+    const operation = { id: '1:2', type: 'ReplaceVolumes', target: 'cluster', since: formedAt }
+    const gone = { sets: [], pods: [], begun: false, trouble: 'no claim' }
+    const decision = decided(cluster({ ...after(restore), operation }), gone)
+    expect(appliedSets(decision.commands)).toEqual([])
+    expect(decision.status.operation).toEqual(operation)
+    expect(decision.words).toMatch(/no claim.*spec\.bootstrap\.restore.*another RedisRestore/)
+    const back = decided(cluster({ ...after(restore), operation }), { ...gone, trouble: null })
+    expect(appliedSets(back.commands)).toHaveLength(3)
+    expect(back.status.operation).toBeUndefined()
   })
 
   test('its Secrets are never made anew', () => {
@@ -188,7 +227,8 @@ class Play {
     const former = this.sets.filter((one) => !one.isNew)
     const begun = this.sets.some((one) => one.isNew)
     const isOurs = [this.status?.restored, this.record].some((one) => one?.uid === restore.uid)
-    const trouble = isOurs || begun ? {} : { trouble: this.hasClaims ? null : 'no claim' }
+    const isLeft = former.length + this.pods.length > 0
+    const trouble = begun || (isOurs && isLeft) ? {} : { trouble: this.hasClaims ? null : 'no claim' }
     const generation = { sets: former, pods: this.pods, begun, ...trouble }
     const owned = Object.fromEntries(
       former.map((one) => [
@@ -202,7 +242,7 @@ class Play {
       ...(this.record === null ? {} : { recordedRestore: this.record }),
     })
     if (crashAfter === 0) return
-    if (trouble.trouble !== undefined && !this.hasClaims && status.restored !== undefined)
+    if (trouble.trouble !== undefined && !this.hasClaims && !isOurs && status.restored !== undefined)
       this.broken.push('what is there is given up for volumes that are not')
     this.seq += 10
     this.status = {
@@ -222,6 +262,8 @@ class Play {
 
   private applySet(name: string, isNew: boolean): void {
     if (isNew && this.pods.length > 0) this.broken.push(`${name} is made while pods of before are there`)
+    const isFirst = this.sets.every((one) => !one.isNew)
+    if (isNew && isFirst && !this.hasClaims) this.broken.push(`${name} is made over volumes that are gone`)
     if (this.sets.every((one) => one.name !== name))
       this.sets = [...this.sets, { name, uid: `${name}-2`, keeps: true, isNew }]
   }

@@ -9,6 +9,9 @@ import type { Observed } from './observe.ts'
 import type { ObservedGeneration } from './observe-generation.ts'
 
 type Seen = Input<ClusterObject, Observed>
+/** How a person goes on from an order that can't be followed. */
+export const WAYS =
+  'To go on with what the cluster had, delete the RedisRestore, or take the order out of spec.bootstrap.restore; to have the backup after all, create another RedisRestore (docs/backups.md, In place)'
 type Restored = NonNullable<ClusterStatus['restored']>
 
 /** Whose data the cluster has by now: what it had before a restore in place was ordered, or what that restore has filled. */
@@ -35,8 +38,7 @@ export function generationOf(input: Seen, consented: readonly number[]): Generat
   const wanted = spec.bootstrap?.restore
   const { generation, laterVolumes } = observed
   if (laterVolumes !== undefined) return { seen: input, sets: 'None', findings: [passedBy(laterVolumes)] }
-  if (wanted?.inPlace !== true || generation === undefined)
-    return { seen: input, sets: 'All', findings: [], ...kept(status?.restored) }
+  if (wanted?.inPlace !== true || generation === undefined) return unordered(input)
   const recorded = recordedAs(input, wanted.uid)
   if (recorded === undefined && mayHaveOther(input, generation)) {
     const why = heldBy(object, observed, consented)
@@ -49,9 +51,27 @@ export function generationOf(input: Seen, consented: readonly number[]): Generat
     object: withRecords(object, restored, !isCommitted),
     observed: ofVolume(observed, wanted, restored),
   }
-  if (restored.formedAt !== undefined || !isLeft(generation))
+  const findings = isLeft(generation) ? [ordered(generation, wanted.name)] : unstartable(generation, wanted.name)
+  if (restored.formedAt !== undefined || findings.length === 0)
     return { seen, restored, sets: isCommitted ? 'All' : 'None', findings: [] }
-  return { seen, restored, sets: 'None', findings: [ordered(generation, wanted.name)] }
+  return { seen, restored, sets: 'None', findings }
+}
+
+/** A cluster with what it has. An order that its records follow may have been taken out, as is allowed until servers start by it. */
+function unordered(input: Seen): Generation {
+  const { spec, status } = input.object
+  const isWithdrawn = spec.bootstrap?.restore?.inPlace !== true && status?.restored?.formedAt === undefined
+  return { seen: input, sets: 'All', findings: [], ...kept(isWithdrawn ? undefined : status?.restored) }
+}
+
+/** Why no server is started on the new volumes though all of before is gone; empty when nothing speaks against it. */
+function unstartable({ begun, trouble }: ObservedGeneration, restore: string): readonly ClusterFinding[] {
+  if (begun || trouble === undefined || trouble === null) return []
+  const message = `what RedisRestore ${restore} has filled is not all there any more, and nothing was started on it: ${trouble}. ${WAYS}`
+  return [
+    { type: 'RestoreOrdered', about: 'cluster', message },
+    { type: 'Blocked', reason: 'RestoreHeld', about: 'cluster', message },
+  ]
 }
 
 /** What some record says of this restore in place; undefined where none names it. */
@@ -86,7 +106,7 @@ function former(input: Seen, why: string): Generation {
   const bootstrap =
     before === undefined ? others : { ...others, restore: { name: before.name, uid: before.uid, inPlace: true } }
   const spec: RedisClusterSpec = { ...object.spec, bootstrap }
-  const message = `RedisRestore ${object.spec.bootstrap?.restore?.name} is to replace the data, and does not yet, nothing was touched: ${why}`
+  const message = `RedisRestore ${object.spec.bootstrap?.restore?.name} is to replace the data, and does not yet, nothing was touched: ${why}. ${WAYS}`
   const finding: ClusterFinding = { type: 'Blocked', reason: 'RestoreHeld', about: 'cluster', message }
   const seen = formerRecords({ ...input, object: { ...object, spec } }, before)
   return { seen, sets: 'Missing', findings: [finding], ...kept(before) }

@@ -20,7 +20,10 @@ export type ObservedGeneration = {
   readonly pods: readonly { readonly name: string; readonly uid: string; readonly deleting: boolean }[]
   /** A StatefulSet over the new volumes is there: those of before were given up already. */
   readonly begun: boolean
-  /** Why the new volumes can't be taken, in words; null when they can. Absent when nobody asked. */
+  /**
+   * Why the new volumes can't be taken, in words; null when they can. Asked before the order is followed, and again before
+   * servers are started on them; absent otherwise.
+   */
   readonly trouble?: string | null
 }
 
@@ -30,7 +33,7 @@ type Ports = { readonly caches: Caches; readonly objects: Objects }
  * Looks at the volumes of a cluster with a restore in place; undefined for any other.
  *
  * @param recorded the restore in place that the ConfigMap of members names; where a record names the one of the spec, its
- *   claims are not asked for any more
+ *   claims are asked for only once nothing of before is left
  */
 export async function observeGeneration(
   { caches, objects }: Ports,
@@ -49,16 +52,17 @@ export async function observeGeneration(
   const isOurs = status?.restored?.uid === restore.uid || recorded?.uid === restore.uid
   const begun = sets.some((one) => one.volume === volume)
   const of = { namespace, cluster: name, shards: spec.shards, restore: restore.uid }
-  return {
+  const former = {
     sets: sets
       .filter((one) => one.volume !== volume)
       .map(({ name: set, uid: id, keeps = false }) => ({ name: set, uid: id, keeps })),
     pods: pods
       .filter((one) => one.volume !== undefined && one.volume !== volume)
       .map(({ name: pod, uid: id, deleting }) => ({ name: pod, uid: id, deleting })),
-    begun,
-    ...(isOurs || begun ? {} : { trouble: await troubleWithClaims(objects, of, io) }),
   }
+  const isFollowed = isOurs && former.sets.length + former.pods.length > 0
+  const isAsked = !begun && !isFollowed
+  return { ...former, begun, ...(isAsked ? { trouble: await troubleWithClaims(objects, of, io) } : {}) }
 }
 
 /** Whose new volumes. */

@@ -5,6 +5,7 @@ import type { ClusterCommand } from '@slotkeeper/redis-topology'
 import type { KubernetesPorts } from './act-on-kubernetes.ts'
 import { keepsClaims } from './caches.ts'
 import type { AppCommand } from './decide.ts'
+import { WAYS } from './generation.ts'
 import { claimsOf, unfilled } from './observe-generation.ts'
 
 type ReplaceVolumes = Extract<ClusterCommand, { readonly type: 'ReplaceVolumes' }> & Pick<AppCommand, 'cluster'>
@@ -39,7 +40,7 @@ export async function replaceVolumes(
   const of = { namespace, cluster: name, shards, restore }
   const claims = await claimsOf(objects, of, io)
   const missing = unfilled(claims, of)
-  if (missing !== null) return { result: 'failed', reason: 'RestoreHeld', message: missing }
+  if (missing !== null) return { result: 'failed', reason: 'RestoreHeld', message: `${missing}. ${WAYS}` }
   // Kubernetes takes the owner of a claim away in its own time; until then the claim goes with its StatefulSet.
   const isFormer = (one: KubeObject): boolean =>
     !one.metadata.name.startsWith(`${volumeName({ uid: restore, inPlace: true })}-`)

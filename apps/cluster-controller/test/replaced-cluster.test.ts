@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { claimName, LABEL, volumeName } from '@slotkeeper/api'
 import {
   configMaps,
@@ -10,7 +12,7 @@ import {
   statefulSets,
 } from '@slotkeeper/k8s'
 import { type PlayedCluster, until } from '@slotkeeper/testing'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Placed, RANGES, RestoredStage, type Wish } from './restored-stage.ts'
 import { volumeDigest } from './volume-digest.ts'
 
@@ -21,6 +23,7 @@ import { volumeDigest } from './volume-digest.ts'
 const PATIENCE_MS = 60_000
 const WISH = { engine: 'valkey-9.1', persistence: 'aof' } as const
 const RESTORE = { name: 'monday', uid: 'uid-of-monday', inPlace: true }
+const WITHDRAWN = { bootstrap: { restore: null } }
 let stage: RestoredStage
 let kubernetes: PlayedCluster
 
@@ -172,6 +175,95 @@ test.each([
       expect(told.filter((type) => type === once)).toHaveLength(1)
     expect(told).not.toContain('MemberLeft')
     expect(told.indexOf('RestoreBegun')).toBeLessThan(told.indexOf('Restored'))
+    await expect(kubernetes.change(redisClusters, name, WITHDRAWN)).rejects.toThrow(/too late/)
     await kubernetes.remove(redisClusters, name)
   },
 )
+
+const newClaims = (name: string): readonly string[] =>
+  [...RANGES.keys()].map((shard) => claimName(volumeName(RESTORE), name, shard, 0))
+
+describe('new volumes that go after the order was committed', () => {
+  /** A cluster with keys of its own that is told to give them up, up to the point at which that is committed. */
+  async function ordered(name: string) {
+    const former = await serving(name)
+    const contents = await stage.contentsBy(WISH.engine)
+    for (const [shard, { keys }] of contents.entries())
+      await former[2 * shard]?.pod.tell(...keys.map((key) => ['SET', key, `kept ${key}`]))
+    // As kubelet does: a file that nobody saw to be whole is not served before the other servers were asked.
+    for (const { pod } of former)
+      await until('a whole file', PATIENCE_MS, async () => {
+        await pod.probe()
+        return existsSync(join(pod.data, 'slotkeeper.whole')) || undefined
+      })
+    // A claim that still belongs to its StatefulSet holds the next step up.
+    await createFormerClaim(name, await kubernetes.find(statefulSets, `${name}-0`))
+    for (const shard of RANGES.keys()) await stage.createClaim(name, shard, RESTORE.uid)
+    await kubernetes.change(redisClusters, name, { bootstrap: { restore: RESTORE } })
+    await kubernetes.sees(redisClusters, name, 'Restoring')
+    return { former, contents }
+  }
+
+  async function loseNewVolumes(name: string): Promise<void> {
+    for (const claim of newClaims(name)) await kubernetes.remove(persistentVolumeClaims, claim)
+  }
+
+  async function expectKept(placed: readonly Placed[], contents: Awaited<ReturnType<typeof ordered>>['contents']) {
+    for (const [shard, { keys }] of contents.entries()) {
+      // Who has just come back answers nobody for a moment, and is perhaps a replica by then.
+      const pods = placed.slice(2 * shard, 2 * shard + 2).map(({ pod }) => pod)
+      const values = await until(`the keys of shard ${shard}`, PATIENCE_MS, async () => {
+        const all = await Promise.all(pods.map((pod) => pod.tell(...keys.map((key) => ['GET', key]))))
+        return all.find((answers) => answers.every((one) => typeof one === 'string' || one === null))
+      })
+      expect(values).toEqual(keys.map((key) => `kept ${key}`))
+    }
+  }
+
+  test('while all servers run: the order is taken out, and they never noticed', async () => {
+    const name = 'undone'
+    const { former, contents } = await ordered(name)
+    const before = await uidsOfSets(name)
+    await loseNewVolumes(name)
+    const why = await until('the reason', PATIENCE_MS, () => whyStalled(name))
+    expect(why).toMatch(/there is no PersistentVolumeClaim data-0.* spec\.bootstrap\.restore/)
+    await kubernetes.restart()
+    await kubernetes.change(redisClusters, name, WITHDRAWN)
+    await kubernetes.sees(redisClusters, name, 'Healthy')
+    expect(await uidsOfSets(name)).toEqual(before)
+    expect(await stage.statusOf(name)).not.toHaveProperty('restored')
+    expect(await kubernetes.told('cluster', name)).toContain('RestoreWithdrawn')
+    await expectKept(former, contents)
+    await kubernetes.remove(redisClusters, name)
+  })
+
+  test('after all servers ended: none is started on what is gone, and the order is taken out; they come back with their volumes', async () => {
+    const name = 'stopped'
+    const { former, contents } = await ordered(name)
+    await kubernetes.disown(persistentVolumeClaims, `data-${name}-0-0`)
+    await until('no StatefulSet', PATIENCE_MS, async () =>
+      (await uidsOfSets(name)).every((uid) => uid === undefined) ? true : undefined,
+    )
+    await loseNewVolumes(name)
+    await endServers(former)
+    await until('the reason', PATIENCE_MS, () => whyStalled(name))
+    await kubernetes.restart()
+    await kubernetes.change(redisClusters, name, { maxMemory: '64M' })
+    await until('a pass', PATIENCE_MS, async () => {
+      const config = await kubernetes.find(configMaps, `${name}-config`)
+      return JSON.stringify(config).includes('64000000') ? true : undefined
+    })
+    expect(await uidsOfSets(name)).toEqual([undefined, undefined, undefined])
+    await kubernetes.change(redisClusters, name, WITHDRAWN)
+    const placed = await stage.place(
+      name,
+      WISH,
+      former.map(({ pod }) => pod.data),
+    )
+    expect(JSON.stringify(await kubernetes.find(statefulSets, `${name}-0`))).not.toContain('data-0')
+    await stage.start(placed)
+    await kubernetes.sees(redisClusters, name, 'Healthy')
+    await expectKept(placed, contents)
+    await kubernetes.remove(redisClusters, name)
+  })
+})

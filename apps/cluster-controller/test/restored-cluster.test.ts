@@ -92,7 +92,7 @@ test('what a cluster is made of is said when it is created, and never again', as
   await expect(change('of-monday', { restore: null })).rejects.toThrow(stays)
   await expect(change('of-monday', null)).rejects.toThrow(stays)
   await expect(change('of-nothing', { restore })).rejects.toThrow(stays)
-  // In place it is ordered, again and again, and never taken back.
+  // In place it is ordered, again and again, and not taken back where there is nothing to go on with.
   const inPlace = { restore: { name: 'sunday', uid: 'uid-of-sunday', inPlace: true } }
   await kubernetes.change(redisClusters, 'of-nothing', { paused: true, bootstrap: inPlace })
   await expect(change('of-nothing', null)).rejects.toThrow(stays)

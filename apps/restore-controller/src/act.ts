@@ -55,6 +55,8 @@ export function act(ports: AgentPorts, command: AppCommand, io: ActIo): Promise<
       return createCluster(ports, command, io)
     case 'SwitchCluster':
       return switchCluster(ports, command, io)
+    case 'WithdrawOrder':
+      return withdrawOrder(ports, command, io)
     case 'DeleteOldClaims':
       return deleteOldClaims(ports, command, io)
   }
@@ -213,7 +215,23 @@ async function switchCluster({ objects }: AgentPorts, command: Of<'SwitchCluster
   if (view.restoredBy !== former) return changed(`another restore has replaced the data of ${cluster}`)
   if (view.spec['paused'] === true || !io.mayAct()) return { result: 'later', inMs: 5_000 }
   const { resourceVersion = '' } = there.metadata
-  const patch = { spec: { bootstrap: { restore: { name: of.name, uid: of.uid, inPlace: true } } } }
+  const { restoredBy = '', restoreName = '' } = view
+  const before = view.inPlace ? { name: restoreName, uid: restoredBy } : null
+  const patch = { spec: { bootstrap: { restore: { name: of.name, uid: of.uid, inPlace: true, former: before } } } }
+  return settled(objects.patch(redisClusters, place, patch, { uid, resourceVersion }, io), () => Promise.resolve(LATER))
+}
+
+/** The one write by which a cluster that was told to give up what it holds keeps it; the API server refuses it once that has begun. */
+async function withdrawOrder({ objects }: AgentPorts, command: Of<'WithdrawOrder'>, io: ActIo): Promise<Outcome> {
+  const { of, cluster, uid } = command
+  const place = { namespace: of.namespace, name: cluster }
+  const there = await objects.get(redisClusters, place, io)
+  const view = there === null ? null : targetView(there)
+  if (there === null || view?.uid !== uid || view.restoredBy !== of.uid || view.isSwitched === true) return ACCEPTED
+  if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
+  const { former } = view
+  const patch = { spec: { bootstrap: { restore: former === undefined ? null : { ...former, former: null } } } }
+  const { resourceVersion = '' } = there.metadata
   return settled(objects.patch(redisClusters, place, patch, { uid, resourceVersion }, io), () => Promise.resolve(LATER))
 }
 

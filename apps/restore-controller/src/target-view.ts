@@ -10,13 +10,13 @@ export function targetView({ metadata, ...object }: KubeObject): TargetView {
   const ready = conditions.find((one) => one.type === 'Ready')
   const held = conditions.find((one) => one.reason === 'RestoreHeld')
   const spec = (object['spec'] ?? {}) as TargetView['spec']
-  const { uid: restoredBy, name: restoreName, inPlace = false } = restoreIn(spec)
+  const { uid: restoredBy, name: restoreName, inPlace = false, former } = restoreIn(spec)
   return {
     uid: metadata.uid ?? '',
     isDeleting: metadata.deletionTimestamp !== undefined,
     inPlace,
     spec,
-    ...defined({ restoredBy, restoreName, formedAt }),
+    ...defined({ restoredBy, restoreName, former, formedAt }),
     isSwitched: inPlace && status.restored?.uid === restoredBy,
     isReady: hasItsData(spec, status) && ready?.status === 'True' && ready.observedGeneration === metadata.generation,
     message: held?.message ?? ready?.message ?? '',
@@ -24,7 +24,12 @@ export function targetView({ metadata, ...object }: KubeObject): TargetView {
   }
 }
 
-type Restore = { readonly uid?: string; readonly name?: string; readonly inPlace?: boolean }
+type Restore = {
+  readonly uid?: string
+  readonly name?: string
+  readonly inPlace?: boolean
+  readonly former?: { readonly name: string; readonly uid: string }
+}
 
 /** The restore that a cluster is made of by its spec. */
 function restoreIn({ bootstrap }: TargetView['spec']): Restore {

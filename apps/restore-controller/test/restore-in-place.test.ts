@@ -16,6 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop())
 
+type Bootstrap = { readonly restore: { readonly name: string; readonly uid: string } }
 const spec = { version: 'valkey-9.1', shards: 3, replicasPerShard: 0, storage: { size: '1Gi' } }
 const statusOf = async (name: string) =>
   (await cluster.find(redisRestores, name))?.['status'] as RestoreStatus | undefined
@@ -123,7 +124,7 @@ test('volumes are filled beside its own; with consent it is told to take them, a
   expect(JSON.stringify((await cluster.find(redisClusters, 'live'))?.['spec'])).toContain(restoreUid)
 })
 
-test('of two that were created at once one is carried out, and the other names it', async () => {
+test('of two that were created at once one is carried out, and the other names it; its order goes with it until it is followed', async () => {
   const confirm = await serving('wanted')
   const names = ['onto-wanted-a', 'onto-wanted-b']
   const target = { cluster: { name: 'wanted' }, inPlace: { confirm } }
@@ -138,7 +139,52 @@ test('of two that were created at once one is carried out, and the other names i
   for (const shard of [0, 1, 2])
     await cluster.end(await cluster.jobNamed(`-seed-${shard}-1`, `${first}-`), seeded(shard))
   await ordered('wanted', uids[names.indexOf(first)] ?? '')
-  for (const name of names) await cluster.remove(redisRestores, name)
+  for (const name of [second, first]) await cluster.remove(redisRestores, name)
+  await until('the end of the order', 60_000, async () => {
+    const found = await cluster.find(redisClusters, 'wanted')
+    return JSON.stringify(found?.['spec']).includes('"restore"') ? undefined : true
+  })
+  for (const shard of [0, 1, 2]) expect(await stage.claimOf(`data-wanted-${shard}-0`, true)).toBe('nobody')
+})
+
+test('an order over the data of another restore in place names that, and is taken back to it; one that is followed stays', async () => {
+  const confirm = await serving('twice')
+  const order = (name: string) => ({ restore: { name, uid: `uid-of-${name}`, inPlace: true } })
+  await cluster.change(redisClusters, 'twice', { bootstrap: order('sunday') })
+  const restored = { name: 'sunday', uid: 'uid-of-sunday', since, formedAt: since }
+  await cluster.tell(redisClusters, 'twice', { restored })
+  const bring = async (name: string): Promise<string> => {
+    const uid = await stage.restore(name, { cluster: { name: 'twice' }, inPlace: { confirm } })
+    await cluster.end(await cluster.jobNamed('-inspect-1', `${name}-`), inspected)
+    for (const shard of [0, 1, 2])
+      await cluster.end(await cluster.jobNamed(`-seed-${shard}-1`, `${name}-`), seeded(shard))
+    expect((await ordered('twice', uid))?.['spec']).toMatchObject({
+      bootstrap: { restore: { name, uid, former: { name: 'sunday', uid: 'uid-of-sunday' } } },
+    })
+    return uid
+  }
+  const bootstrapOf = async (): Promise<Bootstrap | undefined> => {
+    const found = (await cluster.find(redisClusters, 'twice'))?.['spec'] as
+      | { readonly bootstrap?: Bootstrap }
+      | undefined
+    return found?.bootstrap
+  }
+
+  await bring('held')
+  await cluster.remove(redisRestores, 'held')
+  await until('the end of the order', 60_000, async () =>
+    (await bootstrapOf())?.restore.name === 'sunday' ? true : undefined,
+  )
+  expect(await bootstrapOf()).toEqual(order('sunday'))
+
+  const uid = await bring('followed')
+  await cluster.tell(redisClusters, 'twice', { restored: { name: 'followed', uid, since, formedAt: null } })
+  await cluster.sees(redisRestores, 'followed', 'Starting')
+  await cluster.remove(redisRestores, 'followed')
+  await until('the end of the restore', 60_000, async () =>
+    (await cluster.find(redisRestores, 'followed')) === null ? true : undefined,
+  )
+  expect((await bootstrapOf())?.restore.uid).toBe(uid)
 })
 
 test('what fails before the cluster is told deletes what was filled, and nothing of the cluster', async () => {

@@ -143,6 +143,10 @@ const bootstrap = z
           .boolean()
           .optional()
           .describe('It gives up what the cluster held before, for volumes of their own that were filled beside it.'),
+        former: z
+          .object({ name: z.string().max(253), uid: z.string().max(64) })
+          .optional()
+          .describe('The restore in place whose data the cluster had when this one was ordered.'),
       })
       .optional()
       .describe('The RedisRestore that filled the volumes of the first primaries. Set by the restore controller only.'),
@@ -261,7 +265,7 @@ export const redisClusterSpec = z
         message: 'spec.auth cannot be changed yet: create a new cluster with the Secret that you want',
       },
       {
-        rule: `(${RESTORED('self')}) ? ((${RESTORED('oldSelf')}) && self.bootstrap.restore == oldSelf.bootstrap.restore) || (${IN_PLACE} && (!(${RESTORED('oldSelf')}) || self.bootstrap.restore.uid != oldSelf.bootstrap.restore.uid)) : !(${RESTORED('oldSelf')})`,
+        rule: `(${RESTORED('self')}) ? ((${RESTORED('oldSelf')}) && self.bootstrap.restore == oldSelf.bootstrap.restore) || (${IN_PLACE} && (!(${RESTORED('oldSelf')}) || self.bootstrap.restore.uid != oldSelf.bootstrap.restore.uid)) : true`,
         message:
           'spec.bootstrap.restore stays as a restore has set it: to restore a backup, create a RedisRestore, with target.inPlace for a cluster that is there',
       },
@@ -289,8 +293,20 @@ export const redisClusterSpec = z
     ],
   })
 
+/** Says in CEL that nothing was started yet on what an order has filled, so that it may be taken back. */
+const WITHDRAWABLE = [
+  'has(oldSelf.spec.bootstrap.restore.inPlace) && oldSelf.spec.bootstrap.restore.inPlace',
+  '!has(oldSelf.spec.bootstrap.restore.former) && has(self.status) && has(self.status.formedAt)',
+  "(!has(self.status.restored) || (self.status.restored.uid == oldSelf.spec.bootstrap.restore.uid && !has(self.status.restored.formedAt) && has(self.status.operation) && self.status.operation.type == 'ReplaceVolumes'))",
+].join(' && ')
+
 /** What is held of spec and status together. */
 export const redisClusterRules: readonly { readonly rule: string; readonly message: string }[] = [
+  {
+    rule: `(${RESTORED('self.spec')}) || !(${RESTORED('oldSelf.spec')}) || (${WITHDRAWABLE})`,
+    message:
+      'spec.bootstrap.restore stays as a restore has set it. The order of a restore in place may be taken out until servers are started on what was restored: it is too late for that, or there is a former one to be set instead (docs/backups.md, In place)',
+  },
   {
     rule: `!has(self.status) || !(has(self.status.formedAt) || has(self.status.operation)) || (${(['adoptVolumes', 'discardVolumes'] as const).map((way) => `(${CLAIMS('self.spec', way)}) == (${CLAIMS('oldSelf.spec', way)})`).join(' && ')})`,
     message:

@@ -39,9 +39,13 @@ export const formation = ({ so, after, context }: Step): readonly ClusterEvent[]
   return [{ type: 'ClusterFormed', data: { shards, members, durationMs, formedAt: after.formedAt, message } }]
 }
 
-/** RestoreBegun, where the records are those of another restore in place than before: what they said is over. */
+/**
+ * RestoreBegun, where the records are those of another restore in place than before: what they said is over; RestoreWithdrawn, where
+ * they are those of none again.
+ */
 export const replacement = ({ so, after }: Step): readonly ClusterEvent[] => {
-  if (after.restored === undefined || isSameRestore(so.restored, after.restored)) return []
+  if (after.restored === undefined) return so.restored === undefined ? [] : [withdrawn(so.restored)]
+  if (isSameRestore(so.restored, after.restored)) return []
   const { name: restore, uid, since } = after.restored
   const members = (so.topology ?? []).reduce((sum, shard) => sum + Object.keys(shard.nodes).length, 0)
   const stopped = `${counted(members, 'member')} ${members === 1 ? 'is' : 'are'} stopped, their volumes stay`
@@ -55,6 +59,11 @@ export const restoration = ({ so, after }: Step): readonly ClusterEvent[] => {
   if (formedAt === undefined || so.restored?.formedAt !== undefined) return []
   const message = `Whole with the data of RedisRestore ${restore}`
   return [{ type: 'Restored', data: { restore, uid, formedAt, message } }]
+}
+
+const withdrawn = ({ name: restore, uid }: RestoredStatus): ClusterEvent => {
+  const message = `What RedisRestore ${restore} has filled is not taken after all: the cluster goes on with what it had`
+  return { type: 'RestoreWithdrawn', data: { restore, uid, message } }
 }
 
 const isSameRestore = (a: RestoredStatus | undefined, b: RestoredStatus): boolean =>

@@ -128,6 +128,7 @@ describe('changes', () => {
     expect(told.filter((type) => type === 'MemberJoined')).toHaveLength(4)
     expect(told.slice(-4)).toEqual(['Restored', 'ReplicaAttached', 'ReplicaAttached', 'StateChanged'])
     expect(types(whole, { ...whole })).toEqual([])
+    expect(types(begun, { ...healthy, state: 'Healing' }).slice(0, 1)).toEqual(['RestoreWithdrawn'])
   })
 
   it('tells slots without an owner, and their return', () => {
@@ -296,11 +297,15 @@ const following = (before: ClusterStatus, after: ClusterStatus): ClusterStatus =
   ...restoredAfter(before.restored, after.restored),
 })
 
-/** The records are of some restore for ever once they were of one; that it was whole is not taken back. */
-const restoredAfter = (before: ClusterStatus['restored'], after = before): Pick<ClusterStatus, 'restored'> => {
+/** Records that were whole are of some restore for ever; that they were is not taken back. */
+const restoredAfter = (
+  before: ClusterStatus['restored'],
+  drawn: ClusterStatus['restored'],
+): Pick<ClusterStatus, 'restored'> => {
+  const after = before?.formedAt === undefined ? drawn : (drawn ?? before)
   if (after === undefined) return {}
   const isSame = before?.uid === after.uid && before.name === after.name && before.since === after.since
-  return { restored: isSame && before.formedAt !== undefined ? before : after }
+  return { restored: isSame && before?.formedAt !== undefined ? before : after }
 }
 
 describe('fold', () => {

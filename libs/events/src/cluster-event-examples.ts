@@ -10,6 +10,8 @@ export const clusterEventSentences: Readonly<Record<ClusterEventType, string>> =
   ClusterFormed: 'All slots were assigned for the first time. Once in the life of a cluster.',
   RestoreBegun:
     'By a restore in place the cluster gives up what it held: the records of its members and slots start anew.',
+  RestoreWithdrawn:
+    'The order of a restore in place was taken back before servers were started on what it had filled: the cluster goes on with what it had.',
   Restored: 'All slots are served with the data of a restore in place.',
   MemberJoined: 'A node became a member.',
   MemberLeft: 'A node is no longer a member.',
@@ -95,6 +97,12 @@ export const clusterEventExamples: { readonly [T in ClusterEventType]: ClusterEv
     members: 6,
     message:
       'What RedisRestore orders-of-monday has filled replaces the data: 6 members are stopped, their volumes stay',
+  },
+  RestoreWithdrawn: {
+    restore: 'orders-of-monday',
+    uid: '0b7a0f3e-0c0a-4d2c-a3d4-1f6f2f6a9b11',
+    message:
+      'What RedisRestore orders-of-monday has filled is not taken after all: the cluster goes on with what it had',
   },
   Restored: {
     restore: 'orders-of-monday',

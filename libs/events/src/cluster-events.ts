@@ -81,6 +81,7 @@ export const clusterEventData = {
     members: count.describe('Members of before: they are stopped, and their volumes stay.'),
     message,
   }),
+  RestoreWithdrawn: z.object({ ...restore, message }),
   Restored: z.object({ ...restore, formedAt: z.string(), message }),
   MemberJoined: z.object({
     pod,

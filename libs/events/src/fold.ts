@@ -91,6 +91,8 @@ const applyToMembers = (
   switch (event.type) {
     case 'RestoreBegun':
       return replaced(status, event.data)
+    case 'RestoreWithdrawn':
+      return withoutRestored(status)
     case 'Restored':
       return withRestored(status, event.data)
     case 'SlotsLeftOpen':
@@ -105,7 +107,7 @@ const applyToMembers = (
   }
 }
 
-type RestoreEvent = Extract<ClusterEvent, { type: 'RestoreBegun' | 'Restored' }>
+type RestoreEvent = Extract<ClusterEvent, { type: 'RestoreBegun' | 'RestoreWithdrawn' | 'Restored' }>
 type OpenSlotsEvent = Extract<ClusterEvent, { type: 'SlotsLeftOpen' | 'SlotsRepaired' }>
 
 const withOpenSlots = (status: ClusterStatus, { type, data }: OpenSlotsEvent): ClusterStatus => {
@@ -149,6 +151,8 @@ const replaced = (status: ClusterStatus, data: ClusterEventData<'RestoreBegun'>)
   const { topology: _topology, openSlots: _openSlots, ...rest } = status
   return { ...rest, restored: { name: data.restore, uid: data.uid, since: data.since } }
 }
+
+const withoutRestored = ({ restored: _restored, ...rest }: ClusterStatus): ClusterStatus => rest
 
 const withRestored = (status: ClusterStatus, { formedAt }: ClusterEventData<'Restored'>): ClusterStatus =>
   status.restored === undefined ? status : { ...status, restored: { ...status.restored, formedAt } }

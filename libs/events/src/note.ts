@@ -20,6 +20,7 @@ const clusterGrades: Readonly<Record<ClusterEventType, Grade>> = {
   ConditionChanged: 'Normal',
   ClusterFormed: 'Normal',
   RestoreBegun: 'Warning',
+  RestoreWithdrawn: 'Warning',
   Restored: 'Normal',
   MemberJoined: null,
   MemberLeft: 'Warning',

@@ -10,6 +10,17 @@ export const isInPlace = ({ target }: Pick<RedisRestoreSpec, 'target'>): boolean
 export const isOurs = ({ target, restore }: Pick<RestoreCase, 'target' | 'restore'>): boolean =>
   target !== null && target.restoredBy === restore.uid
 
+/**
+ * Whether the cluster was told to take what was restored, and its controller has not begun to: it says of itself that it was formed,
+ * and of what. One whose status was lost says nothing, and may have begun.
+ */
+export const isWithdrawable = ({ target, spec, restore }: RestoreCase): boolean =>
+  isInPlace(spec) &&
+  isOurs({ target, restore }) &&
+  target?.formedAt !== undefined &&
+  target.isSwitched !== true &&
+  !target.isDeleting
+
 /** Whether nobody has said yet that what the cluster holds may go. */
 export const isUnconfirmed = ({ target }: RedisRestoreSpec): boolean =>
   target.inPlace !== undefined && target.inPlace.confirm === undefined
@@ -24,7 +35,8 @@ export function replacedBy({ spec, target }: RestoreCase): Partial<Pick<RestoreS
 }
 
 /** Why the cluster that is there can't be given this data; null when nothing speaks against it. To be asked at each look. */
-export function inPlaceObstacle(given: RestoreCase, { replaces, spec }: Partial<RestoreStatus>): Failure | null {
+export function inPlaceObstacle(given: RestoreCase, status: Partial<RestoreStatus>): Failure | null {
+  const { replaces, spec } = status
   const { target } = given
   const { name } = given.spec.target.cluster
   if (target === null || target.isDeleting || (replaces !== undefined && target.uid !== replaces.uid)) {
@@ -38,16 +50,25 @@ export function inPlaceObstacle(given: RestoreCase, { replaces, spec }: Partial<
     return { reason: 'ConfirmWrong', message }
   }
   if (replaces === undefined) return unfitFor(given)
-  if (!isOurs(given) && target.restoredBy !== replaces.restoredBy)
-    return { reason: 'ClusterChanged', message: `${replacedByAnother(target, name)} meanwhile` }
+  const overtaken = overtakenBy(given, status)
+  if (overtaken !== null) return overtaken
   if (target.spec['shards'] !== spec?.['shards'])
     return { reason: 'ClusterChanged', message: `${name} has another number of shards than when this restore began` }
   return null
 }
 
-/** Says which restore a cluster has the data of, or was told to take. */
-const replacedByAnother = ({ restoreName }: NonNullable<RestoreCase['target']>, cluster: string): string =>
-  `${restoreName === undefined ? 'another restore' : `the RedisRestore ${restoreName}`} was told to replace the data of ${cluster}`
+/** What became of the cluster since it was looked at first: the order was taken back, or another restore had it take other data. */
+function overtakenBy(given: RestoreCase, { replaces, clusterUid }: Partial<RestoreStatus>): Failure | null {
+  const { restoredBy, restoreName } = given.target ?? {}
+  const { name } = given.spec.target.cluster
+  if (clusterUid !== undefined && (restoredBy === undefined || restoredBy === replaces?.restoredBy)) {
+    const message = `the order to ${name} was taken back (spec.bootstrap.restore): it goes on with what it had, and nothing was given up. The new claims (data-0...) stay, delete them if nobody needs them`
+    return { reason: 'OrderWithdrawn', message }
+  }
+  if (isOurs(given) || restoredBy === replaces?.restoredBy) return null
+  const who = restoreName === undefined ? 'another restore' : `the RedisRestore ${restoreName}`
+  return { reason: 'ClusterChanged', message: `${who} was told to replace the data of ${name} meanwhile` }
+}
 
 function unfitFor({ target, spec }: RestoreCase): Failure | null {
   const { name } = spec.target.cluster
@@ -88,7 +109,7 @@ export function repeatedOrder({ spec, restore, target }: RestoreCase): Failure |
 export function orderStands({ spec, target }: RestoreCase, { reason, message }: Failure): Failure {
   const { name } = spec.target.cluster
   if (target?.isSwitched === true) return { reason, message }
-  const stands = `the RedisCluster ${name} was told to take what was restored, and still does so as soon as it can: what is written to it until then is given up, unless you delete one of the new claims (data-0...) before, or have another RedisRestore replace the order`
+  const stands = `the RedisCluster ${name} was told to take what was restored, and still does so as soon as it can: what is written to it until then is given up, unless you delete this RedisRestore before, or have another one replace the order`
   return { reason, message: `${stands}. ${message}` }
 }
 

@@ -21,6 +21,7 @@ import {
   isInPlace,
   isOurs,
   isUnconfirmed,
+  isWithdrawable,
   orderStands,
   repeatedOrder,
   replacedBy,
@@ -361,6 +362,8 @@ function deletion(given: RestoreCase, before: RestoreStatus): Omit<RestoreStatus
   if (state !== 'Deleting') return { ...rest, deletingSince: new Date(given.now).toISOString() }
   const waited = rest.deletingSince === undefined ? 0 : given.now - Date.parse(rest.deletingSince)
   const isDone =
-    given.runs.every((one) => one.isGone) && (!mayDeleteClaims(given, rest) || ownClaims(given).length === 0)
+    given.runs.every((one) => one.isGone) &&
+    !isWithdrawable(given) &&
+    (!mayDeleteClaims(given, rest) || ownClaims(given).length === 0)
   return isDone || waited > PATIENCE_MS ? { ...rest, deleted: true } : rest
 }

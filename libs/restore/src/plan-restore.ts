@@ -12,7 +12,7 @@ import {
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { formerClaims, mayDeleteClaims, ownClaims, seededClaim, seededPod, unclaimed } from './claims.ts'
 import { backupNameOf, copySpec } from './copy.ts'
-import { inPlaceObstacle, isInPlace, isOurs } from './in-place.ts'
+import { inPlaceObstacle, isInPlace, isOurs, isWithdrawable } from './in-place.ts'
 import { isSeeded, seedRun, waitsFor } from './next-restore.ts'
 import type { RestoreCase } from './restore-case.ts'
 import type { RestoreCommand } from './restore-command.ts'
@@ -23,7 +23,8 @@ const MOST_AGENTS = 8
 
 /** The commands for what the status is by now, in order. */
 export function planRestore(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
-  if (status.state === 'Deleting') return [...stopsOf(given.runs, () => true), ...claimDeletions(given, status)]
+  if (status.state === 'Deleting')
+    return [...stopsOf(given.runs, () => true), ...withdrawal(given), ...claimDeletions(given, status)]
   const commands: RestoreCommand[] = []
   if (!given.restore.hasFinalizer) commands.push({ type: 'EnsureFinalizer' })
   const paused = isPaused(status, given.now)
@@ -78,6 +79,13 @@ function switching(given: RestoreCase, status: RestoreStatus, opId: string): rea
   const { uid, restoredBy } = replaces
   const { name: cluster } = given.spec.target.cluster
   return [{ type: 'SwitchCluster', opId, cluster, uid, ...(restoredBy === undefined ? {} : { former: restoredBy }) }]
+}
+
+/** An order that is not followed yet goes with the restore that gave it. */
+function withdrawal(given: RestoreCase): readonly RestoreCommand[] {
+  const { target } = given
+  if (target === null || !isWithdrawable(given)) return []
+  return [{ type: 'WithdrawOrder', cluster: given.spec.target.cluster.name, uid: target.uid }]
 }
 
 /** What the cluster had before, where its owner wants it deleted: once every key of the backup was seen in it. */

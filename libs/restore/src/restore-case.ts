@@ -38,6 +38,8 @@ export type TargetView = {
   readonly restoredBy?: string
   /** The name of that restore. */
   readonly restoreName?: string
+  /** The restore in place whose data it had when that one was ordered. */
+  readonly former?: { readonly name: string; readonly uid: string }
   /** That restore was one in place. */
   readonly inPlace: boolean
   readonly spec: Readonly<Record<string, unknown>>

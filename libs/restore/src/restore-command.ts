@@ -17,6 +17,12 @@ export type RestoreCommand =
       readonly former?: string
     }
   | {
+      /** The cluster was told to take what was restored, and has not begun: it goes on with what it has. */
+      readonly type: 'WithdrawOrder'
+      readonly cluster: string
+      readonly uid: string
+    }
+  | {
       /** All in one: whether a pod still mounts any of them is asked once. */
       readonly type: 'DeleteOldClaims'
       readonly claims: readonly { readonly name: string; readonly uid: string }[]

@@ -26,6 +26,7 @@ export type RestoreCommandType =
   | 'DeleteClaim'
   | 'CreateCluster'
   | 'SwitchCluster'
+  | 'WithdrawOrder'
   | 'DeleteOldClaims'
   | 'RemoveFinalizer'
 
@@ -69,7 +70,7 @@ const METAS = {
   Failed: { sentence: 'It was given up.', allows: ['EnsureFinalizer', 'StopAgent', 'DeleteClaim'] },
   Deleting: {
     sentence: 'What it has begun is being ended; a cluster that it has created stays.',
-    allows: ['StopAgent', 'DeleteClaim', 'RemoveFinalizer'],
+    allows: ['StopAgent', 'WithdrawOrder', 'DeleteClaim', 'RemoveFinalizer'],
   },
 } as const satisfies Readonly<Record<string, RestoreStateMeta>>
 

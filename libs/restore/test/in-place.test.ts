@@ -1,21 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isClaimOf, nextRestoreState, RESTORE_FINDINGS, volumeOfClaim } from '../src/index.ts'
+import { isClaimOf, nextRestoreState, RESTORE_FINDINGS, type TargetView, volumeOfClaim } from '../src/index.ts'
 import { type Ending, FORMER, inspected, KEYS, RestoreWorld, STANDING } from './restore-world.ts'
 
 const CLUSTER = 'cluster-1'
 const types = (world: RestoreWorld): readonly string[] => world.events.map(({ type }) => type)
 const claimsOf = (world: RestoreWorld): readonly string[] => world.claims.map(({ name }) => name)
-
-/** Passes, and agents that end well, until it is in that state. */
-function bring(world: RestoreWorld, state: string): void {
-  for (let round = 0; round < 50 && world.status?.state !== state; round += 1) {
-    world.now += 20_000
-    world.pass()
-    if (world.status?.state !== state) while (world.running.length > 0) world.end('well')
-  }
-  expect(world.status?.state).toBe(state)
-}
 
 describe('into a cluster that is there', () => {
   test('it fills volumes beside those that serve, and switches once all are counted; those of before stay', () => {
@@ -47,7 +37,7 @@ describe('into a cluster that is there', () => {
 
   test('without a word of consent it says what goes, and touches nothing; then it goes on', () => {
     const world = RestoreWorld.inPlace({ confirm: undefined })
-    bring(world, 'Confirming')
+    world.bring('Confirming')
     world.pass()
     expect(world.status?.reason).toBe('ConfirmationMissing')
     for (const word of [
@@ -69,7 +59,7 @@ describe('into a cluster that is there', () => {
 
   test('the consent to another cluster is refused, with the field', () => {
     const world = RestoreWorld.inPlace({ confirm: undefined })
-    bring(world, 'Confirming')
+    world.bring('Confirming')
     world.confirm('cluster-0')
     world.settle()
     expect(world.status).toMatchObject({ state: 'Failed', reason: 'ConfirmWrong' })
@@ -137,7 +127,7 @@ describe('refused before anything is touched', () => {
     ['was given to another restore', 'ClusterChanged', (world) => change(world, { restoredBy: 'x', inPlace: true })],
   ])('while volumes are filled the cluster %s: %s, and what was filled goes', (_, reason, happens) => {
     const world = RestoreWorld.inPlace()
-    bring(world, 'Seeding')
+    world.bring('Seeding')
     world.pass()
     world.end('well')
     happens(world)
@@ -148,62 +138,6 @@ describe('refused before anything is touched', () => {
     }
     expect(world.status).toMatchObject({ state: 'Failed', reason })
     expect(claimsOf(world)).toEqual(FORMER)
-  })
-})
-
-test('of two restores into one cluster the younger waits', () => {
-  const world = RestoreWorld.inPlace()
-  const rival = { name: 'first', uid: 'a', createdAt: world.now - 1_000, hasBegun: false, isEnded: false }
-  world.rivals = [rival]
-  world.pass()
-  expect(world.status).toMatchObject({ state: 'Waiting', reason: 'RestoreUnderWay' })
-  world.rivals = [{ ...rival, isEnded: true }]
-  world.settle()
-  expect(world.status?.state).toBe('Completed')
-})
-
-describe('of two that were created in the same second', () => {
-  const twin = (world: RestoreWorld, uid: string, hasBegun: boolean): void => {
-    world.rivals = [{ name: 'twin', uid, createdAt: world.given().restore.createdAt, hasBegun, isEnded: false }]
-  }
-
-  test('the one waits that has not begun, whatever its uid', () => {
-    const world = RestoreWorld.inPlace()
-    twin(world, 'z', true)
-    for (let round = 0; round < 3; round += 1) world.pass()
-    expect(world.status).toMatchObject({ state: 'Waiting', reason: 'RestoreUnderWay' })
-    expect(world.status?.message).toContain('RedisRestore twin')
-    twin(world, 'z', false)
-    world.settle()
-    expect(world.status?.state).toBe('Completed')
-  })
-
-  test.each(['Inspecting', 'Confirming', 'Seeding'])(
-    'where neither had seen the other, one is refused while %s, and what it filled goes',
-    (state) => {
-      const world = RestoreWorld.inPlace(state === 'Confirming' ? { confirm: undefined } : {})
-      bring(world, state)
-      world.pass()
-      twin(world, 'z', true)
-      world.pass()
-      expect(world.status?.state).toBe(state)
-      twin(world, 'a', true)
-      world.settle()
-      expect(world.status).toMatchObject({ state: 'Failed', reason: 'RestoreUnderWay' })
-      expect(world.status?.message).toContain('RedisRestore twin')
-      for (let round = 0; round < 3; round += 1) world.pass()
-      expect(claimsOf(world)).toEqual(FORMER)
-      expect(world.broken).toEqual([])
-    },
-  )
-
-  test('the one that comes late to the switch says who was first', () => {
-    const world = RestoreWorld.inPlace()
-    bring(world, 'Starting')
-    if (world.target !== null) world.target = { ...world.target, restoredBy: 'z', restoreName: 'twin', inPlace: true }
-    world.settle()
-    expect(world.status).toMatchObject({ state: 'Failed', reason: 'ClusterChanged' })
-    expect(world.status?.message).toContain('RedisRestore twin')
   })
 })
 
@@ -225,7 +159,7 @@ test('a paused cluster is waited for once all is filled, and nothing is committe
 
 test('with a status that was erased after the switch it touches nothing', () => {
   const world = RestoreWorld.inPlace({ oldVolumes: 'Delete' })
-  bring(world, 'Starting')
+  world.bring('Starting')
   world.pass()
   const claims = claimsOf(world)
   world.status = null
@@ -260,7 +194,7 @@ test('a consent in a manifest that is applied again holds once; one that is give
   expect(claimsOf(again)).toEqual(FORMER)
   expect(again.target?.restoredBy).toBe('restore-0')
   const asked = restoredOnce(RestoreWorld.inPlace({ confirm: undefined }))
-  bring(asked, 'Confirming')
+  asked.bring('Confirming')
   asked.confirm(CLUSTER)
   asked.settle()
   expect(asked.status?.state).toBe('Completed')
@@ -268,7 +202,7 @@ test('a consent in a manifest that is applied again holds once; one that is give
 
 test('a cluster that was given to it before all is filled is not filled under its feet', () => {
   const world = RestoreWorld.inPlace()
-  bring(world, 'Seeding')
+  world.bring('Seeding')
   world.pass()
   world.end('well')
   const claims = claimsOf(world)
@@ -280,23 +214,6 @@ test('a cluster that was given to it before all is filled is not filled under it
   expect(world.status).toMatchObject({ state: 'Failed', reason: 'StatusLost' })
   expect(world.running).toEqual([])
   expect(claimsOf(world)).toEqual(claims)
-})
-
-test('one that is late after its order says that the order stands, until the cluster follows it', () => {
-  const late = (isSwitched: boolean): RestoreWorld => {
-    const world = RestoreWorld.inPlace()
-    bring(world, 'Starting')
-    world.pass()
-    if (world.target !== null) world.target = { ...world.target, isSwitched }
-    world.now += 15_000_000
-    world.pass()
-    expect(world.status).toMatchObject({ state: 'Failed', reason: 'DeadlineExceeded' })
-    return world
-  }
-  expect(late(false).status?.message).toMatch(
-    /^the RedisCluster again was told .* still does so .* delete one of the new claims/,
-  )
-  expect(late(true).status?.message).toMatch(/^it was not done/)
 })
 
 test('no arrow leads past the consent but that of one who has given it', () => {
@@ -323,11 +240,19 @@ const WHAT = [
   'lose cluster',
   'replace',
   'other restore',
+  'follow',
+  'withdraw',
   'pause',
   'go on',
   'erase',
   'time',
 ] as const
+
+/** What may become of an order. */
+function follow(world: RestoreWorld, target: TargetView, what: Happening['what']): void {
+  if (what === 'follow') world.target = { ...target, isSwitched: true }
+  if (what === 'withdraw' && target.isSwitched !== true) world.withdrawOrder()
+}
 
 function happen(world: RestoreWorld, one: Happening): void {
   const { target } = world
@@ -339,6 +264,7 @@ function happen(world: RestoreWorld, one: Happening): void {
   if (one.what === 'time') world.now += 3_600_000
   if (target === null) return
   if (one.what === 'lose cluster') world.target = null
+  if (target.restoredBy === 'restore-1') follow(world, target, one.what)
   if (one.what === 'replace') world.target = { ...STANDING, uid: 'cluster-9', spec: target.spec }
   if (one.what === 'other restore') world.target = { ...target, restoredBy: 'other', inPlace: true }
   if (one.what === 'pause' || one.what === 'go on')

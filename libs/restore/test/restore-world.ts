@@ -197,6 +197,8 @@ export class RestoreWorld {
         return this.createCluster(command)
       case 'SwitchCluster':
         return this.switchCluster(command)
+      case 'WithdrawOrder':
+        return this.withdrawOrder()
       case 'DeleteOldClaims':
         return command.claims.forEach(({ name }) => this.deleteOldClaim(name))
       case 'StopAgent':
@@ -256,6 +258,14 @@ export class RestoreWorld {
       this.broken.push('the cluster is switched to volumes that are gone')
     this.checkVolumes(target.spec)
     this.stand({ ...target, restoredBy: UID, inPlace: true, isReady: false })
+  }
+
+  /** Takes the order back, as the restore does, or a person. */
+  withdrawOrder(): void {
+    if (this.target === null) return
+    if (this.target.isSwitched === true) this.broken.push('an order is taken back that is followed')
+    const { restoredBy: _own, former, ...target } = this.target
+    this.target = { ...target, isReady: true, ...(former === undefined ? {} : { restoredBy: former.uid }) }
   }
 
   private deleteOldClaim(name: string): void {
@@ -326,6 +336,16 @@ export class RestoreWorld {
     this.volumes.set(this.claimIn(shard), keys)
     const nodeId = `${shard}`.padStart(40, 'a')
     return { result: 'Done', done: { task: 'SeedShard', shard, nodeId, keys, expiring: 0, size: 3_000 } }
+  }
+
+  /** Passes, and agents that end well, until it is in that state; throws if it does not get there. */
+  bring(state: string): void {
+    for (let round = 0; round < 50 && this.status?.state !== state; round += 1) {
+      this.now += 20_000
+      this.pass()
+      if (this.status?.state !== state) while (this.running.length > 0) this.end('well')
+    }
+    if (this.status?.state !== state) throw new Error(`it is ${this.status?.state}, not ${state}`)
   }
 
   /** Passes, and agents that end well, until nothing changes any more. */
