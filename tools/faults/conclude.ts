@@ -42,6 +42,7 @@ export async function conclude(trial: Trial): Promise<Verdict> {
   const status = await allTold(trial)
   const faults = [
     ...verdict.faults,
+    ...(await trial.heritage.missing()),
     ...statusFaults(trial.watch.statuses()),
     ...ownerFaults(claimsOf(trial)),
     ...coverageFaults(trial.watch.claims()),
@@ -120,10 +121,10 @@ async function allTold(trial: Trial): Promise<SeenStatus['status']> {
  * A status tells before it hurts twice: when two calls in a row failed in a shard, Ready had gone by then; and Degraded
  * named a shard that was attacked.
  */
-function honestyFaults({ watch, writer, faultAt, honest, attacked }: Trial): readonly string[] {
+function honestyFaults({ watch, writer, faultAt, honest, attacked, allShards }: Trial): readonly string[] {
   if (!honest) return []
   const after = watch.statuses().filter(({ at }) => at > faultAt)
-  return [0, 1, 2].flatMap((shard) => {
+  return allShards.flatMap((shard) => {
     const hurtAt = secondFailureAt(writer.entries(), shard, faultAt)
     if (hurtAt === undefined) return []
     const saidAt = after.find(({ status }) => conditionStatus(status, 'Ready') !== 'True')?.at ?? Infinity

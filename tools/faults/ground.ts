@@ -5,6 +5,7 @@ import { startPlatform } from '../local/src/index.ts'
 import { Stage } from '../promises/stage.ts'
 import { ControllerPods } from './controller-pods.ts'
 import { NODES } from './placement.ts'
+import { makeSourceBackup, type SourceBackup } from './source-backup.ts'
 import type { Ground } from './trial.ts'
 
 /** The ground, and how it is put right and left. */
@@ -36,6 +37,8 @@ export async function startGround(signal: AbortSignal): Promise<StartedGround> {
     const kube = connectKube({ kubeconfigPath: platform.kubeconfig })
     const controller = new ControllerPods(platform, objectsOf(kube))
     await listenAnew()
+    let made: Promise<SourceBackup> | undefined
+    const backup = (): Promise<SourceBackup> => (made ??= makeSourceBackup(stage))
     const restore = async (): Promise<void> => {
       await platform.switchboard.heal()
       for (const node of NODES) await platform.switchboard.startKubelet(node)
@@ -47,7 +50,7 @@ export async function startGround(signal: AbortSignal): Promise<StartedGround> {
       await kube.close()
       await platform.stop()
     }
-    return { stage, kube, controller, story, listenAnew, restore, stop }
+    return { stage, kube, controller, backup, story, listenAnew, restore, stop }
   } catch (error) {
     await platform.stop()
     throw error

@@ -93,7 +93,7 @@ async function runOne(on: StartedGround, run: Run, index: number): Promise<void>
     console.log(`       again: make faults SEED=${seed} ONLY=${run.name}`)
   }
   if (trial !== undefined) await trial.end()
-  else await on.stage.kubectl('delete', 'rdc', cluster, '--wait=false', '--ignore-not-found')
+  else await on.stage.kubectl('delete', 'rdc,rdr', cluster, '--wait=false', '--ignore-not-found')
 }
 
 function count(verdict: Verdict | undefined): void {

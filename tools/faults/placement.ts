@@ -11,7 +11,7 @@ export async function bystanderOf({ ground, random }: Trial): Promise<string> {
 
 /** Numbers of the shards that have a member on a node. */
 export function shardsOn(trial: Trial, node: string): readonly number[] {
-  return [0, 1, 2].filter((shard) => memberOn(trial, shard, (one) => one === node) !== undefined)
+  return trial.allShards.filter((shard) => memberOn(trial, shard, (one) => one === node) !== undefined)
 }
 
 /**

@@ -38,6 +38,7 @@ export async function writeReport(
   const parts: readonly Part[] = [
     ['story', told],
     ...(trial === undefined ? [] : ofTrial(trial)),
+    ['restore', [await ask('get', 'rdr', cluster, '--ignore-not-found', '-o', 'yaml')]],
     ['views of the servers', await viewsOf(ground, cluster)],
     ['pods', [await ask('get', 'pods', '-l', selector, '-o', 'wide')]],
     ['last words of the servers', [await ask('logs', '-l', selector, '--prefix', '--tail=60')]],

@@ -1,11 +1,21 @@
 import type { Random } from './random.ts'
-import type { Ground, Trial } from './trial.ts'
+import type { Ground, Heritage, Trial } from './trial.ts'
 
 /** How the servers of a trial keep their data: on a volume, or with the pod (`none`). */
 export type Persistence = 'none' | 'rdb' | 'aof'
 
-/** What a scenario's cluster is like beside three shards. */
+/**
+ * Makes the cluster of a trial: gets its name and what its spec says beside what all clusters of a stage have, and gives what it has
+ * in it from the beginning.
+ */
+export type Origin = (ground: Ground, name: string, spec: object) => Promise<Heritage>
+
+/** What a scenario's cluster is like. */
 export type Shape = {
+  /** 3 when not said. */
+  readonly shards?: number
+  /** Where it comes from; created empty when not said. */
+  readonly origin?: Origin
   /** 1 when not said. */
   readonly replicasPerShard?: number
   readonly nodeTimeoutMs?: number

@@ -7,6 +7,7 @@ import { members } from './scenarios/members.ts'
 import { memory } from './scenarios/memory.ts'
 import { nodes } from './scenarios/nodes.ts'
 import { partitions } from './scenarios/partitions.ts'
+import { restoredClusters } from './scenarios/restored.ts'
 import { reinstallation } from './scenarios/reinstallation.ts'
 
 /** All scenarios, in the order in which they run. */
@@ -19,5 +20,6 @@ export const scenarios: readonly Scenario[] = [
   ...connectionScenarios,
   ...memory,
   ...members,
+  ...restoredClusters,
   ...reinstallation,
 ]

@@ -10,10 +10,10 @@ import type { ControllerPods } from './controller-pods.ts'
 import type { SeenStatus } from './invariants.ts'
 import type { Random } from './random.ts'
 import type { Persistence, Shape } from './scenario.ts'
+import type { SourceBackup } from './source-backup.ts'
 import { type SeenPod, startWatch, type Watch } from './watch.ts'
 
 const PATIENCE_MS = 120_000
-const SHARDS = 3
 const PER_SECOND = 200
 
 /** What a trial takes place on: the platform with Slotkeeper, and the story of all clusters as it is told. */
@@ -21,9 +21,17 @@ export type Ground = {
   readonly stage: Stage
   readonly kube: Kube
   readonly controller: ControllerPods
+  /** What clusters are restored from; made when it is asked for first. */
+  readonly backup: () => Promise<SourceBackup>
   readonly story: readonly Delivery[]
   /** Begins to listen again, from the beginning of a stream that was made anew. */
   listenAnew(): Promise<void>
+}
+
+/** What a cluster had in it before its trial began. */
+export type Heritage = {
+  /** What is not there as it should be, in words; empty when all is. */
+  missing(): Promise<readonly string[]>
 }
 
 /** A client of one server. */
@@ -34,7 +42,17 @@ export type ShardNow = { readonly shard: number; readonly primary: string; reado
 
 type Given = Pick<
   Trial,
-  'ground' | 'name' | 'uid' | 'random' | 'persistence' | 'nodeTimeoutMs' | 'tags' | 'writer' | 'watch' | 'toldBefore'
+  | 'ground'
+  | 'name'
+  | 'uid'
+  | 'random'
+  | 'persistence'
+  | 'nodeTimeoutMs'
+  | 'heritage'
+  | 'tags'
+  | 'writer'
+  | 'watch'
+  | 'toldBefore'
 >
 
 /** What a trial is made from. */
@@ -53,6 +71,7 @@ export class Trial {
   readonly random: Random
   readonly persistence: Persistence
   readonly nodeTimeoutMs: number
+  readonly heritage: Heritage
   /** A tag for each shard, under which keys are its own. */
   readonly tags: readonly string[]
   readonly writer: LedgerWriter
@@ -81,6 +100,7 @@ export class Trial {
     this.random = given.random
     this.persistence = given.persistence
     this.nodeTimeoutMs = given.nodeTimeoutMs
+    this.heritage = given.heritage
     this.tags = given.tags
     this.writer = given.writer
     this.watch = given.watch
@@ -90,15 +110,16 @@ export class Trial {
   /** Forms a cluster, starts to watch it and to write to it. */
   static async begin(ground: Ground, { name, random, persistence, shape = {} }: Beginning): Promise<Trial> {
     const { stage, kube } = ground
-    const { replicasPerShard = 1, nodeTimeoutMs = 3000, retain = false, whileForming, spec } = shape
+    const { shards = 3, replicasPerShard = 1, nodeTimeoutMs = 3000, retain = false, whileForming } = shape
     const storage = persistence === 'none' ? {} : { storage: { size: '100Mi', persistence, retain } }
-    await stage.create(name, { shards: SHARDS, replicasPerShard, nodeTimeoutMs, ...storage, ...spec })
+    const spec = { shards, replicasPerShard, nodeTimeoutMs, ...storage, ...shape.spec }
+    const heritage = await (shape.origin ?? createEmpty)(ground, name, spec)
     await whileForming?.(ground, name, random)
     const { metadata, status } = await stage.healthy(name)
     const [control, auth] = await Promise.all([stage.secret(`${name}-internal`), stage.secret(`${name}-auth`)])
     const [host, port] = [`${name}-nodes.${stage.namespace}.svc.cluster.local`, CLIENT_PORT]
     const { password = '' } = auth
-    const tags = await tagsOf(await stage.connect(`${name}-0-0`, { username: 'default', password }))
+    const tags = await tagsOf(await stage.connect(`${name}-0-0`, { username: 'default', password }), shards)
     const dial = (...to: readonly [string, number]) => stage.platform.dial(...to)
     const watch = await startWatch({
       kube,
@@ -117,6 +138,7 @@ export class Trial {
       random,
       persistence,
       nodeTimeoutMs,
+      heritage,
       tags,
       writer,
       watch,
@@ -130,8 +152,13 @@ export class Trial {
     return this.ground.stage
   }
 
+  /** The numbers of all shards. */
+  get allShards(): readonly number[] {
+    return this.tags.map((_, shard) => shard)
+  }
+
   /** Waits for that many more acknowledged keys in every shard, or in these. */
-  async writesGoOn(more: number, shards: readonly number[] = [0, 1, 2]): Promise<void> {
+  async writesGoOn(more: number, shards: readonly number[] = this.allShards): Promise<void> {
     const count = (): readonly number[] =>
       shards.map(
         (shard) => this.writer.entries().filter((one) => one.lane === shard && one.outcome !== 'failed').length,
@@ -155,12 +182,12 @@ export class Trial {
 
   /** A shard that is drawn. */
   anyShard(): Promise<ShardNow> {
-    return this.shard(this.random.below(SHARDS))
+    return this.shard(this.random.below(this.tags.length))
   }
 
   /** All shards as the status has them. */
   shards(): Promise<readonly ShardNow[]> {
-    return Promise.all([0, 1, 2].map((shard) => this.shard(shard)))
+    return Promise.all(this.allShards.map((shard) => this.shard(shard)))
   }
 
   /**
@@ -296,17 +323,23 @@ export class Trial {
   async end(): Promise<void> {
     this.writer.close()
     await this.watch.stop()
-    await this.stage.kubectl('delete', 'rdc', this.name, '--wait=false')
+    await this.stage.kubectl('delete', 'rdc,rdr', this.name, '--wait=false', '--ignore-not-found')
     await this.stage.kubectl('delete', 'pvc', '-l', this.selector, '--wait=false')
   }
 }
 
+/** A cluster as somebody creates it who has no data yet. */
+async function createEmpty({ stage }: Ground, name: string, spec: object): Promise<Heritage> {
+  await stage.create(name, spec)
+  return { missing: () => Promise.resolve([]) }
+}
+
 /** Finds a tag for each shard. */
-async function tagsOf(client: Client): Promise<readonly string[]> {
+async function tagsOf(client: Client, shards: number): Promise<readonly string[]> {
   const letters = [...'abcdefghijklmnopqrstuvwxyz']
   const slots = await Promise.all(letters.map(async (letter) => Number(await client.cluster('KEYSLOT', letter))))
   client.disconnect()
-  return evenRanges(SHARDS).map(({ first, last }) => {
+  return evenRanges(shards).map(({ first, last }) => {
     const found = letters.find((_, index) => (slots[index] ?? -1) >= first && (slots[index] ?? -1) <= last)
     if (found === undefined) throw new Error(`no letter is a tag of the slots from ${first} to ${last}`)
     return found

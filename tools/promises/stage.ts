@@ -14,6 +14,12 @@ type PodStatus = {
 }
 type Client = Awaited<ReturnType<typeof connectServer>>
 
+/** The spec of a cluster with three shards of little pods, and what `spec` says. */
+export function littleCluster(spec: object): object {
+  const resources = { requests: { cpu: '10m', memory: '16Mi' } }
+  return { version: 'valkey-9.1', shards: 3, resources, ...spec }
+}
+
 /** What a promise test works with: a namespace of its own on the shared platform. */
 export class Stage {
   readonly platform: Platform
@@ -50,12 +56,11 @@ export class Stage {
 
   /** Applies a RedisCluster: three shards of little pods, and what `spec` says. */
   create(name: string, spec: object): Promise<void> {
-    const resources = { requests: { cpu: '10m', memory: '16Mi' } }
     return this.apply({
       apiVersion: 'slotkeeper.dev/v1beta1',
       kind: 'RedisCluster',
       metadata: { name },
-      spec: { version: 'valkey-9.1', shards: 3, resources, ...spec },
+      spec: littleCluster(spec),
     })
   }
 

@@ -1,6 +1,5 @@
 import type { Scenario } from '../scenario.ts'
 
-const ALL = [0, 1, 2] as const
 const GONE = '--timeout=90s'
 
 /** Pods and workloads that somebody deletes. */
@@ -38,7 +37,7 @@ export const deletions: readonly Scenario[] = [
     sample: ['none'],
     run: async (trial) => {
       const primaries = (await trial.shards()).map(({ primary }) => primary)
-      await trial.fault({ shards: ALL, pods: primaries, loses: false }, () =>
+      await trial.fault({ shards: trial.allShards, pods: primaries, loses: false }, () =>
         trial.stage.kubectl('delete', 'pods', ...primaries, GONE),
       )
       await trial.disturbs(primaries)
@@ -50,8 +49,10 @@ export const deletions: readonly Scenario[] = [
     persistence: ['none', 'rdb', 'aof'],
     run: async (trial) => {
       const names = trial.podNames()
-      if (trial.persistence === 'none') trial.allowance = { unconfirmed: true, emptied: ALL }
-      await trial.fault({ shards: ALL, pods: names }, () => trial.stage.kubectl('delete', 'pods', ...names, GONE))
+      if (trial.persistence === 'none') trial.allowance = { unconfirmed: true, emptied: trial.allShards }
+      await trial.fault({ shards: trial.allShards, pods: names }, () =>
+        trial.stage.kubectl('delete', 'pods', ...names, GONE),
+      )
       await trial.disturbs(names)
     },
   },
@@ -62,7 +63,7 @@ export const deletions: readonly Scenario[] = [
     shape: { retain: true },
     run: async (trial) => {
       const names = trial.podNames()
-      await trial.fault({ shards: ALL, pods: names }, () =>
+      await trial.fault({ shards: trial.allShards, pods: names }, () =>
         trial.stage.kubectl(
           'delete',
           'statefulsets,services,configmaps,poddisruptionbudgets',
@@ -90,7 +91,7 @@ export const deletions: readonly Scenario[] = [
       await trial.stage.stalled(trial.name, 'DataMissing')
       await trial.writesGoOn(
         20,
-        ALL.filter((one) => one !== shard),
+        trial.allShards.filter((one) => one !== shard),
       )
       await trial.giveUp([shard])
     },

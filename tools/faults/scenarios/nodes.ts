@@ -2,12 +2,10 @@ import { bystanderOf, place, shardsOn } from '../placement.ts'
 import type { Scenario, Shape } from '../scenario.ts'
 import type { Trial } from '../trial.ts'
 
-const ALL = [0, 1, 2] as const
-
 /** Evicts all pods of the cluster from a node, as administrators do. */
 async function drain(trial: Trial, node: string): Promise<void> {
   const pods = trial.watch.pods().filter((pod) => pod.node === node)
-  await trial.fault({ shards: ALL, pods: pods.map(({ name }) => name), loses: false }, () =>
+  await trial.fault({ shards: trial.allShards, pods: pods.map(({ name }) => name), loses: false }, () =>
     trial.stage.platform.kubectl(
       [
         'drain',
@@ -40,7 +38,7 @@ export const nodes: readonly Scenario[] = [
     shape: { replicasPerShard: 2 },
     run: async (trial) => {
       const node = await bystanderOf(trial)
-      await place(trial, node, ALL)
+      await place(trial, node, trial.allShards)
       await drain(trial, node)
       await trial.stage.platform.kubectl(['uncordon', node])
     },
@@ -52,7 +50,7 @@ export const nodes: readonly Scenario[] = [
     shape: { replicasPerShard: 2 },
     run: async (trial) => {
       const node = await bystanderOf(trial)
-      await place(trial, node, ALL)
+      await place(trial, node, trial.allShards)
       await trial.unattended()
       await drain(trial, node)
       await trial.stage.platform.kubectl(['uncordon', node])
@@ -81,9 +79,9 @@ export const nodes: readonly Scenario[] = [
     shape: { replicasPerShard: 2 },
     run: async (trial) => {
       const node = await bystanderOf(trial)
-      await place(trial, node, ALL)
+      await place(trial, node, trial.allShards)
       const primaries = (await trial.shards()).map(({ primary }) => primary)
-      await trial.fault({ shards: ALL, pods: primaries }, async () => {
+      await trial.fault({ shards: trial.allShards, pods: primaries }, async () => {
         await trial.stage.platform.switchboard.cutNode(node)
         await trial.stage.kubectl('delete', 'pods', ...primaries, '--force', '--grace-period=0')
       })
