@@ -5,11 +5,13 @@ import { readManifest } from './read-manifest.ts'
 
 /** For the list, and for each manifest: a storage with very many objects is not to fail its check. */
 const LIST_MS = 30_000
+/** A manifest is stored as soon as its backup has ended; clocks may differ by so much. */
+const STORED_WITHIN_MS = 3_600_000
 
 /**
  * The backups that a storage holds, whether or not any RedisBackup stands for them: how many, and what the newest are.
  *
- * @param known what was read of manifests before: they never change
+ * @param known what was read of manifests before: they never change. An object that was stored at another time is another one
  * @returns null where it could not be listed, or not in time
  */
 export async function heldBackups(
@@ -22,7 +24,7 @@ export async function heldBackups(
     const { count, newest } = await manifestsIn(store, limits)
     const held: HeldBackup[] = []
     for (const { key, modified } of newest)
-      held.push(known.find(({ manifest }) => manifest === key) ?? (await said(store, key, modified, limits)))
+      held.push(known.find((one) => isThat(one, { key, modified })) ?? (await said(store, key, modified, limits)))
     return { backups: count, newest: held }
   } catch (error) {
     signal.throwIfAborted()
@@ -30,6 +32,9 @@ export async function heldBackups(
     return null
   }
 }
+
+const isThat = ({ manifest, endedAt }: HeldBackup, { key, modified }: Pick<ObjectFacts, 'key' | 'modified'>): boolean =>
+  manifest === key && Math.abs(modified.getTime() - Date.parse(endedAt)) <= STORED_WITHIN_MS
 
 /** How many manifests there are, and the newest, by when they were stored. */
 async function manifestsIn(store: ObjectStore, limits: Limits) {

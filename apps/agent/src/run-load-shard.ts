@@ -36,16 +36,21 @@ export async function runLoadShard(task: Load, context: TaskContext): Promise<Ag
   const server: AgentServer = { pod: 'the server beside the agent', host: '127.0.0.1', port, nodeId: seeded.nodeId }
   const access = { task: { username: 'default', credentials: null }, secrets: context.secrets, signal: context.signal }
   await untilLoaded(task, server, access)
-  const expected = [{ shard, server, slots, keys: seeded.keys }]
+  const { endingHashes = 0 } = seeded
+  const expected = [{ shard, server, slots, keys: seeded.keys, endingHashes }]
   const verified = await runVerifyRestore({ shards: expected, ...access.task }, context)
   if (verified.task !== 'VerifyRestore') throw new Error(`asking ended as ${verified.task}`)
   const { keys, expired } = verified
-  await compareSlots(stored, server, access)
+  await compareSlots(stored, { server, endingHashes }, access)
   return { task: 'LoadShard', shard, keys, expired }
 }
 
 /** Every slot has as many keys as the manifest says, but for those whose time was over. */
-async function compareSlots({ shard, content }: BackupShard, server: AgentServer, access: ServerAccess): Promise<void> {
+async function compareSlots(
+  { shard, content }: BackupShard,
+  { server, endingHashes }: { readonly server: AgentServer; readonly endingHashes: number },
+  access: ServerAccess,
+): Promise<void> {
   const planned = unpackSlotCounts(content.slots)
   const found: number[] = []
   while (found.length < planned.length) {
@@ -60,7 +65,7 @@ async function compareSlots({ shard, content }: BackupShard, server: AgentServer
   // Asked last: what went while the slots were counted is in it.
   const [info = ''] = await askServer(server, access, [['INFO', 'persistence', 'stats']])
   const expired = countOf(info, 'rdb_last_load_keys_expired') + countOf(info, 'expired_keys')
-  const difference = slotDifference(planned, found, expired)
+  const difference = slotDifference(planned, found, { expired, endingHashes })
   if (difference !== null) throw new AgentError('CountsDiffer', `shard ${shard}: ${difference}`)
 }
 

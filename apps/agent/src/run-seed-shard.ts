@@ -7,7 +7,7 @@ import {
   type ObjectStore,
   unpackContainer,
 } from '@slotkeeper/object-storage'
-import { type RdbCounts, RdbError, RdbMerger, RdbParser, unpackSlotCounts } from '@slotkeeper/rdb'
+import { endingHashes, type RdbCounts, RdbError, RdbMerger, RdbParser, unpackSlotCounts } from '@slotkeeper/rdb'
 import { parseRanges } from '@slotkeeper/redis-topology'
 import { AgentError } from './agent-error.ts'
 import { checkObject } from './check-object.ts'
@@ -52,9 +52,11 @@ export function runSeedShard(task: Seed, context: TaskContext): Promise<AgentDon
       context.signal.throwIfAborted()
       await volume.seal(task.persistence, nodesConf({ nodeId, slots: parseRanges(task.slots), epoch, currentEpoch }))
       progress.finished(shard)
-      const { keys: count, expiring, size } = content
+      const { keys: count, expiring, size, types } = content
+      const ending = endingHashes(types)
       log.info({ shard, nodeId, keys: count, size, sources: wanted.sources.length }, 'seeded')
-      return { task: 'SeedShard', shard, nodeId, keys: count, expiring, size }
+      const facts = { shard, nodeId, keys: count, expiring, size }
+      return { task: 'SeedShard', ...facts, ...(ending === 0 ? {} : { endingHashes: ending }) }
     } finally {
       await volume.close()
     }

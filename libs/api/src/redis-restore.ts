@@ -162,6 +162,7 @@ const shard = z.object({
   expectedKeys: z.int().optional(),
   nodeId: z.string().max(40).optional(),
   keys: z.int().optional(),
+  endingHashes: z.int().optional(),
   size: z.int().optional(),
 })
 

@@ -2,6 +2,7 @@ import type { BackupStatus } from '@slotkeeper/events'
 import { doneOf, failureOf, isPaused, MOST_ATTEMPTS, pauseAfter } from './agent-outcome.ts'
 import type { BackupCase } from './backup-case.ts'
 import type { BackupFinding } from './backup-lifecycle.ts'
+import { lateness } from './lateness.ts'
 import { objectOf } from './object-names.ts'
 import { storageWaitsFor } from './storage-waits-for.ts'
 
@@ -25,11 +26,11 @@ export function adopt(given: BackupCase, { state: _state, ...before }: BackupSta
     const { cluster, engine, beganAt, endedAt, sha256: manifestSha256, bytes, keys } = done
     const { name, uid } = cluster
     const facts = { manifest: objectOf.manifest(backup), manifestSha256, bytes, keys }
-    const known = { cluster: { name, uid }, engine, beganAt, ...facts }
+    const known = { cluster: { name, uid }, engine, beganAt, endedAt, ...facts }
     // Whether servers were started from it nobody knows any more; without its cluster nobody knows which.
-    if (spec.verify === 'restore' && given.source?.uid === uid)
+    if (spec.verify === 'restore' && given.source?.uid === uid && lateness(given) === null)
       return { finding: 'ProofMissing', status: { ...known, ...toBeLoaded(done.shards), image: given.source.image } }
-    return { finding: 'Sound', status: { ...known, verified: 'read-back', endedAt } }
+    return { finding: 'Sound', status: { ...known, verified: 'read-back' } }
   }
   const failure = failureOf(run)
   // The attempt stays: earlier ones may have left objects, which a deletion must look for.

@@ -151,7 +151,8 @@ const task = z.discriminatedUnion('type', [
   /** Asks servers that were started from seeded volumes what they have loaded, and whether they own their slots. */
   z.object({
     type: z.literal('VerifyRestore'),
-    shards: z.array(z.object({ shard: count, server, slots, keys: count })).min(1),
+    /** Of the keys so many may be missing that no server counts as expired (`endingHashes` of SeedShard). */
+    shards: z.array(z.object({ shard: count, server, slots, keys: count, endingHashes: count.optional() })).min(1),
     /** As in StoreShards. */
     username: name,
     credentials: mounted,

@@ -141,6 +141,8 @@ const done = z.discriminatedUnion('task', [
     nodeId: hex(40),
     keys: count,
     expiring: count,
+    /** Hashes of which fields have a time of their own: they may go without being counted as expired. */
+    endingHashes: count.optional(),
     /** Of the data on the volume. */
     size: count,
   }),

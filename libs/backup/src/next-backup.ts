@@ -16,9 +16,10 @@ import type { AgentRun, BackupCase } from './backup-case.ts'
 import { type BackupFinding, isBackupState, nextBackupState } from './backup-lifecycle.ts'
 import { adopt } from './adopt-backup.ts'
 import { found, isForeign, tooManyShards } from './find-servers.ts'
+import { lateness } from './lateness.ts'
 import { nextDeletion } from './next-deletion.ts'
 import { objectOf } from './object-names.ts'
-import { prove } from './prove-backup.ts'
+import { prove, unproven } from './prove-backup.ts'
 import { expiryOf } from './retention.ts'
 import { storageWaitsFor } from './storage-waits-for.ts'
 
@@ -95,11 +96,6 @@ export function waitsFor(given: BackupCase): Failure | null {
   if (spec.consistency === 'cluster' && source.shards.length > MOST_SHARDS_AT_ONCE)
     return tooManyShards(name, source.shards.length)
   return null
-}
-
-function lateness({ backup, spec, now }: BackupCase): string | null {
-  const isLate = now - backup.createdAt > spec.deadlineSeconds * 1_000
-  return isLate ? `it was not done ${spec.deadlineSeconds} s after its creation (spec.deadlineSeconds)` : null
 }
 
 function freshShards({ source }: BackupCase, attempt: number): readonly BackupShardStatus[] {
@@ -252,11 +248,16 @@ function seal(given: BackupCase, before: BackupStatus): Step {
 
 function verify(given: BackupCase, before: BackupStatus): Step {
   const { finding, status, why } = prove(given, before)
-  if (why !== undefined) return refused(given, { ...status, state: before.state }, why)
-  const late = lateness(given)
-  if (late === null || finding === 'Sound') return entered(before, finding, status)
-  const message = `${late}; all is stored, and not all was loaded`
-  return refused(given, before, { reason: 'DeadlineExceeded', message })
+  const late = finding === 'Sound' ? null : lateness(given)
+  const { message } = status
+  const waited = message === undefined ? '' : `; last: ${message}`
+  const tooLate = { reason: 'DeadlineExceeded', message: `${late}; all is stored, and not all was loaded${waited}` }
+  const failure = why ?? (late === null ? null : tooLate)
+  if (failure === null) return entered(before, finding, status)
+  const readBack = unproven(before, failure)
+  return readBack === null
+    ? refused(given, { ...status, state: before.state }, failure)
+    : entered(before, 'Sound', readBack)
 }
 
 function keep(given: BackupCase, before: BackupStatus): Step {

@@ -158,8 +158,9 @@ export function planStorage(given: StorageCase, status: StorageStatus): readonly
 function checkOrder({ storage, status }: StorageCase, attempt: number): AgentOrder {
   const part = storage.generation
   const job = agentName(storage, 'check', attempt, part)
-  // What a manifest says never changes; those that could not be read are read anew.
-  const known = (status?.held?.newest ?? []).filter(({ cluster, keys }) => cluster !== undefined && keys !== undefined)
+  // What a manifest says never changes; those that could not be read are read anew, and all where it is another place by now.
+  const held = status?.checkedGeneration === part ? (status.held?.newest ?? []) : []
+  const known = held.filter(({ cluster, keys }) => cluster !== undefined && keys !== undefined)
   return {
     job,
     step: 'check',

@@ -53,8 +53,8 @@ function commandsIn(given: BackupCase, status: BackupStatus, mayStart: boolean):
     case 'Verifying':
       return loading(given, status, mayStart)
     case 'Failed':
-      // The agents of one that failed are kept for whoever reads their logs; they go with it.
-      return stopsOf(given.runs, (one) => one.state === 'running')
+      // The agents of one that failed are kept for whoever reads their logs; they go with it. Not with a volume that holds a shard.
+      return stopsOf(given.runs, (one) => one.state === 'running' || (one.step === 'load' && hasScratchVolume(given)))
     case 'Completed': {
       const { expired: why } = status
       return [
@@ -85,6 +85,10 @@ function loading(given: BackupCase, status: BackupStatus, mayStart: boolean): re
     .map(({ shard }) => run({ ...loadOrder(given, status, shard), step: 'load', part: shard, attempt }))
   return [...orders, ...stopsOf(given.runs, (one) => !wanted.includes(one))]
 }
+
+/** Whether servers that are started from shards have volumes, which stay for as long as their pods; so it may be where nobody knows. */
+const hasScratchVolume = ({ storage }: BackupCase): boolean =>
+  storage === null || storage.spec.agent?.scratch !== undefined
 
 function loadOrder(
   given: BackupCase,

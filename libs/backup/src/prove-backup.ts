@@ -44,9 +44,37 @@ export function prove(given: BackupCase, { state: _state, ...before }: BackupSta
   }
   const status = withoutPause({ ...before, shards }, given, storageWaitsFor(spec.storageName, storage))
   if (shards.some((one) => one.loaded === undefined)) return { finding: 'ProofMissing', status }
-  const { retryAt: _retryAt, reason: _reason, message: _message, attempt: _attempt, image: _image, ...rest } = before
-  return {
-    finding: 'Sound',
-    status: { ...rest, shards, verified: 'restore', endedAt: new Date(now).toISOString() },
-  }
+  // One whose status was lost keeps its time: it is no newer than those that retention compares it with.
+  const { endedAt = new Date(now).toISOString() } = before
+  return { finding: 'Sound', status: { ...settled(before), shards, verified: 'restore', endedAt } }
+}
+
+/**
+ * What a backup is whose status was lost after it had ended, and which could not be proven once more: it was read back, and may
+ * have been completed. Null for any other, and where what is stored was found to be wrong.
+ *
+ * @param failure why it was not proven
+ */
+export function unproven(
+  { state: _state, ...before }: BackupStatus,
+  failure: Failure,
+): Omit<BackupStatus, 'state'> | null {
+  if (before.endedAt === undefined || AGAINST.has(failure.reason)) return null
+  const { shards: _shards, ...rest } = settled(before)
+  return { ...rest, verified: 'read-back' }
+}
+
+/** What servers that were started from it say against a backup, or its storage. */
+const AGAINST: ReadonlySet<string> = new Set(['CountsDiffer', 'DataUnreadable', 'ObjectDamaged', 'ObjectMissing'])
+
+/** Without what is only said on the way. */
+function settled({
+  retryAt: _retryAt,
+  reason: _reason,
+  message: _message,
+  attempt: _attempt,
+  image: _image,
+  ...rest
+}: Omit<BackupStatus, 'state'>): Omit<BackupStatus, 'state'> {
+  return rest
 }

@@ -1,3 +1,4 @@
+import { redisBackupStorageSpec } from '@slotkeeper/api'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BackupWorld, type Ending, sourceOf, toTheEnd } from './backup-world.ts'
@@ -103,6 +104,86 @@ describe('verify: restore', () => {
     toTheEnd(world)
     expect(world.status).toMatchObject({ state: 'Completed', verified, keys: 15 })
     if (verified === 'restore') expect(loaded(world)).toEqual(ALL)
+  })
+
+  describe('its status is lost after it was completed', () => {
+    const MANIFEST_ENDED = '2026-11-22T10:01:00.000Z'
+    const lost = (afterMs: number): BackupWorld => {
+      const world = proven()
+      toTheEnd(world)
+      expect(world.status?.state).toBe('Completed')
+      world.now += afterMs
+      world.status = null
+      return world
+    }
+    /** Until it is being loaded once more. */
+    const adopted = (): BackupWorld => {
+      const world = lost(60_000)
+      until(world, 'Verifying')
+      return world
+    }
+
+    test('it is loaded once more, and no newer for that: retention lets go of the older ones', () => {
+      const world = lost(3_600_000)
+      toTheEnd(world)
+      expect(world.status).toMatchObject({ state: 'Completed', verified: 'restore', endedAt: MANIFEST_ENDED })
+    })
+
+    test('long after its deadline: it is not called failed for that, nor proven', () => {
+      const world = lost(30 * 24 * 3_600_000)
+      toTheEnd(world)
+      expect(world.status).toMatchObject({ state: 'Completed', verified: 'read-back', endedAt: MANIFEST_ENDED })
+      expect(world.status).not.toHaveProperty('message')
+    })
+
+    test('the deadline comes while it is loaded once more: it was read back', () => {
+      const world = adopted()
+      world.now += 30 * 24 * 3_600_000
+      world.pass()
+      expect(world.status).toMatchObject({ state: 'Completed', verified: 'read-back', endedAt: MANIFEST_ENDED })
+      expect(world.running).toEqual([])
+    })
+
+    test('no server can be started any more: it was read back', () => {
+      const world = adopted()
+      toTheEnd(world, () => 'Interrupted')
+      expect(world.status).toMatchObject({ state: 'Completed', verified: 'read-back' })
+    })
+
+    test('a shard is not what was counted: it has failed, and says so', () => {
+      const world = adopted()
+      const before = world.events.length
+      world.end('CountsDiffer')
+      toTheEnd(world)
+      expect(world.status).toMatchObject({ state: 'Failed', reason: 'CountsDiffer' })
+      expect(world.events.slice(before).map((one) => one.type)).toContain('Failed')
+    })
+  })
+
+  test('what is left on volumes goes when it has failed; agents whose disk was the node of theirs stay for their logs', () => {
+    const jobs = (agent?: object) => {
+      const world = proven()
+      if (world.storage !== null)
+        world.storage = { ...world.storage, spec: redisBackupStorageSpec.parse({ s3: { bucket: 'backups' }, agent }) }
+      until(world, 'Verifying')
+      world.end('CountsDiffer')
+      toTheEnd(world)
+      expect(world.status?.state).toBe('Failed')
+      return world.given().runs.filter((one) => one.step === 'load')
+    }
+    expect(jobs()).toHaveLength(1)
+    expect(jobs({ scratch: { size: '10Gi' } })).toEqual([])
+  })
+
+  test('what is not loaded in time says what it waited for', () => {
+    const world = proven({ deadlineSeconds: 60 })
+    until(world, 'Verifying')
+    world.pass()
+    world.block('0/3 nodes are available: 3 Insufficient memory')
+    world.pass()
+    world.now += 61_000
+    world.pass()
+    expect(world.status?.message).toContain('Insufficient memory')
   })
 
   test('whatever agents do, it is completed only with every shard loaded, and never twice', () => {

@@ -108,6 +108,9 @@ test('a check is told which manifests were read already, and reads only those an
   const task = (given: StorageCase) => planStorage(given, nextStorage(given))[0]
   expect(task(caseOf())).toMatchObject({ task: { type: 'CheckStorage', known: [] } })
   expect(task(caseOf({ status, now: NOW + 60_000 }))).toMatchObject({ task: { known: [read] } })
+  // Another bucket may have another object of that name.
+  const moved = caseOf({ status, storage: { ...storage, generation: 2 } })
+  expect(task(moved)).toMatchObject({ task: { known: [] } })
 })
 
 describe('a check that does not run', () => {

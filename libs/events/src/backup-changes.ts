@@ -102,7 +102,9 @@ function loaded(before: BackupStatus, after: BackupStatus): readonly BackupEvent
 
 function ended(before: BackupStatus, after: BackupStatus): readonly BackupEvent[] {
   const { endedAt, bytes = 0, keys = 0, reason = 'Unexpected' } = after
-  if (endedAt === undefined || before.endedAt !== undefined) return []
+  // One whose status was lost has its time before it has ended once more.
+  if (endedAt === undefined || (before.endedAt !== undefined && before.state !== 'Verifying')) return []
+  if (!['Completed', 'Failed'].includes(after.state)) return []
   if (after.state !== 'Failed')
     return [{ type: 'Completed', data: { bytes, keys, endedAt, message: `${keys} keys are in ${bytes} bytes` } }]
   return [{ type: 'Failed', data: { reason, endedAt, message: after.message ?? reason } }]

@@ -13,6 +13,8 @@ export type RestoreShardStatus = {
   /** As all below: present once its volume is seeded. */
   readonly nodeId?: string
   readonly keys?: number
+  /** Of them, hashes of which fields have a time of their own; absent where there are none. */
+  readonly endingHashes?: number
   /** Bytes on the volume. */
   readonly size?: number
 }

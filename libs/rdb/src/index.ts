@@ -1,5 +1,6 @@
 export { checksumText, Crc64 } from './crc64.ts'
 export { contentDifference, sumOfContents } from './content-difference.ts'
+export { endingHashes } from './ending-hashes.ts'
 export { keySlot } from './key-slot.ts'
 export { canLoad, type Compatibility, formatWrittenBy, type RdbEngine, type RdbTarget } from './load-compatibility.ts'
 export { RdbError, type RdbErrorKind } from './rdb-error.ts'

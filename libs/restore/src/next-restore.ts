@@ -286,8 +286,8 @@ function absorbed(one: RestoreShardStatus, given: RestoreCase): RestoreShardStat
   const { shard, slots, attempt } = one
   const done = doneOf(run, 'SeedShard')
   if (done !== undefined) {
-    const { nodeId, keys, size } = done
-    return { shard, slots, attempt, nodeId, keys, size }
+    const { nodeId, keys, size, endingHashes } = done
+    return { shard, slots, attempt, nodeId, keys, size, ...defined({ endingHashes }) }
   }
   return { ...one, ...streamedOf(run, shard) }
 }

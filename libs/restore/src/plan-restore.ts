@@ -1,4 +1,4 @@
-import { CLIENT_PORT, type RedisClusterSpec } from '@slotkeeper/api'
+import { CLIENT_PORT, defined, type RedisClusterSpec } from '@slotkeeper/api'
 import {
   agentName,
   type AgentOrder,
@@ -174,10 +174,12 @@ function seedOrder(
 /** Null while the cluster's controller has not said where the servers are. */
 function verifyOrder(given: RestoreCase, { attempt = 1, shards = [] }: RestoreStatus): AgentOrder | null {
   const cluster = given.spec.target.cluster.name
-  const asked = shards.flatMap(({ shard, slots, nodeId = '', keys = 0 }) => {
+  const asked = shards.flatMap(({ shard, slots, nodeId = '', keys = 0, endingHashes }) => {
     const pod = seededPod(cluster, shard)
     const host = given.target?.shards.find((one) => one.shard === shard)?.addresses[pod]
-    return host === undefined ? [] : [{ shard, slots, keys, server: { pod, host, port: CLIENT_PORT, nodeId } }]
+    if (host === undefined) return []
+    const server = { pod, host, port: CLIENT_PORT, nodeId }
+    return [{ shard, slots, keys, server, ...defined({ endingHashes }) }]
   })
   if (asked.length < shards.length || asked.length === 0) return null
   const task: AgentTask = {

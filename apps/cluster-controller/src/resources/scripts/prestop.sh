@@ -3,8 +3,15 @@
 # without it, this hook asks the best replica itself.
 set -u
 # What is on the disk at an end in order is looked at once more: one that the readiness probe has not looked at yet would wait in
-# the boot guard, and with all of its shard for a person.
-/bin/sh /etc/slotkeeper/config/probe ready > /dev/null 2>&1
+# the boot guard, and with all of its shard for a person. Beside the rest: neither a disk that hangs nor a slow server holds up
+# the hand-over. The server is stopped when this script has ended, so it waits for the look, for as long as that may take.
+/bin/sh /etc/slotkeeper/config/probe ready > /dev/null 2>&1 &
+look=$!
+await_look() {
+  round=0
+  while [ "$round" -lt 30 ] && kill -0 "$look" 2>/dev/null; do round=$((round + 1)); sleep 0.2; done
+}
+trap await_look EXIT
 cli=$(command -v valkey-cli || command -v redis-cli)
 REDISCLI_AUTH=$(cat /etc/slotkeeper/internal/control-password)
 export REDISCLI_AUTH
