@@ -37,6 +37,10 @@ type Restore = { readonly how: string; readonly shape: Shape }
 
 const RESTORES = {
   'restored-into-fewer': { how: 'a restore has made, of a backup of more shards', shape: { origin: intoNew } },
+  'restored-into-more': {
+    how: 'a restore has made, of a backup of fewer shards',
+    shape: { origin: intoNew, shards: 5 },
+  },
   'restored-in-place': { how: 'has given up its data for that of another one', shape: { origin: inPlace } },
 } as const satisfies Readonly<Record<string, Restore>>
 
@@ -45,6 +49,7 @@ const AGAIN: readonly (readonly [fault: string, after: keyof typeof RESTORES, pe
   [
     ['primary-killed', 'restored-into-fewer', ['rdb', 'aof']],
     ['all-deleted', 'restored-into-fewer', ['aof']],
+    ['majority-killed', 'restored-into-more', ['aof']],
     ['primary-killed', 'restored-in-place', ['rdb', 'aof']],
   ]
 
