@@ -63,7 +63,8 @@ core: $(STAMP) ## pure logic: tables, properties, laws
 transcripts: $(STAMP) ## the scenarios of libs/redis-topology told anew: read the difference before you commit it
 	@$(VITEST) --project core libs/redis-topology/test/scenarios.test.ts --update
 
-adapters: toolchain ## contracts against a real API server, Redis, Valkey, NATS and S3
+adapters: toolchain ## contracts against a real API server, Redis, Valkey, NATS, S3 and Azurite
+	@$(RUN) node tools/local/main.ts ensure azurite
 	@$(VITEST) --project adapters
 
 test-storage: $(STAMP) ## the contract of storages against Ceph's S3, 0.5 GB of packages; not part of `make test`

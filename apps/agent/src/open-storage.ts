@@ -1,5 +1,12 @@
 import type { AgentStorage } from '@slotkeeper/backup'
-import { type ObjectStore, openDirectory, openS3, type S3Credentials } from '@slotkeeper/object-storage'
+import {
+  type AzureCredentials,
+  type ObjectStore,
+  openAzure,
+  openDirectory,
+  openS3,
+  type S3Credentials,
+} from '@slotkeeper/object-storage'
 import type { MountedSecrets } from './mounted-secrets.ts'
 
 /** How a storage is used. */
@@ -27,8 +34,14 @@ export async function openStorage(
 ): Promise<ObjectStore> {
   const pace = maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }
   if (storage.type === 'directory') return openDirectory({ directory: storage.path, ...pace })
-  const { bucket, prefix, region, pathStyle, endpoint, credentials, ca } = storage
   const partBytes = MIB * Math.max(PART_MIB.least, Math.min(PART_MIB.most, Math.floor(PARTS_MIB / uploads)))
+  if (storage.type === 'azure') {
+    const { account, container, prefix, endpoint } = storage
+    const credentials = await azureCredentialsIn(storage.credentials, secrets)
+    const place = { account, container, prefix, credentials, blockBytes: partBytes, ...pace }
+    return openAzure({ ...place, ...(endpoint === undefined ? {} : { endpoint }) })
+  }
+  const { bucket, prefix, region, pathStyle, endpoint, credentials, ca } = storage
   return openS3({
     bucket,
     prefix,
@@ -49,4 +62,10 @@ async function credentialsIn(folder: string, secrets: MountedSecrets): Promise<S
     secrets.readOptional(folder, 'sessionToken'),
   ])
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
+}
+
+/** A token where there is one: it is what somebody has given fewer rights. */
+async function azureCredentialsIn(folder: string, secrets: MountedSecrets): Promise<AzureCredentials> {
+  const sasToken = await secrets.readOptional(folder, 'sasToken')
+  return sasToken === undefined ? { accountKey: await secrets.read(folder, 'accountKey') } : { sasToken }
 }

@@ -30,9 +30,11 @@ import {
   unfinishedIn,
 } from './stage.ts'
 
+const KINDS = ['bucket', 'container', 'directory'] as const
+
 type Case = {
   readonly engine: string
-  readonly kind: 'bucket' | 'directory'
+  readonly kind: (typeof KINDS)[number]
   readonly consistency: 'shard' | 'cluster'
   readonly target: 'prefer-replica' | 'primary'
   readonly isEncrypted: boolean
@@ -51,6 +53,7 @@ const cases: readonly Case[] = [
   })),
   { engine: NEWEST, kind: 'bucket', consistency: 'cluster', target: 'primary', isEncrypted: true },
   { engine: NEWEST, kind: 'directory', consistency: 'shard', target: 'primary', isEncrypted: false },
+  { engine: NEWEST, kind: 'container', consistency: 'shard', target: 'prefer-replica', isEncrypted: true },
 ]
 
 /** Since Redis 7.4 and Valkey 9 a field may end before its key does. */
@@ -169,7 +172,7 @@ test.each(cases)(
   },
 )
 
-test.each(['bucket', 'directory'] as const)('%s: what is done already is done again without harm', async (kind) => {
+test.each(KINDS)('%s: what is done already is done again without harm', async (kind) => {
   const { storage, store } = await stage[kind]()
   const planOf = (task: AgentTask) => stage.plan(storage, task)
   const checking = planOf({ type: 'CheckStorage', sweepAfterMs: 86_400_000, known: [] })

@@ -21,6 +21,7 @@ import { PATIENCE_MS, Stage } from './stage.ts'
 vi.setConfig({ testTimeout: 4 * PATIENCE_MS, hookTimeout: 4 * PATIENCE_MS })
 
 const WAYS = ['rdb', 'aof'] as const
+const KINDS = ['bucket', 'directory', 'container', 'directory'] as const
 
 type Source = Sealed & {
   readonly values: ReadonlyMap<string, unknown>
@@ -38,7 +39,7 @@ beforeAll(async () => {
       const shards = await startShards(engine)
       places.set(engine, shards)
       await fillShards(engine, shards)
-      const { storage } = await stage[index % 2 === 0 ? 'bucket' : 'directory']()
+      const { storage } = await stage[KINDS[index % KINDS.length] ?? 'directory']()
       const sealed = await backUp(stage, storage, engine, shards)
       const servers = shards.map(({ server }) => server)
       const [functions = []] = await functionsOf(servers)

@@ -6,17 +6,20 @@ import { type AgentPlan, type AgentStorage, type AgentTask, BACKUP_USER, type Ba
 import {
   type ContainerKeys,
   type ObjectStore,
+  openAzure,
   openDirectory,
   openS3,
   parseContainerKey,
 } from '@slotkeeper/object-storage'
 import {
+  type AzureStorage,
   closeConnections,
   formCluster,
   kept,
   type ObjectStorage,
   type Place,
   SHARDS,
+  startAzureStorage,
   startObjectStorage,
   until,
 } from '@slotkeeper/testing'
@@ -91,6 +94,7 @@ export class Stage {
   readonly credentials: string
   readonly #folders: string[] = []
   readonly #stores: ObjectStore[] = []
+  #azure: AzureStorage | undefined
 
   private constructor(parts: Pick<Stage, 'mounts' | 's3' | 'encryption' | 'keys' | 'credentials'>) {
     this.mounts = parts.mounts
@@ -123,6 +127,17 @@ export class Stage {
     }
   }
 
+  /** A folder of a container of its own; its server is started for the first. */
+  async container(): Promise<StoragePlace> {
+    this.#azure ??= await startAzureStorage()
+    const { account, accountKey, container, endpoint } = this.#azure
+    const credentials = await this.mounts.mount({ accountKey: `${keepSecret(accountKey)}\n` })
+    const place = { account, container, endpoint, prefix: `${randomUUID()}/` }
+    const store = openAzure({ ...place, credentials: { accountKey } })
+    this.#stores.push(store)
+    return { storage: { type: 'azure', ...place, credentials }, store }
+  }
+
   /** An empty folder. */
   async folder(): Promise<string> {
     const path = await mkdtemp(join(tmpdir(), 'slotkeeper-backups-'))
@@ -143,6 +158,7 @@ export class Stage {
   async close(): Promise<void> {
     for (const store of this.#stores) store.close()
     await this.s3.stop()
+    await this.#azure?.stop()
     await this.mounts.remove()
     await Promise.all(this.#folders.map((folder) => rm(folder, { recursive: true, force: true })))
   }

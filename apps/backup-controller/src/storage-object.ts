@@ -11,8 +11,9 @@ export type StorageObject = Obj<RedisBackupStorageSpec, StorageStatus>
 export const parseStorage = (object: KubeObject): StorageObject =>
   parseObject<RedisBackupStorageSpec, StorageStatus>(object, (spec) => redisBackupStorageSpec.parse(spec))
 
-/** The bucket or the volume, for people. */
-export function whereIs({ s3, filesystem }: RedisBackupStorageSpec): string {
+/** The bucket, the container or the volume, for people. */
+export function whereIs({ s3, azure, filesystem }: RedisBackupStorageSpec): string {
+  if (azure !== undefined) return `azure://${azure.account}/${azure.container}/${azure.prefix}`
   if (s3 !== undefined) return `s3://${s3.bucket}/${s3.prefix}`
   return `the volume ${filesystem?.claimName}${filesystem?.path === '' ? '' : `, ${filesystem?.path}`}`
 }

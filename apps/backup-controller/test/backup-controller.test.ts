@@ -88,6 +88,8 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop())
 
+const azure = { account: 'shop', container: 'backups', credentials: { secretName: 'azure' } }
+
 const backup = (name: string): Promise<unknown> =>
   cluster.create(redisBackups, name, { cluster: { name: 'orders' }, storageName: 'archive' })
 
@@ -110,9 +112,11 @@ describe('a storage', () => {
     [
       'both places',
       { s3: { bucket: 'backups' }, filesystem: { claimName: 'archive' } },
-      /exactly one of s3 and filesystem/,
+      /exactly one of s3, azure and filesystem/,
     ],
-    ['none', {}, /exactly one of s3 and filesystem/],
+    ['two clouds', { s3: { bucket: 'backups' }, azure }, /exactly one of s3, azure and filesystem/],
+    ['none', {}, /exactly one of s3, azure and filesystem/],
+    ['no credentials of Azure', { azure: { ...azure, credentials: null } }, /spec.azure.credentials: Required/],
     ['certificates of nobody', { s3: { bucket: 'backups', ca: { secretName: 'ca' } } }, /begins with https/],
   ])('that names %s is refused with the field', async (_what, spec, message) => {
     await expect(cluster.create(redisBackupStorages, 'wrong', spec)).rejects.toThrow(message)
@@ -126,6 +130,13 @@ test.each([
   ['a volume instead', { s3: null, filesystem: { claimName: 'elsewhere' } }, /never changes/],
 ])('a storage stays where it is: %s', async (_what, spec, message) => {
   await expect(cluster.change(redisBackupStorages, 'archive', spec)).rejects.toThrow(message)
+})
+
+test.each(['account', 'container', 'prefix', 'endpoint'])('a container of Azure keeps its %s', async (part) => {
+  await cluster.create(redisBackupStorages, `cloud-${part}`, { azure })
+  const other = { azure: { [part]: part === 'endpoint' ? 'https://other' : 'other' } }
+  const change = cluster.change(redisBackupStorages, `cloud-${part}`, other)
+  await expect(change).rejects.toThrow(new RegExp(`spec.azure.${part}: .*never changes`))
 })
 
 test('an agent that the API server refuses is told, with its words', async () => {

@@ -14,12 +14,16 @@ const order: AgentOrder = {
 const owner = { apiVersion: 'slotkeeper.dev/v1beta1', kind: 'RedisBackupStorage', name: 'archive', uid: 'u' }
 const s3 = { bucket: 'backups' }
 
+type Pod = Record<string, unknown> & {
+  readonly containers: readonly { readonly env: readonly { readonly value: string }[] }[]
+}
+
 /** The pod of such a Job. */
 function podOf(change: Partial<JobRequest>, storage: object = { s3 }) {
   const spec = redisBackupStorageSpec.parse(storage)
   const request = { namespace: 'shop', owner, agentOf: 'storage.archive', image: 'slotkeeper:1', cluster: null, order }
   const job = agentJob({ ...request, storage: spec, isUserChosen: false, ...change })
-  return (job as unknown as { spec: { template: { spec: Record<string, unknown> } } }).spec.template.spec
+  return (job as unknown as { spec: { template: { spec: Pod } } }).spec.template.spec
 }
 
 test('who an agent is', () => {
@@ -59,4 +63,13 @@ test('the volume of a server beside it comes and goes with the pod: of the node,
       volumeClaimTemplate: { spec: { storageClassName: 'fast', resources: { requests: { storage: '20Gi' } } } },
     },
   })
+})
+
+test('a container of Azure is told to the agent, and its credentials are mounted', () => {
+  const azure = { account: 'shop', container: 'backups', prefix: 'shop', credentials: { secretName: 'azure' } }
+  const { containers, volumes } = podOf({}, { azure })
+  const storage = { type: 'azure', account: 'shop', container: 'backups', prefix: 'shop/' }
+  const credentials = '/etc/slotkeeper/credentials'
+  expect(JSON.parse(containers[0]?.env[0]?.value ?? '')).toMatchObject({ storage: { ...storage, credentials } })
+  expect(volumes).toMatchObject([{ name: 'credentials', secret: { secretName: 'azure' } }])
 })

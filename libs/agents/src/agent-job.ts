@@ -155,14 +155,21 @@ function planOf({ storage, order }: JobRequest): AgentPlan {
   }
 }
 
-function placeOf({ s3, filesystem }: RedisBackupStorageSpec): AgentStorage {
+const folderOf = (prefix: string): string => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
+
+function placeOf({ s3, azure, filesystem }: RedisBackupStorageSpec): AgentStorage {
+  if (azure !== undefined) {
+    const { account, container, prefix, endpoint } = azure
+    const place = { type: 'azure', account, container, prefix: folderOf(prefix), credentials: CREDENTIALS } as const
+    return { ...place, ...(endpoint === undefined ? {} : { endpoint }) }
+  }
   if (s3 === undefined) return { type: 'directory', path: `${VOLUME}/${filesystem?.path ?? ''}`.replace(/\/$/, '') }
   const { endpoint, region, bucket, prefix, pathStyle, credentials, ca } = s3
   return {
     type: 's3',
     region,
     bucket,
-    prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
+    prefix: folderOf(prefix),
     pathStyle,
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined ? {} : { credentials: CREDENTIALS }),
@@ -196,10 +203,11 @@ function mountsFor({ password, tls }: ForeignServer): readonly Mount[] {
 /** Secrets are optional here: the agent tells of one that is missing, where the pod would only wait. */
 function mountsOf(request: JobRequest): readonly Mount[] {
   const { storage, cluster, server, volume, scratch } = request
-  const { s3, filesystem, encryption } = storage
+  const { s3, azure, filesystem, encryption } = storage
   const mounts: Mount[] = []
-  if (s3?.credentials !== undefined)
-    mounts.push({ name: 'credentials', path: CREDENTIALS, source: secret(s3.credentials.secretName) })
+  const credentials = s3?.credentials ?? azure?.credentials
+  if (credentials !== undefined)
+    mounts.push({ name: 'credentials', path: CREDENTIALS, source: secret(credentials.secretName) })
   if (s3?.ca !== undefined) mounts.push({ name: 'ca', path: CA, source: secret(s3.ca.secretName, s3.ca.key) })
   if (encryption !== undefined) mounts.push({ name: 'keys', path: KEYS, source: secret(encryption.secretName) })
   if (cluster !== null) {

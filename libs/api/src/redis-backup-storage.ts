@@ -8,6 +8,18 @@ const quantity = z
   .max(32)
   .regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/)
 
+const endpoint = z
+  .string()
+  .max(512)
+  .regex(/^https?:\/\/[^\s/]+(\/[^\s]*)?$/)
+  .optional()
+
+const folder = z
+  .string()
+  .max(256)
+  .regex(/^([A-Za-z0-9_-][A-Za-z0-9!_.*'()=@:,+-]*\/?)*$/)
+  .default('')
+
 const s3 = z
   .object({
     bucket: z
@@ -15,18 +27,8 @@ const s3 = z
       .min(3)
       .max(63)
       .regex(/^[a-z0-9][a-z0-9.-]*[a-z0-9]$/),
-    endpoint: z
-      .string()
-      .max(512)
-      .regex(/^https?:\/\/[^\s/]+(\/[^\s]*)?$/)
-      .optional()
-      .describe('Absent: AWS, by region.'),
-    prefix: z
-      .string()
-      .max(256)
-      .regex(/^([A-Za-z0-9_-][A-Za-z0-9!_.*'()=@:,+-]*\/?)*$/)
-      .default('')
-      .describe('Folder inside the bucket.'),
+    endpoint: endpoint.describe('Absent: AWS, by region.'),
+    prefix: folder.describe('Folder inside the bucket.'),
     region: z.string().min(1).max(63).default('us-east-1'),
     pathStyle: z
       .boolean()
@@ -45,6 +47,31 @@ const s3 = z
   })
   .describe('A bucket of AWS S3, or of what speaks like it.')
 
+const azure = z
+  .object({
+    account: z
+      .string()
+      .min(3)
+      .max(24)
+      .regex(/^[a-z0-9]*$/)
+      .describe('The storage account.'),
+    container: z
+      .string()
+      .min(3)
+      .max(63)
+      .regex(/^[a-z0-9](-?[a-z0-9])*$/),
+    endpoint: endpoint.describe(
+      'Of the blobs of the account. Absent: https://<account>.blob.core.windows.net. Other clouds of Azure and Azurite have their own.',
+    ),
+    prefix: folder.describe('Folder inside the container.'),
+    credentials: z
+      .object({ secretName })
+      .describe(
+        'Secret with one of the keys accountKey and sasToken: a key of the account, or a token (SAS) that may read, create, write, delete and list in the container.',
+      ),
+  })
+  .describe('A container of Azure Blob Storage.')
+
 const filesystem = z
   .object({
     claimName: z.string().min(1).max(253).describe('PersistentVolumeClaim, of a kind that all nodes can mount.'),
@@ -61,6 +88,9 @@ const filesystem = z
 const PLACE = [
   ['s3', 'bucket'],
   ['s3', 'prefix'],
+  ['azure', 'account'],
+  ['azure', 'container'],
+  ['azure', 'prefix'],
   ['filesystem', 'claimName'],
   ['filesystem', 'path'],
 ] as const
@@ -69,6 +99,7 @@ const PLACE = [
 export const redisBackupStorageSpec = z
   .object({
     s3: s3.optional(),
+    azure: azure.optional(),
     filesystem: filesystem.optional(),
     encryption: z
       .object({
@@ -133,17 +164,17 @@ export const redisBackupStorageSpec = z
   .meta({
     'x-kubernetes-validations': [
       {
-        rule: 'has(self.s3) != has(self.filesystem)',
-        message: 'spec: set exactly one of s3 and filesystem',
+        rule: '[has(self.s3), has(self.azure), has(self.filesystem)].filter(one, one).size() == 1',
+        message: 'spec: set exactly one of s3, azure and filesystem',
       },
       ...PLACE.map(([path, what]) => ({
         rule: `has(oldSelf.${path}) == has(self.${path}) && (!has(self.${path}) || self.${path}.${what} == oldSelf.${path}.${what})`,
         message: `spec.${path}.${what}: backups are found by it, so it never changes; create another RedisBackupStorage`,
       })),
-      {
-        rule: '!has(self.s3) || has(self.s3.endpoint) == has(oldSelf.s3.endpoint) && (!has(self.s3.endpoint) || self.s3.endpoint == oldSelf.s3.endpoint)',
-        message: 'spec.s3.endpoint: backups are found by it, so it never changes; create another RedisBackupStorage',
-      },
+      ...['s3', 'azure'].map((path) => ({
+        rule: `!has(self.${path}) || has(self.${path}.endpoint) == has(oldSelf.${path}.endpoint) && (!has(self.${path}.endpoint) || self.${path}.endpoint == oldSelf.${path}.endpoint)`,
+        message: `spec.${path}.endpoint: backups are found by it, so it never changes; create another RedisBackupStorage`,
+      })),
       {
         rule: "!has(self.s3) || !has(self.s3.ca) || (has(self.s3.endpoint) && self.s3.endpoint.startsWith('https://'))",
         message: 'spec.s3.ca: only an endpoint that begins with https:// is checked by certificates',

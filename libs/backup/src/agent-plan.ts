@@ -25,6 +25,17 @@ const storage = z.discriminatedUnion('type', [
     /** A file with the certificates that the endpoint is trusted by. */
     ca: mounted.optional(),
   }),
+  z.object({
+    type: z.literal('azure'),
+    account: name,
+    container: name,
+    /** Absent: that of the account in Azure's public cloud. */
+    endpoint: z.url().optional(),
+    /** Empty, or ending in a slash. */
+    prefix: z.string(),
+    /** With one of the files accountKey and sasToken. */
+    credentials: mounted,
+  }),
   z.object({ type: z.literal('directory'), path: mounted }),
 ])
 

@@ -1,3 +1,5 @@
+export type { AzureCredentials, AzureOptions } from './azure-connection.ts'
+export { openAzure } from './azure-store.ts'
 export { ContainerError, type ContainerFault } from './container-error.ts'
 export { type ContainerKey, type ContainerKeys, parseContainerKey } from './container-key.ts'
 export { packContainer, type PackOptions } from './pack-container.ts'

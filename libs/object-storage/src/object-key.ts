@@ -21,3 +21,9 @@ export function checkPrefix(prefix: string): string {
   if (prefix !== '') checkKey(prefix.endsWith('/') ? `${prefix}x` : prefix)
   return prefix
 }
+
+/** What keys begin with in a folder that is written with or without its slashes; empty where there is none. */
+export const folderOf = (folder = ''): string => {
+  const bare = folder.replace(/^\/+|\/+$/g, '')
+  return bare === '' ? '' : `${bare}/`
+}

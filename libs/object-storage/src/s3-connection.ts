@@ -1,7 +1,8 @@
 import { Agent } from 'node:https'
 import { S3Client } from '@aws-sdk/client-s3'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
-import { StorageError } from './storage-error.ts'
+import { checkEndpoint } from './endpoint.ts'
+import { folderOf } from './object-key.ts'
 
 /** A bucket of S3, or of a server that speaks it. */
 export type S3Options = {
@@ -73,12 +74,12 @@ export function connectS3(options: S3Options): S3Connection {
         ...(options.ca === undefined ? {} : { httpsAgent: new Agent({ keepAlive: true, ca: options.ca }) }),
       }),
     })
-  const prefix = (options.prefix ?? '').replace(/^\/+|\/+$/g, '')
+  const prefix = folderOf(options.prefix)
   return {
     client: clientWith({ socketTimeout: stallMs }),
     reading: clientWith({ requestTimeout: stallMs, throwOnRequestTimeout: true }),
     bucket,
-    prefix: prefix === '' ? '' : `${prefix}/`,
+    prefix,
     stallMs,
     tries,
     partBytes,
@@ -87,15 +88,4 @@ export function connectS3(options: S3Options): S3Connection {
       secret === undefined || secret === '' ? [] : [secret],
     ),
   }
-}
-
-function checkEndpoint(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null
-  const isPlain = url !== null && url.username === '' && url.password === '' && /^https?:$/.test(url.protocol)
-  if (isPlain) return text.replace(/\/+$/, '')
-  throw new StorageError(
-    'Refused',
-    'the endpoint is no address of a server without credentials in it',
-    'Give https://HOST[:PORT], and the credentials apart from it',
-  )
 }

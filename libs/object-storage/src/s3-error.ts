@@ -1,7 +1,7 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import type { Bounds } from './bounds.ts'
+import { callError, withheld } from './call-error.ts'
 import type { S3Connection } from './s3-connection.ts'
-import { SourceFailure } from './source.ts'
 import { StorageError } from './storage-error.ts'
 import type { StorageFault } from './storage-error.ts'
 
@@ -45,8 +45,6 @@ const refusals: Readonly<Record<string, string>> = {
   InvalidObjectState: 'Have it brought back from the archive class first',
 }
 
-const certificate = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|HOSTNAME_MISMATCH|EPROTO)/
-
 /** What the error calls itself: the code of S3, else that of the system. */
 export const s3CodeOf = (error: unknown): string => {
   if (!(error instanceof Error)) return ''
@@ -58,27 +56,18 @@ export const s3CodeOf = (error: unknown): string => {
 export const s3StatusOf = (error: unknown): number =>
   error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? 0) : 0
 
-/** What a call on S3 ends with. Nothing of the request is kept, since it holds the signature. */
-export function s3Error(error: unknown, connection: S3Connection, bounds: Bounds, doing: string): unknown {
-  if (error instanceof SourceFailure) return error.cause
-  if (bounds.signal.aborted) return bounds.end()
-  if (error instanceof StorageError || !(error instanceof Error)) return error
-  if (error instanceof S3ServiceException) return answered(error, connection, doing)
-  const code = s3CodeOf(error)
-  if (byName[code] !== undefined) return new StorageError(byName[code], `${doing}: no credentials were found`)
-  if (certificate.test(code)) {
-    const remedy = 'Give the authority (CA) that signed its certificate, and the name that is in it'
-    return new StorageError('Unreachable', `${doing}: the server is not trusted (${code})`, remedy)
-  }
-  if (isOfSystem(error)) return new StorageError('Unreachable', `${doing}: ${code}`)
-  if (error.name === 'TimeoutError')
-    return new StorageError(
-      'Slow',
-      `${doing}: nothing moved for ${connection.stallMs / 1000} s, ${connection.tries} times`,
-    )
-  // Not an error of the network: the answer was none of S3, or the fault is ours.
-  return new StorageError('Refused', `${doing}: ${redact(error.message, connection.secrets)}`)
-}
+/** What a call on S3 ends with. */
+export const s3Error = (connection: S3Connection, error: unknown, bounds: Bounds, doing: string): unknown =>
+  callError(error, {
+    bounds,
+    doing,
+    server: connection,
+    answered: (failure) => {
+      if (failure instanceof S3ServiceException) return answered(failure, connection, doing)
+      const fault = byName[s3CodeOf(failure)]
+      return fault === undefined ? null : new StorageError(fault, `${doing}: no credentials were found`)
+    },
+  })
 
 function answered(error: S3ServiceException, { secrets }: S3Connection, doing: string): StorageError {
   const { name, message } = error
@@ -86,12 +75,6 @@ function answered(error: S3ServiceException, { secrets }: S3Connection, doing: s
   const passes = status >= 500 && status !== 501
   const byItself = name in refusals ? 'Refused' : undefined
   const fault = byName[name] ?? byItself ?? byStatus[status] ?? (passes ? 'Unreachable' : 'Refused')
-  const said = message === name || message === '' ? '' : `: ${redact(message, secrets)}`
+  const said = message === name || message === '' ? '' : `: ${withheld(message, secrets)}`
   return new StorageError(fault, `${doing}: the server answered ${status} ${name}${said}`, refusals[name])
 }
-
-const isOfSystem = (error: Error): boolean =>
-  'code' in error && typeof error.code === 'string' && /^E[A-Z0-9_]+$/.test(error.code) && error.code !== 'ETIMEDOUT'
-
-const redact = (text: string, secrets: readonly string[]): string =>
-  secrets.reduce((clean, secret) => clean.replaceAll(secret, '(withheld)'), text)

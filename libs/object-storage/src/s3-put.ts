@@ -8,14 +8,15 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import type { CompletedPart } from '@aws-sdk/client-s3'
+import type { BoundedPut } from './bounded-store.ts'
 import { atMost } from './bounds.ts'
 import type { Bounds } from './bounds.ts'
 import { cutEvenly } from './cut-evenly.ts'
 import { digested } from './digested.ts'
-import type { PutOptions, StoredObject } from './object-store.ts'
+import type { StoredObject } from './object-store.ts'
 import type { S3Connection } from './s3-connection.ts'
 import { s3CodeOf, s3StatusOf } from './s3-error.ts'
-import { s3EtagOf } from './s3-etag.ts'
+import { bareEtag } from './etag.ts'
 import { StorageError } from './storage-error.ts'
 
 const MOST_PARTS = 10_000
@@ -37,7 +38,7 @@ export async function putS3(
   connection: S3Connection,
   key: string,
   source: AsyncIterable<Uint8Array>,
-  { ifAbsent = false, mostBytes = 0, bounds }: PutOptions & { readonly bounds: Bounds },
+  { ifAbsent = false, mostBytes = 0, bounds }: BoundedPut,
 ): Promise<StoredObject> {
   const target = { Bucket: connection.bucket, Key: `${connection.prefix}${key}` }
   const put: Put = { target, mark: randomUUID(), ifAbsent, bounds }
@@ -75,7 +76,7 @@ async function putWhole({ client }: S3Connection, put: Put, body: Buffer): Promi
   const asked = { ...target, Body: body, ContentLength: body.length, Metadata: { [MARK]: mark } }
   return conditionally({ client }, put, async (condition) => {
     const answer = await client.send(new PutObjectCommand({ ...asked, ...condition }), { abortSignal: bounds.signal })
-    return s3EtagOf(answer.ETag)
+    return bareEtag(answer.ETag)
   })
 }
 
@@ -109,7 +110,7 @@ async function completeUpload({ client }: S3Connection, put: Put, upload: Upload
   const asked = { ...put.target, UploadId: upload.id, MultipartUpload: { Parts: upload.parts } }
   return conditionally({ client }, put, async (condition) => {
     const complete = new CompleteMultipartUploadCommand({ ...asked, ...condition })
-    return s3EtagOf((await client.send(complete, { abortSignal: put.bounds.signal })).ETag)
+    return bareEtag((await client.send(complete, { abortSignal: put.bounds.signal })).ETag)
   })
 }
 
@@ -127,7 +128,7 @@ async function conditionally(
     if (ifAbsent && (code === 'NotImplemented' || code === 'InvalidArgument')) return send({})
     if (code !== 'PreconditionFailed' && code !== 'NoSuchUpload') throw error
     const found = await client.send(new HeadObjectCommand(target), { abortSignal: bounds.signal }).catch(() => null)
-    if (found?.Metadata?.[MARK] === mark) return s3EtagOf(found.ETag)
+    if (found?.Metadata?.[MARK] === mark) return bareEtag(found.ETag)
     throw error
   }
 }

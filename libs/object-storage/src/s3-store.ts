@@ -7,19 +7,15 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
 } from '@aws-sdk/client-s3'
-import { Bounds } from './bounds.ts'
-import type { Limits } from './bounds.ts'
-import { byteRange } from './byte-range.ts'
-import { checkKey, checkPrefix } from './object-key.ts'
-import type { GetOptions, ObjectFacts, ObjectStore, PutOptions, SweepOptions, SweptUpload } from './object-store.ts'
-import { paceOf } from './pace.ts'
+import { boundedStore, type Unfinished } from './bounded-store.ts'
+import type { Bounds } from './bounds.ts'
+import type { ObjectFacts, ObjectStore, SweptUpload } from './object-store.ts'
 import { connectS3 } from './s3-connection.ts'
 import type { S3Connection, S3Options } from './s3-connection.ts'
 import { s3CodeOf, s3Error, s3StatusOf } from './s3-error.ts'
-import { s3EtagOf } from './s3-etag.ts'
+import { bareEtag } from './etag.ts'
 import { getS3 } from './s3-get.ts'
 import { putS3 } from './s3-put.ts'
-import { bounded, boundedSource } from './source.ts'
 import { StorageError } from './storage-error.ts'
 
 const MOST_DELETES = 1000
@@ -36,16 +32,7 @@ const REFUSES_TOGETHER: ReadonlySet<number> = new Set([400, 403, 405, 501])
  */
 export function openS3(options: S3Options): ObjectStore {
   const connection = connectS3(options)
-  const pace = paceOf(options.maxBytesPerSecond)
-  const within = async <T>(limits: Limits, doing: string, work: (bounds: Bounds) => Promise<T>): Promise<T> => {
-    const bounds = new Bounds(limits)
-    try {
-      return await work(bounds)
-    } catch (error) {
-      throw s3Error(error, connection, bounds, doing)
-    }
-  }
-  return {
+  const calls = {
     description: connection.description,
     permissions: {
       write: 's3:PutObject',
@@ -54,42 +41,19 @@ export function openS3(options: S3Options): ObjectStore {
       delete: 's3:DeleteObject',
       sweep: 's3:ListBucketMultipartUploads and s3:AbortMultipartUpload',
     },
-    put: (key: string, chunks: AsyncIterable<Uint8Array>, put: PutOptions) =>
-      within(put, `storing ${key}`, (bounds) =>
-        putS3(connection, checkKey(key), boundedSource(chunks, bounds, pace), { ...put, bounds }),
-      ),
-    async *get(key: string, options: GetOptions) {
-      yield* getS3(connection, checkKey(key), { ...byteRange(options), bounds: new Bounds(options), pace })
-    },
-    head: (key, limits) => within(limits, `looking at ${key}`, (bounds) => headS3(connection, checkKey(key), bounds)),
-    async *list(prefix, limits) {
-      const bounds = new Bounds(limits)
-      try {
-        yield* listS3(connection, checkPrefix(prefix), bounds)
-      } catch (error) {
-        throw s3Error(error, connection, bounds, `listing ${prefix}*`)
-      }
-    },
-    delete: (keys, limits) =>
-      within(limits, 'deleting', async (bounds) => {
-        let batch: string[] = []
-        for await (const key of bounded(keys, bounds)) {
-          batch.push(checkKey(key))
-          if (batch.length < MOST_DELETES) continue
-          await deleteBatch(connection, batch, bounds)
-          batch = []
-        }
-        if (batch.length > 0) await deleteBatch(connection, batch, bounds)
-      }),
-    sweep: (prefix, olderThan, options) =>
-      within(options, `sweeping ${prefix}*`, (bounds) =>
-        sweepS3(connection, checkPrefix(prefix), { olderThan, only: options.only }, bounds),
-      ),
+    put: putS3.bind(null, connection),
+    get: getS3.bind(null, connection),
+    head: headS3.bind(null, connection),
+    list: listS3.bind(null, connection),
+    delete: deleteS3.bind(null, connection),
+    sweep: sweepS3.bind(null, connection),
+    explain: s3Error.bind(null, connection),
     close() {
       connection.client.destroy()
       connection.reading.destroy()
     },
   }
+  return boundedStore(calls, options.maxBytesPerSecond)
 }
 
 async function headS3({ client, bucket, prefix }: S3Connection, key: string, { signal }: Bounds): Promise<ObjectFacts> {
@@ -102,7 +66,7 @@ async function headS3({ client, bucket, prefix }: S3Connection, key: string, { s
         await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal }).catch(noBucket)
       throw error
     })
-  return { key, bytes: ContentLength ?? 0, modified: LastModified ?? new Date(0), etag: s3EtagOf(ETag) }
+  return { key, bytes: ContentLength ?? 0, modified: LastModified ?? new Date(0), etag: bareEtag(ETag) }
 }
 
 function noBucket(error: unknown): void {
@@ -125,7 +89,7 @@ async function* listS3({ client, bucket, prefix }: S3Connection, below: string, 
         key: Key.slice(prefix.length),
         bytes: Size ?? 0,
         modified: LastModified ?? new Date(0),
-        etag: s3EtagOf(ETag),
+        etag: bareEtag(ETag),
       }
     }
     if (answer.IsTruncated !== true) return
@@ -133,6 +97,17 @@ async function* listS3({ client, bucket, prefix }: S3Connection, below: string, 
       throw new StorageError('Refused', `listing ${below}*: the server says that there is more, and not where`)
     token = answer.NextContinuationToken
   }
+}
+
+async function deleteS3(connection: S3Connection, keys: AsyncIterable<string>, bounds: Bounds): Promise<void> {
+  let batch: string[] = []
+  for await (const key of keys) {
+    batch.push(key)
+    if (batch.length < MOST_DELETES) continue
+    await deleteBatch(connection, batch, bounds)
+    batch = []
+  }
+  if (batch.length > 0) await deleteBatch(connection, batch, bounds)
 }
 
 async function deleteBatch({ client, bucket, prefix }: S3Connection, keys: readonly string[], { signal }: Bounds) {
@@ -150,7 +125,7 @@ async function deleteBatch({ client, bucket, prefix }: S3Connection, keys: reado
 async function sweepS3(
   { client, bucket, prefix }: S3Connection,
   below: string,
-  { olderThan, only = () => true }: { readonly olderThan: Date; readonly only: SweepOptions['only'] },
+  { olderThan, only }: Unfinished,
   { signal }: Bounds,
 ): Promise<readonly SweptUpload[]> {
   const swept: SweptUpload[] = []

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { startAzureStorage, until } from '@slotkeeper/testing'
 import { afterAll, describe, expect, test } from 'vitest'
 import { checkStorage, StorageError } from '../src/index.ts'
 import {
@@ -8,6 +9,7 @@ import {
   limits,
   listed,
   openBucket,
+  openContainer,
   openFreshDirectory,
   PART,
   startS3,
@@ -17,14 +19,16 @@ import {
 
 const server = await startS3()
 const directory = await openFreshDirectory()
+const azure = isCeph ? null : await startAzureStorage()
 afterAll(async () => {
   await server.stop()
+  await azure?.stop()
   await directory.remove()
 })
 
 describe.each([
-  ['S3', openBucket(server)],
-  ['a directory', directory.store],
+  ['S3', openBucket(server)] as const,
+  ...(azure === null ? [] : [['a directory', directory.store] as const, ['Azure', openContainer(azure)] as const]),
 ])('%s', (what, store) => {
   afterAll(() => store.close())
 
@@ -176,8 +180,9 @@ describe.each([
       yield randomBytes(2 * PART)
       await new Promise(() => {})
     }
-    expect(await faultOf(store.put('hangs', hanging(), limits(700)))).toBe('Deadline')
-    expect(await unfinished(store)).toEqual([])
+    expect(await faultOf(store.put('hangs', hanging(), limits(2_000)))).toBe('Deadline')
+    // A part that a busy server was still taking can bring an upload back, until it is swept.
+    await until('a sweep that finds nothing', 20_000, async () => (await unfinished(store)).length === 0 || undefined)
   })
 
   test('an error of the source comes through as it is, and leaves nothing', async () => {

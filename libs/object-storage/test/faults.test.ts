@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { startFaultyStorage, until } from '@slotkeeper/testing'
-import type { RequestFault, SeenRequest } from '@slotkeeper/testing'
+import type { SeenRequest } from '@slotkeeper/testing'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import type { S3Options } from '../src/index.ts'
-import { collect, faultOf, limits, listed, openBucket, PART, startS3, streamOf, unfinished } from './storages.ts'
+import { collect, faultOf, first, limits, listed, openBucket, PART, startS3, streamOf, unfinished } from './storages.ts'
 
 const server = await startS3()
 const proxy = await startFaultyStorage(server)
@@ -22,12 +22,6 @@ const isPart = ({ method, path }: SeenRequest) => method === 'PUT' && path.inclu
 const isComplete = ({ method, path }: SeenRequest) => method === 'POST' && path.includes('uploadId=')
 const isBegin = ({ method, path }: SeenRequest) => method === 'POST' && path.includes('uploads')
 const isGet = ({ method, path }: SeenRequest) => method === 'GET' && !path.includes('list-type')
-
-/** A fault for the first few requests of a kind. */
-const first = (times: number, fits: (seen: SeenRequest) => boolean, fault: RequestFault) => {
-  let left = times
-  return (seen: SeenRequest) => (fits(seen) && left-- > 0 ? fault : undefined)
-}
 
 const slowDown = { kind: 'refusal', status: 503, code: 'SlowDown' } as const
 const internal = { kind: 'refusal', status: 500, code: 'InternalError' } as const

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startCephStorage, startObjectStorage } from '@slotkeeper/testing'
-import type { S3Server } from '@slotkeeper/testing'
-import { openDirectory, openS3, StorageError } from '../src/index.ts'
-import type { Limits, ObjectStore, S3Options } from '../src/index.ts'
+import type { AzureStorage, RequestFault, S3Server, SeenRequest } from '@slotkeeper/testing'
+import { openAzure, openDirectory, openS3, StorageError } from '../src/index.ts'
+import type { AzureOptions, Limits, ObjectStore, S3Options } from '../src/index.ts'
 
 /** Bytes of a part in these tests, the least that Amazon takes. */
 export const PART = 5 * 1024 * 1024
@@ -33,6 +33,27 @@ export const openBucket = (storage: S3Server, options: Partial<S3Options> = {}):
     partBytes: PART,
     ...options,
   })
+
+/** The container of a server under a prefix of its own. */
+export const openContainer = (
+  { account, accountKey, container, endpoint }: AzureStorage,
+  options: Partial<AzureOptions> = {},
+): ObjectStore =>
+  openAzure({
+    account,
+    container,
+    endpoint,
+    prefix: `test-${randomUUID()}`,
+    credentials: { accountKey },
+    blockBytes: PART,
+    ...options,
+  })
+
+/** A fault for the first few requests of a kind. */
+export const first = (times: number, fits: (seen: SeenRequest) => boolean, fault: RequestFault) => {
+  let left = times
+  return (seen: SeenRequest): RequestFault | undefined => (fits(seen) && left-- > 0 ? fault : undefined)
+}
 
 /** A directory of its own; `remove` takes it away. */
 export async function openFreshDirectory(): Promise<{ store: ObjectStore; path: string; remove(): Promise<void> }> {

@@ -2,11 +2,9 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { endProcess, hasEnded } from './end-process.ts'
+import { endProcess } from './end-process.ts'
 import { freePorts } from './free-ports.ts'
-import { spawnBound } from './spawn-bound.ts'
-import { takesConnections } from './takes-connections.ts'
+import { launchServer } from './launch-server.ts'
 import { requireTool } from './toolchain.ts'
 
 /** A running nats-server with JetStream. */
@@ -64,17 +62,6 @@ const configOf = (dir: string, port: number, route?: NatsRoute): string => {
 const launch = async (program: string, dir: string, port: number, config: string): Promise<ChildProcess> => {
   const file = join(dir, 'nats.conf')
   await writeFile(file, config)
-  const child = spawnBound(program, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let log = ''
-  child.stderr?.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-4_000)))
-  for (const deadline = Date.now() + 15_000; ;) {
-    if (hasEnded(child)) throw new Error(`nats-server ended: ${log}`)
-    // The port opens before JetStream has recovered; the log says when the server is whole.
-    if (log.includes('Server is ready') && (await takesConnections(port))) return child
-    if (Date.now() > deadline) {
-      await endProcess(child, 'SIGKILL')
-      throw new Error(`nats-server did not start in 15 s: ${log}`)
-    }
-    await delay(20)
-  }
+  // The port opens before JetStream has recovered; the log says when the server is whole.
+  return launchServer([program, '-c', file], { name: 'nats-server', port, says: 'Server is ready', patienceMs: 15_000 })
 }

@@ -1,15 +1,12 @@
-import type { ChildProcess } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { BUCKET, drawUser, policyOf } from './bucket-policy.ts'
-import { endProcess, hasEnded } from './end-process.ts'
+import { endProcess } from './end-process.ts'
 import { freePorts } from './free-ports.ts'
+import { launchServer } from './launch-server.ts'
 import { putSigned, type S3User } from './signed-request.ts'
 import { onSmallDisk } from './small-disk.ts'
-import { spawnBound } from './spawn-bound.ts'
-import { takesConnections } from './takes-connections.ts'
 import { requireTool } from './toolchain.ts'
 
 /** A running S3 server with one bucket. */
@@ -49,6 +46,8 @@ export type ObjectStorageOptions = {
   readonly diskBytes?: number
 }
 
+const PATIENCE_MS = 15_000
+
 /** Starts a real S3 server on loopback, and waits until it takes connections and has its bucket. */
 export async function startObjectStorage(options: ObjectStorageOptions = {}): Promise<ObjectStorage> {
   const program = await requireTool('versitygw')
@@ -63,7 +62,9 @@ export async function startObjectStorage(options: ObjectStorageOptions = {}): Pr
   const command = [program, ...server, 'posix', '--sidecar', join(disk, 'meta'), join(disk, 'data')]
   const made = ['sh', '-c', `mkdir -p "$0/meta" "$0/data" && exec "$@"`, disk, ...command]
   const line = options.diskBytes === undefined ? made : onSmallDisk(disk, options.diskBytes, made)
-  let child = await launch(line, port, admin)
+  const env = { ...process.env, ROOT_ACCESS_KEY: admin.accessKeyId, ROOT_SECRET_KEY: admin.secretAccessKey }
+  const start = () => launchServer(line, { name: 'versitygw', port, env, patienceMs: PATIENCE_MS })
+  let child = await start()
   const endpoint = `http://127.0.0.1:${port}`
   await putSigned(new URL(`${endpoint}/${BUCKET}`), admin)
   if (options.users !== undefined)
@@ -84,7 +85,7 @@ export async function startObjectStorage(options: ObjectStorageOptions = {}): Pr
     resume: () => void child.kill('SIGCONT'),
     kill: () => endProcess(child, 'SIGKILL'),
     restart: async () => {
-      child = await launch(line, port, admin)
+      child = await start()
     },
     stop: async () => {
       await endProcess(child, 'SIGKILL')
@@ -99,20 +100,4 @@ function usersFile(users: readonly S3User[]): string {
     { access: accessKeyId, secret: secretAccessKey, role: 'user', userID: 0, groupID: 0, projectID: 0 },
   ])
   return JSON.stringify({ accessAccounts: Object.fromEntries(accounts) })
-}
-
-async function launch([program = '', ...args]: readonly string[], port: number, admin: S3User): Promise<ChildProcess> {
-  const env = { ...process.env, ROOT_ACCESS_KEY: admin.accessKeyId, ROOT_SECRET_KEY: admin.secretAccessKey }
-  const child = spawnBound(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env })
-  let log = ''
-  child.stderr?.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-4_000)))
-  for (const deadline = Date.now() + 15_000; ;) {
-    if (hasEnded(child)) throw new Error(`versitygw ended: ${log}`)
-    if (await takesConnections(port)) return child
-    if (Date.now() > deadline) {
-      await endProcess(child, 'SIGKILL')
-      throw new Error(`versitygw did not start in 15 s: ${log}`)
-    }
-    await delay(20)
-  }
 }

@@ -9,6 +9,8 @@ export type Toolchain = {
   readonly natsServer: string | undefined
   /** The S3 server. */
   readonly versitygw: string | undefined
+  /** Azure's Blob Storage for tests, to be run with Node; only where the adapters were tested. */
+  readonly azurite: string | undefined
   /** The folder of Ceph's unpacked packages; only where `make test-storage` has been. */
   readonly ceph: string | undefined
   /** Redis and Valkey by version, for example `valkey-9.1`. */
@@ -31,16 +33,25 @@ export async function readToolchain(): Promise<Toolchain> {
     kube: process.env.SLOTKEEPER_KUBE ?? written.kube,
     natsServer: process.env.SLOTKEEPER_NATS_SERVER ?? written.natsServer,
     versitygw: process.env.SLOTKEEPER_VERSITYGW ?? written.versitygw,
+    azurite: written.azurite,
     ceph: written.ceph,
     servers: written.servers ?? {},
   }
 }
 
+/** The targets of `make` that bring the programs. */
+const MAKERS = {
+  kube: 'toolchain',
+  natsServer: 'toolchain',
+  versitygw: 'toolchain',
+  azurite: 'adapters',
+  ceph: 'test-storage',
+} as const
+
 /** The path of one program, or an error that says how to get it. */
-export async function requireTool(name: 'kube' | 'natsServer' | 'versitygw' | 'ceph'): Promise<string> {
+export async function requireTool(name: keyof typeof MAKERS): Promise<string> {
   const path = (await readToolchain())[name]
-  const target = name === 'ceph' ? 'test-storage' : 'toolchain'
-  if (path === undefined) throw new Error(`no ${name} in ${toolchainFile()}: run \`make ${target}\``)
+  if (path === undefined) throw new Error(`no ${name} in ${toolchainFile()}: run \`make ${MAKERS[name]}\``)
   return path
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ensureAzurite } from './azurite.ts'
 import { cacheDirectory } from './cache-directory.ts'
 import { ensureCeph } from './ceph.ts'
 import { ensurePrograms } from './debian-programs.ts'
@@ -17,6 +18,8 @@ export type Toolchain = {
   readonly coredns?: string
   readonly natsServer?: string
   readonly versitygw?: string
+  /** The program to be run with Node. Comes only when asked for by name. */
+  readonly azurite?: string
   /** The folder of its unpacked packages. No platform runs it, and it comes only when asked for by name. */
   readonly ceph?: string
   readonly pause?: string
@@ -24,8 +27,8 @@ export type Toolchain = {
   readonly servers: Readonly<Partial<Record<ServerName, Server>>>
 }
 
-/** What can be asked for: `all`, one thing built from source, `servers`, one server, the system's `programs`, or `ceph`. */
-export type ToolchainPart = GoBuildName | ServerName | 'servers' | 'programs' | 'ceph'
+/** What can be asked for: `all`, one thing built from source, `servers`, one server, the system's `programs`, `azurite` or `ceph`. */
+export type ToolchainPart = GoBuildName | ServerName | 'servers' | 'programs' | 'azurite' | 'ceph'
 
 /** Every part that belongs to `make toolchain`, those first that other test suites wait for. */
 export const toolchainParts: readonly ToolchainPart[] = [
@@ -61,6 +64,10 @@ const isGoBuild = (part: ToolchainPart): part is GoBuildName => part in goBuilds
 
 async function ensurePart(part: ToolchainPart, log: Log, signal: AbortSignal): Promise<void> {
   if (part === 'programs') return ensurePrograms(log, signal)
+  if (part === 'azurite') {
+    const azurite = await ensureAzurite(log, signal)
+    return record((before) => ({ ...before, azurite }))
+  }
   if (part === 'ceph') {
     const ceph = await ensureCeph(log, signal)
     return record((before) => ({ ...before, ceph }))
@@ -98,7 +105,7 @@ export async function ensureToolchain(
 }
 
 /** A toolchain with nothing missing that a platform runs. */
-export type CompleteToolchain = Required<Omit<Toolchain, 'ceph'>>
+export type CompleteToolchain = Required<Omit<Toolchain, 'azurite' | 'ceph'>>
 
 /** Gives the toolchain when the platform can run with it, and says what is missing otherwise. */
 export function completeToolchain(toolchain: Toolchain): CompleteToolchain {

@@ -1,0 +1,44 @@
+import type { Bounds } from './bounds.ts'
+import { SourceFailure } from './source.ts'
+import { StorageError } from './storage-error.ts'
+
+/** A call on a storage that failed, and how its server was asked. */
+export type FailedCall = {
+  readonly bounds: Bounds
+  /** For the sentence, as `storing a/b`. */
+  readonly doing: string
+  readonly server: {
+    readonly stallMs: number
+    readonly tries: number
+    /** What no message may hold. */
+    readonly secrets: readonly string[]
+  }
+  /** What the server's answer means, or null where the error is not one. */
+  readonly answered: (error: Error) => StorageError | null
+}
+
+const certificate = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|HOSTNAME_MISMATCH|EPROTO)/
+
+/** What a call ends with. Nothing of the request is kept, since it holds the signature. */
+export function callError(error: unknown, { bounds, doing, server, answered }: FailedCall): unknown {
+  if (error instanceof SourceFailure) return error.cause
+  if (bounds.signal.aborted) return bounds.end()
+  if (error instanceof StorageError || !(error instanceof Error)) return error
+  const answer = answered(error)
+  if (answer !== null) return answer
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  if (certificate.test(code)) {
+    const remedy = 'Give the authority (CA) that signed its certificate, and the name that is in it'
+    return new StorageError('Unreachable', `${doing}: the server is not trusted (${code})`, remedy)
+  }
+  // First, since a client may call a connection that was cut a timeout too.
+  if (/^E[A-Z0-9_]+$/.test(code) && code !== 'ETIMEDOUT') return new StorageError('Unreachable', `${doing}: ${code}`)
+  if (error.name === 'TimeoutError' || code === 'ETIMEDOUT')
+    return new StorageError('Slow', `${doing}: nothing moved for ${server.stallMs / 1000} s, ${server.tries} times`)
+  // Not an error of the network: the answer was none of such a server, or the fault is ours.
+  return new StorageError('Refused', `${doing}: ${withheld(error.message, server.secrets)}`)
+}
+
+/** A text without what it may not hold. */
+export const withheld = (text: string, secrets: readonly string[]): string =>
+  secrets.reduce((clean, secret) => clean.replaceAll(secret, '(withheld)'), text)
