@@ -37,10 +37,20 @@ test.each<[string, Partial<CachedJob>, readonly CachedAgentPod[]]>([
 })
 
 test.each([
-  ['the server beside its agent', 'server', 'its container: no such image'],
-  ['what others put there', 'proxy', undefined],
-])('a pod that waits for the image of %s', (_what, name, waitsFor) => {
-  const waiting = { reason: 'ImagePullBackOff', message: 'no such image' }
+  ['for the image of the server beside its agent', 'server', 'ImagePullBackOff', 'its container: says why'],
+  ['for a server that ends again and again', 'server', 'CrashLoopBackOff', 'its container: says why'],
+  ['for what others put there', 'proxy', 'ImagePullBackOff', undefined],
+])('a pod that waits %s', (_what, name, reason, waitsFor) => {
+  const waiting = { reason, message: 'says why' }
   const status = { phase: 'Pending', initContainerStatuses: [{ name, state: { waiting } }] }
   expect(projectAgentPod({ metadata: { name: 'p', namespace: 'shop' }, status } as never).waitsFor).toBe(waitsFor)
+})
+
+test.each([
+  ['is one', 'Always', undefined],
+  ['was taken for a step before the agent', undefined, expect.stringContaining('1.29')],
+])('a server beside an agent that %s', (_what, restartPolicy, waitsFor) => {
+  const spec = { initContainers: [{ name: 'server', ...(restartPolicy === undefined ? {} : { restartPolicy }) }] }
+  const pod = { metadata: { name: 'p', namespace: 'shop' }, spec, status: { phase: 'Pending' } }
+  expect(projectAgentPod(pod as never).waitsFor).toEqual(waitsFor)
 })

@@ -48,6 +48,9 @@ const STUCK = [
   'ImagePullBackOff',
   'InvalidImageName',
   'ErrImageNeverPull',
+  'CreateContainerError',
+  'RunContainerError',
+  'CrashLoopBackOff',
 ]
 
 type Condition = { readonly type: string; readonly status: string; readonly message?: string }
@@ -103,7 +106,7 @@ export function projectAgentPod({ metadata, ...object }: KubeObject): CachedAgen
     jobUid: metadata.ownerReferences?.find((one) => one.controller === true)?.uid ?? '',
     phase,
     ip: podIP,
-    waitsFor: phase === 'Pending' ? waitsFor(status) : undefined,
+    waitsFor: phase === 'Pending' ? (waitsFor(status) ?? withoutSidecars(object['spec'])) : undefined,
     hasEnded: phase === 'Succeeded' || phase === 'Failed' || agentIn(status)?.terminated !== undefined,
     words: agentIn(status)?.terminated?.message,
   })
@@ -124,6 +127,16 @@ function waitsFor({
     .map(({ state }) => state?.waiting)
     .find((waiting) => STUCK.includes(waiting?.reason ?? ''))
   return stuck === undefined ? undefined : `its container: ${stuck.message ?? stuck.reason}`
+}
+
+/** A Kubernetes that knows no sidecars waits for the end of the server before it starts the agent. */
+function withoutSidecars(spec: unknown): string | undefined {
+  const { initContainers = [] } = (spec ?? {}) as {
+    readonly initContainers?: readonly { readonly name?: string; readonly restartPolicy?: string }[]
+  }
+  const server = initContainers.find((one) => one.name === 'server')
+  if (server === undefined || server.restartPolicy === 'Always') return undefined
+  return 'this Kubernetes knows no sidecar containers: verify restore needs 1.29 or later'
 }
 
 /** So long after its Job was made a pod is there, unless it is refused. */
