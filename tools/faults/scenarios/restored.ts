@@ -4,6 +4,7 @@ import type { Origin, Persistence, Scenario, Shape } from '../scenario.ts'
 import type { Ground, Heritage } from '../trial.ts'
 import { deaths } from './deaths.ts'
 import { deletions } from './deletions.ts'
+import { nodes } from './nodes.ts'
 
 /** Keys that are written after the backup was taken: a restore in place gives them up. */
 const LATER = 50
@@ -48,14 +49,21 @@ const RESTORES = {
 const AGAIN: readonly (readonly [fault: string, after: keyof typeof RESTORES, persistence: readonly Persistence[]])[] =
   [
     ['primary-killed', 'restored-into-fewer', ['rdb', 'aof']],
+    ['majority-killed', 'restored-into-fewer', ['rdb']],
     ['all-deleted', 'restored-into-fewer', ['aof']],
+    ['node-drained', 'restored-into-fewer', ['aof']],
     ['majority-killed', 'restored-into-more', ['aof']],
+    ['all-deleted', 'restored-into-more', ['rdb']],
     ['primary-killed', 'restored-in-place', ['rdb', 'aof']],
+    ['majority-killed', 'restored-in-place', ['aof']],
+    ['all-deleted', 'restored-in-place', ['rdb']],
+    ['node-drained', 'restored-in-place', ['aof']],
+    ['node-cut-off', 'restored-in-place', ['aof']],
   ]
 
 /** Scenarios of other files, once more on clusters that come out of a restore. */
 export const restoredClusters: readonly Scenario[] = AGAIN.map(([fault, after, persistence]) => {
-  const scenario = [...deaths, ...deletions].find(({ name }) => name === fault)
+  const scenario = [...deaths, ...deletions, ...nodes].find(({ name }) => name === fault)
   if (scenario === undefined) throw new Error(`there is no scenario ${fault}`)
   const { how, shape } = RESTORES[after]
   return {
