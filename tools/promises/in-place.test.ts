@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { redisBackups, redisBackupStorages, redisRestores, services, statefulSets } from '@slotkeeper/k8s'
+import {
+  redisBackups,
+  redisBackupStorages,
+  redisClusters,
+  redisRestores,
+  services,
+  statefulSets,
+} from '@slotkeeper/k8s'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { BackupStage } from './backup-stage.ts'
 import { Stage } from './stage.ts'
@@ -128,5 +135,22 @@ describe('a restore into a cluster that is there', () => {
     await expect.poll(isFormer, { timeout: 120_000 }).toEqual([])
     expect(await claims(NEW)).toHaveLength(6)
     expect(await claims(OLD)).toEqual(oldest)
+  })
+
+  test('that the cluster can not follow yet is taken back with its RedisRestore: nothing was stopped, nothing is lost', async () => {
+    await backups.fill('orders', LATER, KEYS)
+    const before = await setUids()
+    const until = new Date(Date.now() + 1_800_000).toISOString()
+    await stage.kubectl('annotate', 'rdc', 'orders', `slotkeeper.dev/accept-data-loss=1@${until}`)
+    const target = { cluster: { name: 'orders' }, inPlace: { confirm: uid } }
+    await backups.restore('held', { backup: { name: 'nightly' } }, target)
+    expect(await stage.stalled('orders', 'RestoreHeld')).toContain('delete the RedisRestore')
+    await stage.kubectl('delete', 'rdr', 'held', '--timeout=100s')
+    const restore = expect.objectContaining({ name: 'again', inPlace: true }) as object
+    expect((await stage.find(redisClusters, 'orders'))?.['spec']).toMatchObject({ bootstrap: { restore } })
+    await stage.kubectl('annotate', 'rdc', 'orders', 'slotkeeper.dev/accept-data-loss-')
+    await stage.healthy('orders')
+    expect(await setUids()).toEqual(before)
+    expect(await backups.count('orders', KEYS + LATER)).toBe(KEYS + LATER)
   })
 })
