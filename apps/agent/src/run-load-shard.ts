@@ -1,8 +1,9 @@
 import type { AgentDone, AgentServer, BackupShard } from '@slotkeeper/backup'
 import { unpackSlotCounts } from '@slotkeeper/rdb'
 import { AgentError } from './agent-error.ts'
+import { infoCount } from './info-count.ts'
 import { readManifest } from './read-manifest.ts'
-import { runSeedShard } from './run-seed-shard.ts'
+import { seedShard } from './run-seed-shard.ts'
 import { runVerifyRestore } from './run-verify-restore.ts'
 import { askServer, type ServerAccess } from './server-access.ts'
 import { untilLoaded } from './scratch-server.ts'
@@ -19,28 +20,24 @@ const SLOTS_AT_ONCE = 2_048
  * compares what that has with the manifest: who it is, its slots, and the keys of each of them.
  *
  * @throws AgentError `CountsDiffer`; `DataUnreadable` with the end of the log of a server that would not load it; `Interrupted`
- *   for one that was killed; whatever `runSeedShard` throws
+ *   for one that was killed; whatever `seedShard` throws
  */
 export async function runLoadShard(task: Load, context: TaskContext): Promise<AgentDone> {
   const { manifest: key, sha256, volume, shard, port, maxBytesPerSecond } = task
-  const limits = limitsOf(context)
-  const { manifest } = await withStorage(context, {}, (store) => readManifest(store, key, limits, sha256))
-  const stored = manifest.shards.find((one) => one.shard === shard)
-  if (stored === undefined) throw new AgentError('ObjectDamaged', `${key} has no shard ${shard}`)
-  const { slots } = stored
-  const epochs = { epoch: 1, currentEpoch: 1 }
-  const seed = { manifest: key, sha256, volume, restore: manifest.backup.uid, shard, slots, ...epochs }
-  const pace = maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }
-  const seeded = await runSeedShard({ type: 'SeedShard', ...seed, persistence: 'rdb', ...pace }, context)
-  if (seeded.task !== 'SeedShard') throw new Error(`seeding ended as ${seeded.task}`)
+  const { stored, seeded } = await withStorage(context, { maxBytesPerSecond }, async (store) => {
+    const { manifest } = await readManifest(store, key, limitsOf(context), sha256)
+    const its = manifest.shards.find((one) => one.shard === shard)
+    if (its === undefined) throw new AgentError('ObjectDamaged', `${key} has no shard ${shard}`)
+    const alone = { slots: its.slots, epoch: 1, currentEpoch: 1, persistence: 'rdb' } as const
+    const filling = { volume, restore: manifest.backup.uid, shard, ...alone }
+    return { stored: its, seeded: await seedShard({ task: filling, context, store }, manifest) }
+  })
   const server: AgentServer = { pod: 'the server beside the agent', host: '127.0.0.1', port, nodeId: seeded.nodeId }
   const access = { task: { username: 'default', credentials: null }, secrets: context.secrets, signal: context.signal }
   await untilLoaded(task, server, access)
   const { endingHashes = 0 } = seeded
-  const expected = [{ shard, server, slots, keys: seeded.keys, endingHashes }]
-  const verified = await runVerifyRestore({ shards: expected, ...access.task }, context)
-  if (verified.task !== 'VerifyRestore') throw new Error(`asking ended as ${verified.task}`)
-  const { keys, expired } = verified
+  const expected = [{ shard, server, slots: stored.slots, keys: seeded.keys, endingHashes }]
+  const { keys, expired } = await runVerifyRestore({ shards: expected, ...access.task }, context)
   await compareSlots(stored, { server, endingHashes }, access)
   return { task: 'LoadShard', shard, keys, expired }
 }
@@ -64,9 +61,7 @@ async function compareSlots(
   }
   // Asked last: what went while the slots were counted is in it.
   const [info = ''] = await askServer(server, access, [['INFO', 'persistence', 'stats']])
-  const expired = countOf(info, 'rdb_last_load_keys_expired') + countOf(info, 'expired_keys')
+  const expired = infoCount(info, 'rdb_last_load_keys_expired') + infoCount(info, 'expired_keys')
   const difference = slotDifference(planned, found, { expired, endingHashes })
   if (difference !== null) throw new AgentError('CountsDiffer', `shard ${shard}: ${difference}`)
 }
-
-const countOf = (info: string, name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)

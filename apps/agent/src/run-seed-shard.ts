@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { AgentDone, BackupShard } from '@slotkeeper/backup'
+import type { AgentDone, BackupManifest, BackupShard } from '@slotkeeper/backup'
 import {
   ContainerError,
   type ContainerKeys,
@@ -20,8 +20,10 @@ import { limitsOf, type TaskContext, type TaskOf, withStorage } from './task-con
 import type { VolumeFile } from './volume-file.ts'
 
 type Seed = TaskOf<'SeedShard'>
+/** What is filled, and with what. */
+type Filling = Omit<Seed, 'type' | 'manifest' | 'sha256' | 'maxBytesPerSecond'>
 type Work = {
-  readonly task: Seed
+  readonly task: Filling
   readonly context: TaskContext
   readonly store: ObjectStore
   readonly keys: ContainerKeys | 'none'
@@ -35,32 +37,39 @@ type Work = {
  */
 export function runSeedShard(task: Seed, context: TaskContext): Promise<AgentDone> {
   return withStorage(context, { maxBytesPerSecond: task.maxBytesPerSecond }, async (store) => {
-    const { plan, secrets, log, progress } = context
-    const limits = limitsOf(context)
-    const { manifest } = await readManifest(store, task.manifest, limits, task.sha256)
-    const wanted = seedSources(manifest, parseRanges(task.slots))
-    const { encryption } = plan
-    const keys = encryption === null ? 'none' : await secrets.keys(encryption.keys, encryption.current)
-    for (const source of wanted.sources) await checkObject(store, source, limits)
-    const { volume: folder, restore, shard } = task
-    const volume = await SeedVolume.claim({ folder, restore, shard })
-    try {
-      progress.begun(shard, sumOf(wanted.keys))
-      const content = await writeData({ task, context, store, keys, wanted }, volume)
-      const nodeId = randomBytes(20).toString('hex')
-      const { epoch, currentEpoch } = task
-      context.signal.throwIfAborted()
-      await volume.seal(task.persistence, nodesConf({ nodeId, slots: parseRanges(task.slots), epoch, currentEpoch }))
-      progress.finished(shard)
-      const { keys: count, expiring, size, types } = content
-      const ending = endingHashes(types)
-      log.info({ shard, nodeId, keys: count, size, sources: wanted.sources.length }, 'seeded')
-      const facts = { shard, nodeId, keys: count, expiring, size }
-      return { task: 'SeedShard', ...facts, ...(ending === 0 ? {} : { endingHashes: ending }) }
-    } finally {
-      await volume.close()
-    }
+    const { manifest } = await readManifest(store, task.manifest, limitsOf(context), task.sha256)
+    return seedShard({ task, context, store }, manifest)
   })
+}
+
+/** As `runSeedShard`, of a manifest that was read. */
+export async function seedShard(
+  { task, context, store }: Pick<Work, 'task' | 'context' | 'store'>,
+  manifest: BackupManifest,
+): Promise<Extract<AgentDone, { readonly task: 'SeedShard' }>> {
+  const { plan, secrets, log, progress } = context
+  const wanted = seedSources(manifest, parseRanges(task.slots))
+  const { encryption } = plan
+  const keys = encryption === null ? 'none' : await secrets.keys(encryption.keys, encryption.current)
+  for (const source of wanted.sources) await checkObject(store, source, limitsOf(context))
+  const { volume: folder, restore, shard } = task
+  const volume = await SeedVolume.claim({ folder, restore, shard })
+  try {
+    progress.begun(shard, sumOf(wanted.keys))
+    const content = await writeData({ task, context, store, keys, wanted }, volume)
+    const nodeId = randomBytes(20).toString('hex')
+    const { epoch, currentEpoch } = task
+    context.signal.throwIfAborted()
+    await volume.seal(task.persistence, nodesConf({ nodeId, slots: parseRanges(task.slots), epoch, currentEpoch }))
+    progress.finished(shard)
+    const { keys: count, expiring, size, types } = content
+    const ending = endingHashes(types)
+    log.info({ shard, nodeId, keys: count, size, sources: wanted.sources.length }, 'seeded')
+    const facts = { shard, nodeId, keys: count, expiring, size }
+    return { task: 'SeedShard', ...facts, ...(ending === 0 ? {} : { endingHashes: ending }) }
+  } finally {
+    await volume.close()
+  }
 }
 
 /** Writes the data, and compares them with what the manifest says. */

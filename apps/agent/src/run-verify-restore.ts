@@ -2,6 +2,7 @@ import type { AgentDone } from '@slotkeeper/backup'
 import { RedisError } from '@slotkeeper/redis-client'
 import { formatRanges, parseClusterNodes, parseInfo, parseRanges } from '@slotkeeper/redis-topology'
 import { AgentError } from './agent-error.ts'
+import { infoCount } from './info-count.ts'
 import { askServer, of, type ServerAccess, type ServerEntry } from './server-access.ts'
 import type { TaskContext, TaskOf } from './task-context.ts'
 
@@ -19,7 +20,7 @@ type Loaded = { readonly keys: number; readonly expired: number; readonly differ
 export async function runVerifyRestore(
   task: Verify,
   { secrets, signal, log }: Pick<TaskContext, 'secrets' | 'signal' | 'log'>,
-): Promise<AgentDone> {
+): Promise<Extract<AgentDone, { readonly task: 'VerifyRestore' }>> {
   const loaded = await Promise.all(task.shards.map((planned) => look(planned, { task, secrets, signal })))
   const differences = loaded.flatMap((one) => one.differences)
   if (differences.length > 0) throw new AgentError('CountsDiffer', differences.join('; '))
@@ -40,30 +41,25 @@ async function look(
   const { loading, role } = parseInfo(info)
   if (loading) throw of(server, new RedisError('Loading', 'the server is loading its data'))
   const self = parseClusterNodes(rows).find(({ myself }) => myself)
-  const keys = countOf(info, 'loaded')
-  const said = keys + countOf(info, 'expired')
+  const keys = infoCount(info, 'rdb_last_load_keys_loaded')
+  const counted = infoCount(info, 'rdb_last_load_keys_expired')
+  const said = keys + counted
   // What no server counts: hashes whose fields were all over.
   const uncounted = planned > said && planned - said <= endingHashes ? planned - said : 0
   const differing = (what: string, expected: string | number, found: string | number): readonly string[] =>
     expected === found ? [] : [`shard ${shard} (${server.pod}): ${what}: ${expected} expected, ${found} found`]
   return {
     keys,
-    expired: countOf(info, 'expired') + uncounted,
+    expired: counted + uncounted,
     differences: [
       ...differing('node id', server.nodeId, self?.nodeId ?? 'none'),
       ...differing('role', 'primary', self?.role === 'primary' ? role : 'replica'),
       ...differing('slots', slotsText(parseRanges(slots)), slotsText(self?.slots ?? [])),
       ...differing('keys loaded', planned, said + uncounted),
       // What does not fit into maxMemory goes after it was loaded.
-      ...differing('keys evicted for want of memory (maxMemory)', 0, evictedBy(info)),
+      ...differing('keys evicted for want of memory (maxMemory)', 0, infoCount(info, 'evicted_keys')),
     ],
   }
 }
 
 const slotsText = (ranges: Parameters<typeof formatRanges>[0]): string => formatRanges(ranges) || 'none'
-
-const evictedBy = (info: string): number => Number(/^evicted_keys:(\d+)/m.exec(info)?.[1] ?? 0)
-
-/** A server that does not say has loaded nothing. */
-const countOf = (info: string, what: 'loaded' | 'expired'): number =>
-  Number(new RegExp(`^rdb_last_load_keys_${what}:(\\d+)`, 'm').exec(info)?.[1] ?? 0)

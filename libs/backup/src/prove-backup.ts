@@ -29,13 +29,12 @@ export function prove(given: BackupCase, { state: _state, ...before }: BackupSta
     const done = one.loaded === undefined ? doneOf(loadOf(given, before, one), 'LoadShard') : undefined
     return done === undefined ? one : { ...one, loaded: { keys: done.keys, expired: done.expired } }
   })
-  const failures = shards.flatMap((one) => {
-    const failure = one.loaded === undefined ? failureOf(loadOf(given, before, one)) : null
-    return failure === null ? [] : [failure]
-  })
+  const missing = shards.filter((one) => one.loaded === undefined)
+  const runs = missing.map((one) => loadOf(given, before, one))
+  const failures = runs.map(failureOf).filter((failure) => failure !== null)
   const worst = failures.find(isForPerson) ?? failures[0]
   // What one has read so far is not thrown away for another one's failure.
-  const isUnderWay = shards.some((one) => one.loaded === undefined && loadOf(given, before, one)?.state === 'running')
+  const isUnderWay = runs.some((one) => one?.state === 'running')
   if (worst !== undefined && (isForPerson(worst) || attempt >= MOST_ATTEMPTS))
     return { finding: 'Refused', status: { ...before, shards }, why: worst }
   if (worst !== undefined && !isUnderWay) {
@@ -43,7 +42,7 @@ export function prove(given: BackupCase, { state: _state, ...before }: BackupSta
     return { finding: 'ProofMissing', status: { ...before, shards, attempt: attempt + 1, ...pause } }
   }
   const status = withoutPause({ ...before, shards }, given, storageWaitsFor(spec.storageName, storage))
-  if (shards.some((one) => one.loaded === undefined)) return { finding: 'ProofMissing', status }
+  if (missing.length > 0) return { finding: 'ProofMissing', status }
   // One whose status was lost keeps its time: it is no newer than those that retention compares it with.
   const { endedAt = new Date(now).toISOString() } = before
   return { finding: 'Sound', status: { ...settled(before), shards, verified: 'restore', endedAt } }

@@ -4,7 +4,7 @@ import { azureCodeOf, azureError, isTaken } from './azure-error.ts'
 import { askAzure } from './azure-request.ts'
 import type { BoundedRead } from './bounded-store.ts'
 import type { Bounds } from './bounds.ts'
-import { anotherPart, type OpenedPart, readOn, replacedWhileRead, type WantedPart } from './resumed-read.ts'
+import { anotherPart, type OpenedPart, rangeOf, readOn, replacedWhileRead, type WantedPart } from './resumed-read.ts'
 import { StorageError } from './storage-error.ts'
 
 /** Reads an object from one byte to another; goes on where it was when the connection breaks. */
@@ -27,12 +27,13 @@ export const getAzure = (
 async function openRange(
   connection: AzureConnection,
   key: string,
-  { at, to, etag }: WantedPart,
+  wanted: WantedPart,
   bounds: Bounds,
 ): Promise<OpenedPart | null> {
-  const isPart = at > 0 || Number.isFinite(to)
+  const { at, etag } = wanted
+  const range = rangeOf(wanted)
   const headers = {
-    ...(isPart ? { 'x-ms-range': `bytes=${at}-${Number.isFinite(to) ? to - 1 : ''}` } : {}),
+    ...(range === undefined ? {} : { 'x-ms-range': range }),
     ...(etag === undefined ? {} : { 'if-match': etag }),
   }
   const name = `${connection.prefix}${key}`
@@ -42,7 +43,7 @@ async function openRange(
     throw error
   })
   if (answer === null) return null
-  if (isPart && answer.headers['content-range']?.startsWith(`bytes ${at}-`) !== true) {
+  if (range !== undefined && answer.headers['content-range']?.startsWith(`bytes ${at}-`) !== true) {
     answer.destroy()
     throw anotherPart(key)
   }

@@ -15,6 +15,10 @@ export type OpenedPart = {
 /** From byte `at` up to, and not with, `to`; of the object with this etag, where one was seen. */
 export type WantedPart = { readonly at: number; readonly to: number; readonly etag: string | undefined }
 
+/** The part as a server is asked for it; undefined for all of an object. */
+export const rangeOf = ({ at, to }: WantedPart): string | undefined =>
+  at > 0 || Number.isFinite(to) ? `bytes=${at}-${Number.isFinite(to) ? to - 1 : ''}` : undefined
+
 /** How an object is read. */
 export type Reading = {
   readonly key: string

@@ -1,7 +1,7 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3'
 import type { BoundedRead } from './bounded-store.ts'
 import type { Bounds } from './bounds.ts'
-import { anotherPart, type OpenedPart, readOn, replacedWhileRead, type WantedPart } from './resumed-read.ts'
+import { anotherPart, type OpenedPart, rangeOf, readOn, replacedWhileRead, type WantedPart } from './resumed-read.ts'
 import type { S3Connection } from './s3-connection.ts'
 import { s3CodeOf, s3Error } from './s3-error.ts'
 
@@ -25,13 +25,14 @@ export const getS3 = (
 async function openRange(
   { reading, bucket }: S3Connection,
   key: string,
-  { at, to, etag }: WantedPart,
+  wanted: WantedPart,
   bounds: Bounds,
 ): Promise<OpenedPart | null> {
-  const isPart = at > 0 || Number.isFinite(to)
-  const range = isPart ? { Range: `bytes=${at}-${Number.isFinite(to) ? to - 1 : ''}` } : {}
+  const { at, etag } = wanted
+  const range = rangeOf(wanted)
+  const part = range === undefined ? {} : { Range: range }
   const same = etag === undefined ? {} : { IfMatch: etag }
-  const get = new GetObjectCommand({ Bucket: bucket, Key: key, ...range, ...same })
+  const get = new GetObjectCommand({ Bucket: bucket, Key: key, ...part, ...same })
   const answer = await reading.send(get, { abortSignal: bounds.signal }).catch((error: unknown) => {
     const code = s3CodeOf(error)
     if (code === 'InvalidRange' && etag === undefined) return null
@@ -40,7 +41,7 @@ async function openRange(
   })
   if (answer === null) return null
   const body = answer.Body as (AsyncIterable<Buffer> & { destroy(): void }) | undefined
-  if (body === undefined || (isPart && answer.ContentRange?.startsWith(`bytes ${at}-`) !== true)) {
+  if (body === undefined || (range !== undefined && answer.ContentRange?.startsWith(`bytes ${at}-`) !== true)) {
     body?.destroy()
     throw anotherPart(key)
   }
