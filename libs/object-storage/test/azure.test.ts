@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { type SeenRequest, startAzureStorage, startFaultyStorage } from '@slotkeeper/testing'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { type AzureCredentials, type AzureOptions, checkStorage, openAzure, StorageError } from '../src/index.ts'
+import { expectReadOn, expectSameObject } from './broken-reads.ts'
 import { collect, faultOf, first, limits, listed, openContainer, PART, streamOf, unfinished } from './storages.ts'
 
 const server = await startAzureStorage()
@@ -120,30 +121,10 @@ describe('what passes, is tried again', () => {
     expect(await faultOf(put())).toBe('Exists')
   })
 
-  test('reading goes on where the connection broke, again and again', async () => {
-    const store = open()
-    await store.put('backup', streamOf(data), limits())
-    proxy.fault = (seen) => (isGet(seen) ? { kind: 'cut-answer', after: 1_000_000 } : undefined)
-    expect((await collect(store.get('backup', limits()))).equals(data)).toBe(true)
-    const part = await collect(store.get('backup', { ...limits(), from: 1000, to: PART + 1000 }))
-    expect(part.equals(data.subarray(1000, PART + 1000))).toBe(true)
-    expect(proxy.requests.filter(isGet).length).toBeGreaterThan(10)
-  })
+  test('reading goes on where the connection broke, again and again', () =>
+    expectReadOn({ store: open(), proxy, isGet, data }))
 
-  test('but never in another object of the same name', async () => {
-    const store = open()
-    await store.put('backup', streamOf(data), limits())
-    let hasBegun = false
-    proxy.fault = (seen) => (isGet(seen) && !hasBegun ? { kind: 'cut-answer', after: 1_000_000 } : undefined)
-    const reading = async () => {
-      for await (const _chunk of store.get('backup', limits())) {
-        if (hasBegun) continue
-        hasBegun = true
-        await store.put('backup', streamOf(randomBytes(data.length)), limits())
-      }
-    }
-    expect(await faultOf(reading())).toBe('Refused')
-  })
+  test('but never in another object of the same name', () => expectSameObject({ store: open(), proxy, isGet, data }))
 })
 
 describe('what lasts is named, and nothing stays', () => {

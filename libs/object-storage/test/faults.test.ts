@@ -3,6 +3,7 @@ import { startFaultyStorage, until } from '@slotkeeper/testing'
 import type { SeenRequest } from '@slotkeeper/testing'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import type { S3Options } from '../src/index.ts'
+import { expectReadOn, expectSameObject } from './broken-reads.ts'
 import { collect, faultOf, first, limits, listed, openBucket, PART, startS3, streamOf, unfinished } from './storages.ts'
 
 const server = await startS3()
@@ -113,15 +114,7 @@ describe('a server that does not delete several at once', () => {
 })
 
 describe('reading goes on', () => {
-  test('where the connection broke, again and again', async () => {
-    const store = open()
-    await store.put('backup', streamOf(data), limits())
-    proxy.fault = (seen) => (isGet(seen) ? { kind: 'cut-answer', after: 1_000_000 } : undefined)
-    expect((await collect(store.get('backup', limits()))).equals(data)).toBe(true)
-    const part = await collect(store.get('backup', { ...limits(), from: 1000, to: PART + 1000 }))
-    expect(part.equals(data.subarray(1000, PART + 1000))).toBe(true)
-    expect(proxy.requests.filter(isGet).length).toBeGreaterThan(10)
-  })
+  test('where the connection broke, again and again', () => expectReadOn({ store: open(), proxy, isGet, data }))
 
   test('but not for ever where nothing comes', async () => {
     const store = open({ tries: 2, stallMs: 500 })
@@ -133,20 +126,7 @@ describe('reading goes on', () => {
     expect(await faultOf(reading())).toBe('Slow')
   })
 
-  test('and never in another object of the same name', async () => {
-    const store = open()
-    await store.put('backup', streamOf(data), limits())
-    let hasBegun = false
-    proxy.fault = (seen) => (isGet(seen) && !hasBegun ? { kind: 'cut-answer', after: 1_000_000 } : undefined)
-    const reading = async () => {
-      for await (const _chunk of store.get('backup', limits())) {
-        if (hasBegun) continue
-        hasBegun = true
-        await store.put('backup', streamOf(randomBytes(data.length)), limits())
-      }
-    }
-    expect(await faultOf(reading())).toBe('Refused')
-  })
+  test('and never in another object of the same name', () => expectSameObject({ store: open(), proxy, isGet, data }))
 
   test('while its reader takes its time', async () => {
     const store = open({ stallMs: 2_000 })
