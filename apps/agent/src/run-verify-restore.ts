@@ -9,13 +9,19 @@ import type { TaskContext, TaskOf } from './task-context.ts'
 type Planned = TaskOf<'VerifyRestore'>['shards'][number]
 type Verify = ServerEntry & { readonly shards: readonly Planned[] }
 /** What a server has loaded, and left out since its time was over. */
-type Loaded = { readonly keys: number; readonly expired: number; readonly differences: readonly string[] }
+type Loaded = {
+  readonly keys: number
+  readonly expired: number
+  /** Its role, where it is no longer who loaded the shard: it has copied another server's data since. */
+  readonly replaced?: string
+  readonly differences: readonly string[]
+}
 
 /**
  * Asks servers that were started from seeded volumes what they have loaded, and whether they are who they were to be.
  *
- * @throws AgentError `CountsDiffer` that names each shard, what was expected and what was found; RedisError of a server that
- *   does not answer, or still loads
+ * @throws AgentError `CountsDiffer` that names each shard, what was expected and what was found; `NotCounted` for shards that
+ *   have failed over before; RedisError of a server that does not answer, or still loads
  */
 export async function runVerifyRestore(
   task: Verify,
@@ -24,6 +30,12 @@ export async function runVerifyRestore(
   const loaded = await Promise.all(task.shards.map((planned) => look(planned, { task, secrets, signal })))
   const differences = loaded.flatMap((one) => one.differences)
   if (differences.length > 0) throw new AgentError('CountsDiffer', differences.join('; '))
+  const replaced = loaded.flatMap((one) => one.replaced ?? [])
+  if (replaced.length > 0)
+    throw new AgentError(
+      'NotCounted',
+      `${replaced.join('; ')}: what it loaded cannot be asked for any more. Its volume was counted slot by slot when it was filled`,
+    )
   const sum = (of: (one: Loaded) => number): number => loaded.reduce((total, one) => total + of(one), 0)
   const [keys, expired] = [sum((one) => one.keys), sum((one) => one.expired)]
   log.info({ shards: task.shards.length, keys, expired }, 'every shard has loaded what it was to')
@@ -41,6 +53,8 @@ async function look(
   const { loading, role } = parseInfo(info)
   if (loading) throw of(server, new RedisError('Loading', 'the server is loading its data'))
   const self = parseClusterNodes(rows).find(({ myself }) => myself)
+  if (self?.nodeId === server.nodeId && self.role === 'replica')
+    return { keys: 0, expired: 0, replaced: `shard ${shard}: ${server.pod} is a replica by now`, differences: [] }
   const keys = infoCount(info, 'rdb_last_load_keys_loaded')
   const counted = infoCount(info, 'rdb_last_load_keys_expired')
   const said = keys + counted
@@ -53,7 +67,7 @@ async function look(
     expired: counted + uncounted,
     differences: [
       ...differing('node id', server.nodeId, self?.nodeId ?? 'none'),
-      ...differing('role', 'primary', self?.role === 'primary' ? role : 'replica'),
+      ...differing('role', 'primary', role),
       ...differing('slots', slotsText(parseRanges(slots)), slotsText(self?.slots ?? [])),
       ...differing('keys loaded', planned, said + uncounted),
       // What does not fit into maxMemory goes after it was loaded.

@@ -51,10 +51,16 @@ test('functions come from somewhere, though no key does', () => {
   expect(sourcesFor('16000', zero, one, two)).toMatchObject({ read: [], header: { version: 11 }, leastBytes: 0 })
 })
 
-test('shards of different RDB versions do not meet in one file', () => {
+test('shards of different RDB versions meet in a file of the latest', () => {
   const later = shardOf(1, { 100: 1 }, { version: 12 })
-  expect(() => sourcesFor('0-200', ...three.slice(0, 1), later)).toThrow(
-    expect.objectContaining({ fault: 'DataUnreadable', message: expect.stringContaining('REDIS 11') }),
+  expect(sourcesFor('0-200', three[0], later)).toMatchObject({ read: [0, 1], header: { version: 12 } })
+  expect(sourcesFor('5', three[0], later)).toMatchObject({ read: [0], header: { version: 11 } })
+  const other = shardOf(2, { 200: 1 }, { format: 'valkey', version: 80 })
+  expect(sourcesFor('0-99,200', three[0], later, other)).toMatchObject({ header: { format: 'valkey', version: 80 } })
+  expect(() => sourcesFor('0-200', three[0], later, other)).toThrow(
+    expect.objectContaining({
+      fault: 'DataUnreadable',
+      message: expect.stringContaining('0 (REDIS 11), 1 (REDIS 12), 2 (VALKEY 80)'),
+    }),
   )
-  expect(sourcesFor('100', ...three.slice(0, 1), later)).toMatchObject({ read: [1], header: { version: 12 } })
 })

@@ -1,5 +1,5 @@
 import type { BackupManifest, BackupShard } from '@slotkeeper/backup'
-import { type RdbHeader, unpackSlotCounts } from '@slotkeeper/rdb'
+import { commonHeader, type RdbHeader, unpackSlotCounts } from '@slotkeeper/rdb'
 import { SLOT_COUNT, type SlotRange } from '@slotkeeper/redis-topology'
 import { AgentError } from './agent-error.ts'
 
@@ -21,7 +21,7 @@ export type SeedSources = {
  * Which shards of a backup hold the keys of a primary's slots. A shard without such keys is not read, unless none of
  * the others has functions: then the smallest that has them is, whole, since only its end shows that it is what was stored.
  *
- * @throws AgentError `DataUnreadable` where they are of different RDB versions: records of both do not fit into one file
+ * @throws AgentError `DataUnreadable` where records of Valkey 9 would stand beside those of Redis 7.4 and later: no server reads both
  */
 export function seedSources({ shards }: BackupManifest, slots: readonly SlotRange[]): SeedSources {
   const owned = new Uint8Array(SLOT_COUNT)
@@ -57,16 +57,12 @@ function withFunctions(all: readonly BackupShard[], chosen: readonly BackupShard
 }
 
 function headerOf(shards: readonly BackupShard[]): RdbHeader {
-  const [first, ...others] = shards
-  if (first === undefined) throw new AgentError('ObjectDamaged', 'the backup has no shards')
-  const nameOf = ({ content: { format, version } }: BackupShard): string => `${format.toUpperCase()} ${version}`
-  const other = others.find((one) => nameOf(one) !== nameOf(first))
-  if (other !== undefined)
-    throw new AgentError(
-      'DataUnreadable',
-      `shard ${first.shard} of the backup is an RDB file of ${nameOf(first)}, shard ${other.shard} of ${nameOf(other)}: ` +
-        'they do not fit into one. Restore into shards with the slots that they had, or take a backup when all servers have one version',
-    )
-  const { format, version } = first.content
-  return { format, version }
+  if (shards.length === 0) throw new AgentError('ObjectDamaged', 'the backup has no shards')
+  const header = commonHeader(shards.map(({ content: { format, version } }) => ({ format, version })))
+  if (header !== null) return header
+  const names = shards.map(({ shard, content }) => `${shard} (${content.format.toUpperCase()} ${content.version})`)
+  throw new AgentError(
+    'DataUnreadable',
+    `no server reads all of the shards ${names.join(', ')} of the backup in one file`,
+  )
 }

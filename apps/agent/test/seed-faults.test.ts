@@ -7,7 +7,7 @@ import { order, SHARDS, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { keepSecret, wordsHere } from './agent-process.ts'
 import { claimKey, failed, LARGE, markerOf, NEWEST, replace, SECOND, SeedCase } from './seed-case.ts'
-import { backUp, restore, startShards, verifying } from './seed-stage.ts'
+import { backUp, type Restored, restore, startShards, verifying } from './seed-stage.ts'
 import { PATIENCE_MS } from './stage.ts'
 
 vi.setConfig({ testTimeout: 4 * PATIENCE_MS, hookTimeout: 4 * PATIENCE_MS })
@@ -132,12 +132,12 @@ const lies: readonly (readonly [string, (manifest: BackupManifest) => void, obje
     failed('DataUnreadable', 'the objects hold 0 keys of slot 7, the manifest of the backup says 1'),
   ],
   [
-    'shards of several RDB versions',
+    'shards that no server reads in one file',
     ({ shards }) => {
       const one = shardIn(shards, 1)
-      shards[1] = { ...one, content: { ...one.content, format: 'redis', version: 11 } }
+      shards[1] = { ...one, content: { ...one.content, format: 'redis', version: 12 } }
     },
-    failed('DataUnreadable', 'shard 1 of REDIS 11: they do not fit into one'),
+    failed('DataUnreadable', /0 \(VALKEY 80\), 1 \(REDIS 12\)/),
   ],
 ]
 
@@ -173,6 +173,16 @@ test('another key, and none', async () => {
   })
 })
 
+/** As a server is after a failover, with its name and another's data. */
+async function becomeReplica(server: Restored['server'], of: Restored): Promise<void> {
+  const { host, port, busPort } = of.server
+  await order(server, ['FLUSHALL'], ['CLUSTER', 'FLUSHSLOTS'], ['CLUSTER', 'MEET', host, `${port}`, `${busPort}`])
+  await until('it copies the other', PATIENCE_MS, async () => {
+    await order(server, ['CLUSTER', 'REPLICATE', of.nodeId])
+    return true
+  })
+}
+
 test('servers that are not what they were to be are named', async () => {
   const slots = evenRanges(2).map((range) => [range])
   const restored = await restore(subject.stage, subject.sealed, NEWEST, { slots, persistence: 'rdb' })
@@ -199,8 +209,8 @@ test('servers that are not what they were to be are named', async () => {
   expect(await verify(({ server }) => ({ server: { ...server, nodeId } }))).toMatchObject(
     differ(`node id: ${nodeId} expected, ${restored[1]?.nodeId} found`),
   )
-  const [, small] = restored
-  if (small === undefined) throw new Error('there is no shard 1')
+  const [large, small] = restored
+  if (large === undefined || small === undefined) throw new Error('there are no two shards')
   await order(
     small.server,
     ['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-random'],
@@ -211,6 +221,8 @@ test('servers that are not what they were to be are named', async () => {
     return report.result === 'Failed' ? report : undefined
   })
   expect(evicted).toMatchObject(failed('CountsDiffer', 'keys evicted for want of memory (maxMemory): 0 expected'))
+  await becomeReplica(small.server, large)
+  expect(await verify(() => ({}))).toMatchObject(failed('NotCounted', 'shard 1: orders-1-0 is a replica by now'))
   await small.server.kill()
   expect(await verify(() => ({}))).toMatchObject(failed('ServerUnreachable', 'orders-1-0'))
 })

@@ -29,6 +29,7 @@ export const AGENT_FAULTS = {
   VolumeInUse: 'person',
   VolumeTooSmall: 'person',
   CountsDiffer: 'person',
+  NotCounted: 'person',
   DeadlineExceeded: 'person',
   PlanRefused: 'person',
   Interrupted: 'retry',

@@ -1,16 +1,10 @@
-import { canLoad, formatWrittenBy, type RdbEngine, type RdbTarget, sumOfContents } from '@slotkeeper/rdb'
+import { canLoad, formatWrittenBy, type RdbEngine, type RdbTarget } from '@slotkeeper/rdb'
 import type { BackupManifest } from './manifest.ts'
 
 /** Why servers of this kind do not load a backup, in a sentence; null if they do. To be asked before anything is touched. */
 export function refusalOf({ shards }: BackupManifest, target: RdbTarget): string | null {
-  const contents = shards.map((one) => one.content)
-  const formats = new Set(contents.map(({ format, version }) => `${format} ${version}`))
-  if (formats.size > 1) {
-    const refused = contents.map((one) => canLoad(one, target)).find(({ loads }) => !loads)
-    return refused?.reason ?? null
-  }
-  const { loads, reason } = canLoad(sumOfContents(contents), target)
-  return loads ? null : reason
+  const refused = shards.map(({ content }) => canLoad(content, target)).find(({ loads }) => !loads)
+  return refused?.reason ?? null
 }
 
 /** Why servers of this kind load nothing that those others write, in a sentence; null where that is not certain. To be asked before anything is read. */

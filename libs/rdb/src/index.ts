@@ -1,4 +1,5 @@
 export { checksumText, Crc64 } from './crc64.ts'
+export { commonHeader } from './common-header.ts'
 export { contentDifference, sumOfContents } from './content-difference.ts'
 export { endingHashes } from './ending-hashes.ts'
 export { keySlot } from './key-slot.ts'

@@ -1,3 +1,4 @@
+import { FOREIGN_TO_VALKEY } from './common-header.ts'
 import type { RdbContent } from './rdb-tally.ts'
 import { READABLE_VERSIONS, type RdbFormat } from './rdb-types.ts'
 
@@ -42,8 +43,6 @@ const release = (
   builtIn,
 })
 
-/** RDB versions from which a file of Redis is refused by all of Valkey (`RDB_FOREIGN_VERSION_MIN` in its `src/rdb.h`). */
-const FOREIGN_TO_VALKEY = 12
 const VECTOR_SETS = ['vectorset']
 
 /**

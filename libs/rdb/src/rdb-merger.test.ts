@@ -64,6 +64,14 @@ test('records of several files stand in one, byte for byte, under one header, wi
   }
 })
 
+test('files of earlier versions go into one of a later one', () => {
+  const earlier = rdbFile('REDIS0010', SELECT, keyed('1'))
+  const redis = rdbFile('REDIS0011', SELECT, keyed('2'))
+  expect(merge([earlier, redis]).file).toEqual(rdbFile('REDIS0012', SELECT, keyed('1'), keyed('2')))
+  const valkey = merge([redis, earlier], { header: { format: 'valkey', version: 80 } })
+  expect(valkey.file).toEqual(rdbFile('VALKEY080', SELECT, keyed('2'), keyed('1')))
+})
+
 test('only keys of the slots that are asked for are taken', () => {
   const keys = Array.from({ length: 100 }, (_, index) => `key ${index}`)
   const has = (slot: number): boolean => slot % 3 === 0
@@ -119,7 +127,7 @@ test.each([
 })
 
 test.each([
-  ['another version', rdbFile('REDIS0011', SELECT, keyed('1')), 'version'],
+  ['a later version', rdbFile('REDIS0013', SELECT, keyed('1')), 'version'],
   ['another format', rdbFile('VALKEY080', SELECT, keyed('1')), 'version'],
   ['slots on their way', rdbFile('REDIS0012', aux('cluster-asm-task', 'task'), SELECT), 'slots'],
   ['a file that ends early', rdbFile('REDIS0012', SELECT, keyed('1')).subarray(0, -9), 'truncated'],

@@ -1,3 +1,4 @@
+import { commonHeader } from './common-header.ts'
 import { checksumText, Crc64 } from './crc64.ts'
 import { RdbError } from './rdb-error.ts'
 import type { RdbHeader, RdbListener, RdbSection } from './rdb-listener.ts'
@@ -6,7 +7,7 @@ import type { RdbTally } from './rdb-tally.ts'
 
 /** How files are merged. */
 export type RdbMergerOptions = {
-  /** What the file is to be, and its sources must be: the bytes of records have other meanings elsewhere. */
+  /** What the file is to be, under which the bytes of all sources must mean the same: see `commonHeader`. */
   readonly header: RdbHeader
   /** Which keys are taken, by their slots. */
   readonly has: (slot: number) => boolean
@@ -73,11 +74,12 @@ export class RdbMerger {
     let isOurs = false
     let isFunction = false
     return {
-      header: ({ format, version }) => {
-        if (format !== expected.format || version !== expected.version)
+      header: (header) => {
+        const common = commonHeader([header, expected])
+        if (common?.format !== expected.format || common.version !== expected.version)
           throw new RdbError(
             'version',
-            `it is ${format} ${version}, and goes into ${expected.format} ${expected.version}`,
+            `it is ${header.format} ${header.version}, and goes into ${expected.format} ${expected.version}`,
             0,
           )
       },

@@ -4,11 +4,14 @@ import { ENGINES, fillServer, librariesOf, until, valueOf } from '@slotkeeper/te
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   canLoad,
+  commonHeader,
   contentDifference,
   Crc64,
   formatWrittenBy,
+  keySlot,
   type RdbCounts,
   type RdbEngine,
+  RdbMerger,
   RdbParser,
   RdbSplitter,
   RdbTally,
@@ -232,6 +235,57 @@ describe.each(ENGINES)('%s', (engine) => {
     const { loads, reason } = canLoad(counts, engineOf(other))
     expect(loaded, reason).toEqual(loads ? { loads, keys: counts.keys } : { loads, log: expect.any(String) })
   })
+})
+
+/** One file of what several servers wrote: of each the keys of every so manyth slot. */
+function mergeFiles(engines: readonly string[]): Buffer {
+  const written: Buffer[] = []
+  const header = commonHeader(engines.map((engine) => sourceOf(engine).counts))
+  if (header === null) throw new Error('they have no header in common')
+  let turn = 0
+  const has = (slot: number): boolean => slot % engines.length === turn
+  const merger = new RdbMerger({ header, has, write: (slice) => void written.push(Buffer.from(slice)) })
+  for (const engine of engines) {
+    const parser = new RdbParser(merger.source())
+    parser.push(sourceOf(engine).file)
+    parser.finish()
+    turn += 1
+  }
+  merger.end()
+  return Buffer.concat(written)
+}
+
+/** A server that has loaded a file. */
+async function startOver(engine: string, folder: string, file: Buffer): Promise<Asked> {
+  const dir = join(sourceOf(engine).asked.server.dir, folder)
+  await mkdir(dir)
+  await writeFile(join(dir, 'dump.rdb'), file)
+  return startAsked(engine, { dir })
+}
+
+test.each(ENGINES)('%s reads the same in a file of the latest version as in that of each server', async (target) => {
+  const engines = ENGINES.filter((engine) => canLoad(sourceOf(engine).counts, engineOf(target)).loads)
+  expect(engines.length).toBeGreaterThan(target === 'redis-7.0' ? 0 : 1)
+  const merged = await startOver(target, 'merged', mergeFiles(engines))
+  try {
+    let compared = 0
+    for (const [turn, engine] of engines.entries()) {
+      const { keys, file } = sourceOf(engine)
+      const alone = await startOver(target, `alone-${engine}`, file)
+      try {
+        for (const key of keys.filter((one) => keySlot(one) % engines.length === turn)) {
+          const name = `${engine}: ${key.toString('latin1')}`
+          expect(await valueOf(merged.ask, key), name).toEqual(await valueOf(alone.ask, key))
+          compared += 1
+        }
+      } finally {
+        await alone.stop()
+      }
+    }
+    expect(Number(await merged.ask(['DBSIZE']))).toBe(compared)
+  } finally {
+    await merged.stop()
+  }
 })
 
 test('hash fields that end are not in a stream of Valkey 9 to a replica that announces no version: it breaks off', async () => {
