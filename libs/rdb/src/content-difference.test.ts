@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { aux, type Bytes, bytes, int64, length, rdbFile, record, string } from '../test/rdb-file.ts'
-import { contentDifference, sumOfContents } from './content-difference.ts'
+import { contentDifference } from './content-difference.ts'
 import { SLOT_COUNT } from './key-slot.ts'
 import { RdbParser } from './rdb-parser.ts'
 import { type RdbCounts, RdbTally } from './rdb-tally.ts'
@@ -92,12 +92,6 @@ test('what is different is told in words', () => {
       expected[name] === many[name] || name === 'modules' ? [] : expect.arrayContaining([expect.any(String)]),
     )
   }
-})
-
-test('only files of one format add up, and there must be one', () => {
-  expect(() => sumOfContents([])).toThrow('no content')
-  const one = count(...all)
-  expect(() => sumOfContents([one, { ...one, version: 11 }])).toThrow('different formats')
 })
 
 test('the counts of slots survive being written down', () => {

@@ -1,5 +1,5 @@
 import type { RdbContent } from './rdb-tally.ts'
-import { packSlotCounts, unpackSlotCounts } from './slot-counts.ts'
+import { unpackSlotCounts } from './slot-counts.ts'
 
 const NAMED_SLOTS = 10
 
@@ -32,36 +32,6 @@ export function contentDifference(expected: RdbContent, found: RdbContent): read
     ...differing('types of modules', expected.modules.join(', ') || 'none', found.modules.join(', ') || 'none'),
     ...slotDifference(expected.slots, found.slots),
   ]
-}
-
-/**
- * The content of several files taken as one, such as the parts of a split file. Functions are in every part and count once.
- *
- * @throws Error if there is none, or if they are of different formats
- */
-export function sumOfContents(parts: readonly RdbContent[]): RdbContent {
-  const [first] = parts
-  if (first === undefined) throw new Error('there is no content to add up')
-  if (parts.some((part) => part.format !== first.format || part.version !== first.version))
-    throw new Error('files of different formats do not add up')
-  const total = (of: (part: RdbContent) => number): number => parts.reduce((sum, part) => sum + of(part), 0)
-  const most = (of: (part: RdbContent) => number): number => Math.max(...parts.map(of))
-  const slots = new Uint32Array(unpackSlotCounts(first.slots).length)
-  for (const part of parts)
-    unpackSlotCounts(part.slots).forEach((count, slot) => (slots[slot] = (slots[slot] ?? 0) + count))
-  const names = Array.from(new Set(parts.flatMap((part) => Object.keys(part.types)))).toSorted()
-  return {
-    format: first.format,
-    version: first.version,
-    keys: total((part) => part.keys),
-    expiring: total((part) => part.expiring),
-    recordBytes: total((part) => part.recordBytes),
-    functions: most((part) => part.functions),
-    functionBytes: most((part) => part.functionBytes),
-    types: Object.fromEntries(names.map((name) => [name, total((part) => part.types[name] ?? 0)])),
-    modules: Array.from(new Set(parts.flatMap((part) => part.modules))).toSorted(),
-    slots: packSlotCounts(slots),
-  }
 }
 
 function differing(what: string, expected: string | number, found: string | number): readonly string[] {

@@ -44,18 +44,3 @@ export type RdbListener = {
   bytes(source: Buffer, start: number, end: number): void
   end(end: RdbEnd): void
 }
-
-/** A listener that passes all on to these, in order. */
-export function tee(...listeners: readonly RdbListener[]): RdbListener {
-  return {
-    header: (header) => listeners.forEach((one) => one.header(header)),
-    section: (section, offset) => listeners.forEach((one) => one.section(section, offset)),
-    record: (record) => {
-      for (const one of listeners) one.record(record)
-    },
-    bytes: (source, start, end) => {
-      for (const one of listeners) one.bytes(source, start, end)
-    },
-    end: (end) => listeners.forEach((one) => one.end(end)),
-  }
-}

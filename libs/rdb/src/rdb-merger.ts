@@ -11,7 +11,11 @@ export type RdbMergerOptions = {
   readonly header: RdbHeader
   /** Which keys are taken, by their slots. */
   readonly has: (slot: number) => boolean
-  /** Takes the next bytes of the file, as in `RdbSplitterOptions`. */
+  /**
+   * Takes the next bytes of the file. It is called while a source is pushed, with at most as much as was pushed and 64 KiB,
+   * and at the end: whoever waits for its writes before the next push holds no more than that. The bytes may be a part of
+   * the chunk that was pushed.
+   */
   readonly write: (bytes: Buffer) => void
 }
 
@@ -20,7 +24,8 @@ type Kind = Exclude<RdbSection['kind'], 'database' | 'size' | 'slotSize' | 'slot
 
 /**
  * Makes one file of the keys of some slots in several files: whole records, byte for byte, in the order of the sources. What
- * stands beside keys is taken of the first source that has such a thing: in a cluster every shard has all functions.
+ * stands beside keys is taken of the first source that has such a thing: in a cluster every shard has all functions. Several of
+ * these over the same source, each with slots of its own, split it: what stands beside keys is in every part.
  *
  * ```
  * const merger = new RdbMerger({ header, has, write })

@@ -18,7 +18,7 @@ export class RdbPart {
   readonly #writer: RdbWriter
   #isSelected = false
 
-  /** @param write takes the next bytes, as those of `RdbSplitterOptions` */
+  /** @param write takes the next bytes: a block that is not touched again, or a part of what `bytes` was given */
   constructor(write: (bytes: Buffer) => void) {
     this.#writer = new RdbWriter(write)
   }

@@ -4,7 +4,7 @@ import type { RdbRecord } from './rdb-record.ts'
 import type { RdbFormat } from './rdb-types.ts'
 import { packSlotCounts } from './slot-counts.ts'
 
-/** What is in a file, or in several. Parts of a split file add up to it. */
+/** What is in a file, without what is said of the file itself. */
 export type RdbContent = {
   readonly format: RdbFormat
   readonly version: number
