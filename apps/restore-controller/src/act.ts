@@ -22,7 +22,7 @@ import {
   redisClusters,
   redisRestores,
 } from '@slotkeeper/k8s'
-import { volumeOfClaim } from '@slotkeeper/restore'
+import { heldVolume, volumeOfClaim } from '@slotkeeper/restore'
 import type { AppCommand } from './app-command.ts'
 import { targetView } from './target-view.ts'
 
@@ -166,7 +166,8 @@ async function deleteClaim({ objects }: AgentPorts, command: Of<'DeleteClaim'>, 
   const { of, target, claim, uid } = command
   const place = { namespace: of.namespace, name: claim }
   const cluster = await objects.get(redisClusters, { namespace: of.namespace, name: target }, io)
-  if (cluster !== null && volumeOfClaim(target, claim) === volumeOfCluster(cluster))
+  const itsVolumes = cluster === null ? [] : [volumeOfCluster(cluster), heldVolume(targetView(cluster))]
+  if (itsVolumes.some((one) => one === volumeOfClaim(target, claim)))
     return {
       result: 'failed',
       reason: 'Conflict',
@@ -206,18 +207,23 @@ function volumeOfCluster(cluster: KubeObject): string {
 
 /** The one write by which a cluster gives up what it holds: to that very cluster, as it was looked at. */
 async function switchCluster({ objects }: AgentPorts, command: Of<'SwitchCluster'>, io: ActIo): Promise<Outcome> {
-  const { of, cluster, uid, former } = command
+  const { of, cluster, uid, restoredBy, volume } = command
   const place = { namespace: of.namespace, name: cluster }
   const there = await objects.get(redisClusters, place, io)
   const view = there === null ? null : targetView(there)
   if (there === null || view?.uid !== uid || view.isDeleting) return changed(`there is another RedisCluster ${cluster}`)
   if (view.restoredBy === of.uid) return ACCEPTED
-  if (view.restoredBy !== former) return changed(`another restore has replaced the data of ${cluster}`)
+  if (view.orderedBy === of.uid) return changed(`the order to ${cluster} was taken back`)
+  if (view.restoredBy !== restoredBy || heldVolume(view) !== volume)
+    return changed(`another restore has replaced the data of ${cluster}, or was told to`)
   if (view.spec['paused'] === true || !io.mayAct()) return { result: 'later', inMs: 5_000 }
   const { resourceVersion = '' } = there.metadata
-  const { restoredBy = '', restoreName = '' } = view
-  const before = view.inPlace ? { name: restoreName, uid: restoredBy } : null
-  const patch = { spec: { bootstrap: { restore: { name: of.name, uid: of.uid, inPlace: true, former: before } } } }
+  // What it has, and not what it was told to take before and never did.
+  const former = view.holds ?? null
+  const patch = {
+    metadata: { annotations: { [ANNOTATION.restoreOrderedBy]: of.uid } },
+    spec: { bootstrap: { restore: { name: of.name, uid: of.uid, inPlace: true, former } } },
+  }
   return settled(objects.patch(redisClusters, place, patch, { uid, resourceVersion }, io), () => Promise.resolve(LATER))
 }
 
@@ -228,6 +234,8 @@ async function withdrawOrder({ objects }: AgentPorts, command: Of<'WithdrawOrder
   const there = await objects.get(redisClusters, place, io)
   const view = there === null ? null : targetView(there)
   if (there === null || view?.uid !== uid || view.restoredBy !== of.uid || view.isSwitched === true) return ACCEPTED
+  // One whose status was lost may have begun, and the API server would refuse it.
+  if (view.formedAt === undefined || view.isDeleting) return ACCEPTED
   if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
   const { former } = view
   const patch = { spec: { bootstrap: { restore: former === undefined ? null : { ...former, former: null } } } }
@@ -237,13 +245,18 @@ async function withdrawOrder({ objects }: AgentPorts, command: Of<'WithdrawOrder
 
 const changed = (message: string): Outcome => ({ result: 'failed', reason: 'Conflict', message })
 
+/** Whether it was told to take what this restore has filled, and does. */
+function hasTaken(cluster: KubeObject, restore: string): boolean {
+  const { restoredBy, holds } = targetView(cluster)
+  return restoredBy === restore && holds?.uid === restore
+}
+
 /** Claims of what the cluster had before: only while that cluster has the data of this restore, and nobody mounts them. */
 async function deleteOldClaims({ objects }: AgentPorts, command: Of<'DeleteOldClaims'>, io: ActIo): Promise<Outcome> {
   const { of, cluster, clusterUid, claims } = command
   const { namespace } = of
   const there = await objects.get(redisClusters, { namespace, name: cluster }, io)
-  const view = there === null ? null : targetView(there)
-  if (there === null || view?.uid !== clusterUid || view.restoredBy !== of.uid)
+  if (there === null || there.metadata.uid !== clusterUid || !hasTaken(there, of.uid))
     return changed(`the RedisCluster ${cluster} is not what this restore has left`)
   const volumeNow = volumeOfCluster(there)
   const { items } = await objects.list(pods, { namespace }, io)

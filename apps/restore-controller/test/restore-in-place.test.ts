@@ -187,6 +187,26 @@ test('an order over the data of another restore in place names that, and is take
   expect((await bootstrapOf())?.restore.uid).toBe(uid)
 })
 
+test('an order that was never followed is not what the cluster had: with its successor both are gone', async () => {
+  const confirm = await serving('told')
+  await cluster.change(redisClusters, 'told', {
+    bootstrap: { restore: { name: 'first', uid: 'of-first', inPlace: true } },
+  })
+  const uid = await stage.restore('second', { cluster: { name: 'told' }, inPlace: { confirm } })
+  await cluster.end(await cluster.jobNamed('-inspect-1', 'second-'), inspected)
+  for (const shard of [0, 1, 2]) await cluster.end(await cluster.jobNamed(`-seed-${shard}-1`, 'second-'), seeded(shard))
+  const now = await ordered('told', uid)
+  expect(now?.['spec']).toMatchObject({ bootstrap: { restore: { name: 'second', uid, inPlace: true } } })
+  expect(JSON.stringify(now)).not.toContain('of-first')
+  expect(now?.metadata.annotations).toMatchObject({ 'slotkeeper.dev/restore-ordered-by': uid })
+  expect((await statusOf('second'))?.replaces).toMatchObject({ volume: 'data', restoredBy: 'of-first' })
+  await cluster.remove(redisRestores, 'second')
+  await until('the end of the order', 60_000, async () => {
+    const found = await cluster.find(redisClusters, 'told')
+    return JSON.stringify(found?.['spec']).includes('"restore"') ? undefined : true
+  })
+})
+
 test('what fails before the cluster is told deletes what was filled, and nothing of the cluster', async () => {
   const confirm = await serving('kept')
   const uid = await stage.restore('onto-kept', { cluster: { name: 'kept' }, inPlace: { confirm } })

@@ -33,6 +33,8 @@ export const ANNOTATION = {
   agent: `${GROUP}/agent`,
   /** On claims: the uid of the restore that has made and filled them. */
   restoredBy: `${GROUP}/restored-by`,
+  /** On clusters: the uid of the restore in place that gave the last order. It stays when the order is taken back. */
+  restoreOrderedBy: `${GROUP}/restore-ordered-by`,
   /** A person gives up the data of shards: `<shards>@<RFC 3339 time, at most an hour ahead>` (SAFETY 21). */
   acceptDataLoss: `${GROUP}/accept-data-loss`,
 } as const

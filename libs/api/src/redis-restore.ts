@@ -197,6 +197,7 @@ const redisRestoreStatus = z.object({
   oldVolumes: z.int().optional().describe('In place: claims that are left of what the cluster had before.'),
   clusterUid: z.string().max(64).optional(),
   claimsStay: z.boolean().optional(),
+  withdrawn: z.boolean().optional(),
   operation: z
     .object({
       id: z.string().max(128),

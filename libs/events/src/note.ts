@@ -82,6 +82,7 @@ const restoreGrades: Readonly<Record<RestoreEventType, Grade>> = {
   ClusterCreated: 'Normal',
   ConfirmationAwaited: 'Warning',
   ClusterSwitched: 'Normal',
+  OrderWithdrawn: 'Normal',
   OldVolumesGone: 'Normal',
   SlotsFormed: 'Normal',
   Verified: null,

@@ -31,6 +31,7 @@ export function restoreChanges(
     ended,
     oldVolumesGone,
     stateChanged,
+    withdrawn,
     deleted,
   ]
   for (const step of steps) events.push(...step(so, after, context))
@@ -107,9 +108,20 @@ function created(
   { cluster }: RestoreChangeContext,
 ): readonly RestoreEvent[] {
   if (uid === undefined || before.clusterUid === uid) return []
-  const message = `The RedisCluster ${cluster} gives up what it held, for the new volumes`
+  const message = `The RedisCluster ${cluster} was told to give up what it holds, for the new volumes`
   if (replaces !== undefined) return [{ type: 'ClusterSwitched', data: { cluster, uid, message } }]
   return [{ type: 'ClusterCreated', data: { cluster, uid, message: `The RedisCluster ${cluster} is created` } }]
+}
+
+/** The last that is told of an order which was not followed. */
+function withdrawn(
+  before: RestoreStatus,
+  after: RestoreStatus,
+  { cluster }: RestoreChangeContext,
+): readonly RestoreEvent[] {
+  if (after.withdrawn !== true || before.withdrawn === true) return []
+  const message = `The order to the RedisCluster ${cluster} was taken back: it goes on with what it had`
+  return [{ type: 'OrderWithdrawn', data: { cluster, message } }]
 }
 
 function formed(

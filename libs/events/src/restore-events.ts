@@ -45,6 +45,7 @@ export const restoreEventData = {
   ClusterCreated: z.object({ cluster, uid: z.string().describe('Uid of the RedisCluster.'), message }),
   ConfirmationAwaited: z.object({ cluster, uid: z.string().describe('Uid of the RedisCluster.'), message }),
   ClusterSwitched: z.object({ cluster, uid: z.string().describe('Uid of the RedisCluster.'), message }),
+  OrderWithdrawn: z.object({ cluster, message }),
   OldVolumesGone: z.object({ cluster, volumes: count.describe('How many there were.'), message }),
   SlotsFormed: z.object({ cluster, message }),
   Verified: z.object({
@@ -72,6 +73,7 @@ export const restoreEventSentences: Readonly<Record<RestoreEventType, string>> =
   ConfirmationAwaited:
     'In place: nothing is touched until a person has said that the cluster may give up what it holds.',
   ClusterSwitched: 'In place: all new volumes are filled, and the cluster was told to take them.',
+  OrderWithdrawn: 'In place: the RedisRestore is deleted, and its order, which was not followed yet, with it.',
   OldVolumesGone: 'In place: nothing is left of the volumes that the cluster had before.',
   SlotsFormed: 'The new cluster is ready: all slots are served.',
   Verified: 'Every server said that it has loaded as many keys as its volume was filled with.',
@@ -145,7 +147,11 @@ export const restoreEventExamples: { readonly [T in RestoreEventType]: RestoreEv
   ClusterSwitched: {
     cluster: 'orders',
     uid: '0b7a0f3e-0c0a-4d2c-a3d4-1f6f2f6a9b11',
-    message: 'The RedisCluster orders gives up what it held, for the new volumes',
+    message: 'The RedisCluster orders was told to give up what it holds, for the new volumes',
+  },
+  OrderWithdrawn: {
+    cluster: 'orders',
+    message: 'The order to the RedisCluster orders was taken back: it goes on with what it had',
   },
   OldVolumesGone: { cluster: 'orders', volumes: 6, message: 'All 6 volumes that orders had before are gone' },
   SlotsFormed: { cluster: 'orders-again', message: 'orders-again serves all slots' },

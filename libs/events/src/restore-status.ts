@@ -60,6 +60,8 @@ export type RestoreStatus = {
    * longer a copy of what the storage holds.
    */
   readonly claimsStay?: boolean
+  /** The order that it gave was taken back when it was deleted. */
+  readonly withdrawn?: boolean
   /** The intent to create the cluster. */
   readonly operation?: { readonly id: string; readonly type: string; readonly target: string; readonly since: string }
   /** When the cluster was first ready. */

@@ -1,7 +1,7 @@
 import { type RedisRestoreSpec, volumeName } from '@slotkeeper/api'
 import type { Failure } from '@slotkeeper/backup'
 import type { RestoreStatus } from '@slotkeeper/events'
-import type { RestoreCase } from './restore-case.ts'
+import type { RestoreCase, TargetView } from './restore-case.ts'
 
 /** Whether the data goes into a cluster that is there, which gives up what it holds. */
 export const isInPlace = ({ target }: Pick<RedisRestoreSpec, 'target'>): boolean => target.inPlace !== undefined
@@ -21,6 +21,10 @@ export const isWithdrawable = ({ target, spec, restore }: RestoreCase): boolean 
   target.isSwitched !== true &&
   !target.isDeleting
 
+/** Whether the order that this restore gave the cluster stands no more, and was not followed. */
+export const isTakenBack = ({ target, restore }: RestoreCase): boolean =>
+  target?.orderedBy === restore.uid && target.restoredBy !== restore.uid && target.holds?.uid !== restore.uid
+
 /** Whether nobody has said yet that what the cluster holds may go. */
 export const isUnconfirmed = ({ target }: RedisRestoreSpec): boolean =>
   target.inPlace !== undefined && target.inPlace.confirm === undefined
@@ -30,9 +34,13 @@ export function replacedBy({ spec, target }: RestoreCase): Partial<Pick<RestoreS
   if (!isInPlace(spec) || target === null) return {}
   const { bootstrap: _bootstrap, paused: _paused, ...wanted } = target.spec
   const { uid, restoredBy, formedAt = '' } = target
-  const volume = volumeName(target.inPlace && restoredBy !== undefined ? { uid: restoredBy, inPlace: true } : undefined)
+  const volume = heldVolume(target)
   return { spec: wanted, replaces: { uid, formedAt, volume, ...(restoredBy === undefined ? {} : { restoredBy }) } }
 }
+
+/** The volume that the servers of a cluster have by now, whatever it was told to take. */
+export const heldVolume = ({ holds }: Pick<TargetView, 'holds'>): string =>
+  volumeName(holds === undefined ? undefined : { uid: holds.uid, inPlace: true })
 
 /** Why the cluster that is there can't be given this data; null when nothing speaks against it. To be asked at each look. */
 export function inPlaceObstacle(given: RestoreCase, status: Partial<RestoreStatus>): Failure | null {
@@ -59,15 +67,20 @@ export function inPlaceObstacle(given: RestoreCase, status: Partial<RestoreStatu
 
 /** What became of the cluster since it was looked at first: the order was taken back, or another restore had it take other data. */
 function overtakenBy(given: RestoreCase, { replaces, clusterUid }: Partial<RestoreStatus>): Failure | null {
-  const { restoredBy, restoreName } = given.target ?? {}
+  const { target, restore } = given
+  if (target === null || isOurs(given)) return null
+  const { restoredBy, restoreName, holds } = target
   const { name } = given.spec.target.cluster
-  if (clusterUid !== undefined && (restoredBy === undefined || restoredBy === replaces?.restoredBy)) {
+  const isOther = ![undefined, holds?.uid, replaces?.restoredBy].includes(restoredBy)
+  if (!isOther && (clusterUid !== undefined || target.orderedBy === restore.uid)) {
     const message = `the order to ${name} was taken back (spec.bootstrap.restore): it goes on with what it had, and nothing was given up. The new claims (data-0...) stay, delete them if nobody needs them`
     return { reason: 'OrderWithdrawn', message }
   }
-  if (isOurs(given) || restoredBy === replaces?.restoredBy) return null
-  const who = restoreName === undefined ? 'another restore' : `the RedisRestore ${restoreName}`
-  return { reason: 'ClusterChanged', message: `${who} was told to replace the data of ${name} meanwhile` }
+  if (!isOther && heldVolume(target) === replaces?.volume) return null
+  const other = isOther ? restoreName : holds?.name
+  const who = other === undefined ? 'another restore' : `the RedisRestore ${other}`
+  const what = isOther ? 'was told to replace the data' : 'has replaced the data'
+  return { reason: 'ClusterChanged', message: `${who} ${what} of ${name} meanwhile` }
 }
 
 function unfitFor({ target, spec }: RestoreCase): Failure | null {

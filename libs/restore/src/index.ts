@@ -1,6 +1,6 @@
 export { isClaimOf, mayDeleteClaims, ownClaims, seededPod, volumeOfClaim } from './claims.ts'
 export { backupNameOf } from './copy.ts'
-export { isInPlace } from './in-place.ts'
+export { heldVolume, isInPlace } from './in-place.ts'
 export { nextRestore, waitsFor } from './next-restore.ts'
 export { planRestore } from './plan-restore.ts'
 export * from './restore-case.ts'

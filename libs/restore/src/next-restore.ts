@@ -21,6 +21,7 @@ import {
   isInPlace,
   isOurs,
   isUnconfirmed,
+  isTakenBack,
   isWithdrawable,
   orderStands,
   repeatedOrder,
@@ -295,10 +296,10 @@ function absorbed(one: RestoreShardStatus, given: RestoreCase): RestoreShardStat
 function start(given: RestoreCase, before: RestoreStatus): Step {
   const { target, spec } = given
   const { name } = spec.target.cluster
+  const seen = withCluster(given, before)
   const inTheWay = isInPlace(spec) ? inPlaceObstacle(given, before) : takenOrGone(given, before)
-  if (inTheWay !== null) return refused(given, before, inTheWay)
+  if (inTheWay !== null) return refused(given, seen, inTheWay)
   const isThere = target !== null && isOurs(given)
-  const seen = isThere ? { ...before, clusterUid: target.uid } : before
   const late = lateness(given)
   if (late !== null) return refused(given, seen, isThere && isInPlace(spec) ? orderStands(given, late) : late)
   if (!isThere) {
@@ -312,11 +313,21 @@ function start(given: RestoreCase, before: RestoreStatus): Step {
   }
   const { operation: _operation, ...status } = seen
   if (!target.isReady) {
-    const message = `${name}: ${target.message === '' ? 'its controller has said nothing yet' : target.message}`
+    const silent = isInPlace(spec)
+      ? 'it was told to take what was restored, and has not begun to'
+      : 'its controller has said nothing yet'
+    const message = `${name}: ${target.message || silent}`
     return { finding: 'ClusterNotReady', status: { ...status, reason: 'ClusterNotReady', message } }
   }
   const { reason: _reason, message: _message, ...rest } = status
   return entered(before, 'Unverified', { ...rest, formedAt: new Date(given.now).toISOString(), attempt: 1 })
+}
+
+/** With the cluster that was made, or told to take what was restored; the order may be taken back by now. */
+function withCluster({ target, restore }: RestoreCase, before: RestoreStatus): RestoreStatus {
+  const { restoredBy, orderedBy, uid } = target ?? {}
+  if (uid === undefined || ![restoredBy, orderedBy].includes(restore.uid)) return before
+  return { ...before, clusterUid: before.clusterUid ?? uid }
 }
 
 /** Another cluster has the name, or its own was deleted. */
@@ -361,9 +372,10 @@ function deletion(given: RestoreCase, before: RestoreStatus): Omit<RestoreStatus
   const { state, retryAt: _retryAt, reason: _reason, message: _message, ...rest } = before
   if (state !== 'Deleting') return { ...rest, deletingSince: new Date(given.now).toISOString() }
   const waited = rest.deletingSince === undefined ? 0 : given.now - Date.parse(rest.deletingSince)
+  // An order of nobody would be followed all the same: without patience.
+  if (isWithdrawable(given)) return rest
+  const next = isTakenBack(given) ? { ...rest, withdrawn: true } : rest
   const isDone =
-    given.runs.every((one) => one.isGone) &&
-    !isWithdrawable(given) &&
-    (!mayDeleteClaims(given, rest) || ownClaims(given).length === 0)
-  return isDone || waited > PATIENCE_MS ? { ...rest, deleted: true } : rest
+    given.runs.every((one) => one.isGone) && (!mayDeleteClaims(given, rest) || ownClaims(given).length === 0)
+  return isDone || waited > PATIENCE_MS ? { ...next, deleted: true } : next
 }

@@ -12,7 +12,7 @@ import {
 import type { RestoreShardStatus, RestoreStatus } from '@slotkeeper/events'
 import { formerClaims, mayDeleteClaims, ownClaims, seededClaim, seededPod, unclaimed } from './claims.ts'
 import { backupNameOf, copySpec } from './copy.ts'
-import { inPlaceObstacle, isInPlace, isOurs, isWithdrawable } from './in-place.ts'
+import { inPlaceObstacle, isInPlace, isOurs } from './in-place.ts'
 import { isSeeded, seedRun, waitsFor } from './next-restore.ts'
 import type { RestoreCase } from './restore-case.ts'
 import type { RestoreCommand } from './restore-command.ts'
@@ -24,7 +24,7 @@ const MOST_AGENTS = 8
 /** The commands for what the status is by now, in order. */
 export function planRestore(given: RestoreCase, status: RestoreStatus): readonly RestoreCommand[] {
   if (status.state === 'Deleting')
-    return [...stopsOf(given.runs, () => true), ...withdrawal(given), ...claimDeletions(given, status)]
+    return [...stopsOf(given.runs, () => true), ...withdrawal(given, status), ...claimDeletions(given, status)]
   const commands: RestoreCommand[] = []
   if (!given.restore.hasFinalizer) commands.push({ type: 'EnsureFinalizer' })
   const paused = isPaused(status, given.now)
@@ -76,16 +76,20 @@ function creation(given: RestoreCase, status: RestoreStatus): readonly RestoreCo
 function switching(given: RestoreCase, status: RestoreStatus, opId: string): readonly RestoreCommand[] {
   const { replaces } = status
   if (replaces === undefined || isOurs(given) || inPlaceObstacle(given, status) !== null) return []
-  const { uid, restoredBy } = replaces
+  const { uid, volume } = replaces
   const { name: cluster } = given.spec.target.cluster
-  return [{ type: 'SwitchCluster', opId, cluster, uid, ...(restoredBy === undefined ? {} : { former: restoredBy }) }]
+  return [{ type: 'SwitchCluster', opId, cluster, uid, volume, ...defined({ restoredBy: given.target?.restoredBy }) }]
 }
 
-/** An order that is not followed yet goes with the restore that gave it. */
-function withdrawal(given: RestoreCase): readonly RestoreCommand[] {
-  const { target } = given
-  if (target === null || !isWithdrawable(given)) return []
-  return [{ type: 'WithdrawOrder', cluster: given.spec.target.cluster.name, uid: target.uid }]
+/**
+ * An order that is not followed yet goes with the restore that gave it. Whether there is one is asked of the cluster itself, again and
+ * again until this restore is gone: what was seen of it last may be from before the order.
+ */
+function withdrawal(given: RestoreCase, { replaces, operation, clusterUid }: RestoreStatus): readonly RestoreCommand[] {
+  const uid = replaces?.uid ?? given.target?.uid
+  const mayStand = operation?.type === 'SwitchCluster' || clusterUid !== undefined || isOurs(given)
+  if (!isInPlace(given.spec) || uid === undefined || !mayStand) return []
+  return [{ type: 'WithdrawOrder', cluster: given.spec.target.cluster.name, uid }]
 }
 
 /** What the cluster had before, where its owner wants it deleted: once every key of the backup was seen in it. */

@@ -40,6 +40,10 @@ export type TargetView = {
   readonly restoreName?: string
   /** The restore in place whose data it had when that one was ordered. */
   readonly former?: { readonly name: string; readonly uid: string }
+  /** The restore in place whose data it has by now, or is about to have; absent while it has those that it began with. */
+  readonly holds?: { readonly name: string; readonly uid: string }
+  /** The uid of the restore in place that gave it the last order, be that taken back by now. */
+  readonly orderedBy?: string
   /** That restore was one in place. */
   readonly inPlace: boolean
   readonly spec: Readonly<Record<string, unknown>>

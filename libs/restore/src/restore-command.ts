@@ -13,8 +13,10 @@ export type RestoreCommand =
       readonly opId: string
       readonly cluster: string
       readonly uid: string
-      /** The restore that it is made of by now. */
-      readonly former?: string
+      /** What its spec names by now. */
+      readonly restoredBy?: string
+      /** The volume that its servers have, which it is to give up. */
+      readonly volume: string
     }
   | {
       /** The cluster was told to take what was restored, and has not begun: it goes on with what it has. */

@@ -1,3 +1,4 @@
+import { volumeName } from '@slotkeeper/api'
 import { describe, expect, test } from 'vitest'
 import { FORMER, RestoreWorld } from './restore-world.ts'
 
@@ -80,7 +81,7 @@ describe('an order that the cluster does not follow yet', () => {
   const ordered = (former?: { readonly name: string; readonly uid: string }): RestoreWorld => {
     const world = RestoreWorld.inPlace()
     if (world.target !== null && former !== undefined)
-      world.target = { ...world.target, restoredBy: former.uid, inPlace: true, former }
+      world.target = { ...world.target, restoredBy: former.uid, restoreName: former.name, inPlace: true, holds: former }
     world.bring('Starting')
     for (let round = 0; round < 3; round += 1) world.pass()
     expect(world.target?.restoredBy).toBe('restore-1')
@@ -106,7 +107,6 @@ describe('an order that the cluster does not follow yet', () => {
     world.deletionAt = world.now
     world.settle(10)
     expect(world.isGone).toBe(true)
-    expect(world.commands.map(({ type }) => type)).not.toContain('WithdrawOrder')
     expect(world.target?.restoredBy).toBe('restore-1')
   })
 
@@ -119,4 +119,123 @@ describe('an order that the cluster does not follow yet', () => {
     expect(claimsOf(world)).toEqual(expect.arrayContaining([...FORMER]))
     expect(world.broken).toEqual([])
   })
+})
+
+describe('an order that the cluster never followed is not what it has', () => {
+  /** The order of an earlier restore stands, was never followed, and that restore has failed. */
+  const overdue = (): RestoreWorld => {
+    const world = RestoreWorld.inPlace({ oldVolumes: 'Delete' })
+    world.claims = [
+      ...world.claims,
+      ...EARLIER.map((name) => ({ name, uid: name, restoredBy: 'R1', isDeleting: false })),
+    ]
+    if (world.target !== null)
+      world.target = { ...world.target, restoredBy: 'R1', orderedBy: 'R1', restoreName: 'r1', inPlace: true }
+    world.rivals = [{ name: 'r1', uid: 'R1', createdAt: world.now - 1_000, hasBegun: false, isEnded: true }]
+    return world
+  }
+  const EARLIER = [0, 1, 2].map((shard) => `${volumeName({ uid: 'R1', inPlace: true })}-again-${shard}-0`)
+
+  test('another one takes its place, and what the cluster had is what goes', () => {
+    const world = overdue()
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Completed', replaces: { volume: 'data', restoredBy: 'R1' } })
+    expect(claimsOf(world)).toEqual([...EARLIER, ...[0, 1, 2].map((shard) => world.claimIn(shard))])
+    expect(world.broken).toEqual([])
+  })
+
+  test('and with that one deleted too neither stands', () => {
+    const world = overdue()
+    world.bring('Starting')
+    world.pass()
+    expect(world.target).toMatchObject({ restoredBy: 'restore-1' })
+    world.deletionAt = world.now
+    world.settle(10)
+    expect(world.isGone).toBe(true)
+    expect(world.target?.restoredBy).toBeUndefined()
+    expect(world.events.map(({ type }) => type).slice(-2)).toEqual(['OrderWithdrawn', 'Deleted'])
+  })
+
+  test('it is followed while another one fills volumes: that one ends, since the cluster has other data now', () => {
+    const world = overdue()
+    world.bring('Seeding')
+    world.pass()
+    if (world.target !== null) world.target = { ...world.target, isSwitched: true, holds: { name: 'r1', uid: 'R1' } }
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'ClusterChanged' })
+    expect(world.status?.message).toContain('RedisRestore r1 has replaced the data')
+    world.pass()
+    expect(claimsOf(world)).toEqual([...FORMER, ...EARLIER])
+  })
+
+  test('it is taken back while another one fills volumes: that one goes on', () => {
+    const world = overdue()
+    world.bring('Seeding')
+    world.pass()
+    world.withdrawOrder()
+    world.settle()
+    expect(world.status?.state).toBe('Completed')
+    expect(world.broken).toEqual([])
+  })
+})
+
+describe('what was seen of the cluster last is from before the order', () => {
+  const ordered = (): { readonly world: RestoreWorld; readonly before: RestoreWorld['target'] } => {
+    const world = RestoreWorld.inPlace({ oldVolumes: 'Delete' })
+    const before = structuredClone(world.target)
+    world.bring('Starting')
+    const { status } = world
+    world.pass()
+    expect(status?.clusterUid).toBeUndefined()
+    expect(world.target?.restoredBy).toBe('restore-1')
+    // It ends before it has written down that it has seen its own order.
+    world.status = status
+    return { world, before }
+  }
+
+  test('a person takes it back before the restore has seen it: it is not given once more', () => {
+    const { world } = ordered()
+    world.withdrawOrder()
+    world.settle()
+    expect(world.status).toMatchObject({ state: 'Failed', reason: 'OrderWithdrawn' })
+    expect(world.target?.restoredBy).toBeUndefined()
+    expect(claimsOf(world)).toEqual(expect.arrayContaining([...FORMER]))
+    expect(world.broken).toEqual([])
+  })
+
+  test('the restore is deleted: the order goes with it all the same', () => {
+    const { world, before } = ordered()
+    const now = world.target
+    world.deletionAt = world.now
+    for (let round = 0; round < 5 && !world.isGone; round += 1) {
+      // Decided by what was seen, done by what is there.
+      world.seen = before
+      world.pass()
+    }
+    expect(now?.restoredBy).toBe('restore-1')
+    expect(world.isGone).toBe(true)
+    expect(world.target?.restoredBy).toBeUndefined()
+  })
+})
+
+test('a withdrawal that is refused keeps the restore, without a bound', () => {
+  const world = RestoreWorld.inPlace()
+  world.bring('Starting')
+  for (let round = 0; round < 3; round += 1) world.pass()
+  world.deletionAt = world.now
+  const refused = structuredClone(world.target)
+  for (let round = 0; round < 20; round += 1) {
+    world.target = structuredClone(refused)
+    world.now += 60_000
+    world.pass()
+  }
+  expect(world.isGone).toBe(false)
+  expect(world.status?.deleted).toBeUndefined()
+})
+
+test('an order that was not looked at yet is not told in words of before', () => {
+  const world = RestoreWorld.inPlace()
+  world.bring('Starting')
+  for (let round = 0; round < 3; round += 1) world.pass()
+  expect(world.status?.message).toBe('again: it was told to take what was restored, and has not begun to')
 })

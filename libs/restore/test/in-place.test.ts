@@ -81,7 +81,8 @@ describe('into a cluster that is there', () => {
 
   test('its own former volumes and no others: those of a restore before that, when it was one in place', () => {
     const world = RestoreWorld.inPlace({ oldVolumes: 'Delete' })
-    if (world.target !== null) world.target = { ...world.target, restoredBy: 'sunday', inPlace: true }
+    const sunday = { name: 'sunday', uid: 'sunday' }
+    if (world.target !== null) world.target = { ...world.target, restoredBy: 'sunday', inPlace: true, holds: sunday }
     world.settle()
     expect(claimsOf(world)).toEqual([...FORMER, ...[0, 1, 2].map((shard) => world.claimIn(shard))])
     expect(world.status?.replaces?.volume).toMatch(/^data-0/)

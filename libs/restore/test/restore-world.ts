@@ -4,6 +4,7 @@ import { restoreChanges, type RestoreEvent, type RestoreStatus } from '@slotkeep
 import {
   type BackupView,
   type ClaimView,
+  heldVolume,
   nextRestore,
   planRestore,
   restoreAllows,
@@ -78,6 +79,8 @@ export class RestoreWorld {
     spec: redisBackupStorageSpec.parse({ s3: { bucket: 'backups' } }),
   }
   target: TargetView | null = null
+  /** What a cache shows of it, when it lags behind. */
+  seen: TargetView | null | undefined
   claims: readonly ClaimView[] = []
   rivals: RestoreCase['rivals'] = []
   deletionAt: number | null = null
@@ -143,7 +146,8 @@ export class RestoreWorld {
   }
 
   given(): RestoreCase {
-    const { spec, status, backup, storage, target, claims, now, hasFinalizer } = this
+    const { spec, status, backup, storage, claims, now, hasFinalizer } = this
+    const target = this.seen === undefined ? this.target : this.seen
     const deletion = this.deletionAt === null ? {} : { deletionAt: this.deletionAt }
     const restore = { namespace: 'shop', name: 'back', uid: UID, createdAt: CREATED, hasFinalizer, ...deletion }
     return {
@@ -198,7 +202,7 @@ export class RestoreWorld {
       case 'SwitchCluster':
         return this.switchCluster(command)
       case 'WithdrawOrder':
-        return this.withdrawOrder()
+        return this.withdrawOpenOrder()
       case 'DeleteOldClaims':
         return command.claims.forEach(({ name }) => this.deleteOldClaim(name))
       case 'StopAgent':
@@ -248,24 +252,35 @@ export class RestoreWorld {
       if (!this.volumes.has(this.claimIn(shard))) this.broken.push(`shard ${shard} is started empty`)
   }
 
-  private switchCluster({ uid, former }: Extract<RestoreCommand, { type: 'SwitchCluster' }>): void {
+  private switchCluster({ uid, restoredBy, volume }: Extract<RestoreCommand, { type: 'SwitchCluster' }>): void {
     const { target } = this
     // The API server takes it only for what was looked at.
-    if (target === null || target.uid !== uid || target.restoredBy !== former || target.isDeleting) return
+    if (target === null || target.uid !== uid || target.restoredBy !== restoredBy || target.isDeleting) return
+    if (heldVolume(target) !== volume) return
+    if (target.orderedBy === UID) return void this.broken.push('what was ordered once is ordered again')
     if (this.spec.target.inPlace?.confirm !== uid) this.broken.push('nobody has consented')
     if (this.running.length > 0) this.broken.push('the cluster is switched while agents write')
     if (this.claims.filter((one) => one.restoredBy === UID && !one.isDeleting).length < 3)
       this.broken.push('the cluster is switched to volumes that are gone')
     this.checkVolumes(target.spec)
-    this.stand({ ...target, restoredBy: UID, inPlace: true, isReady: false })
+    const { former: _before, ...rest } = target
+    const order = { restoredBy: UID, orderedBy: UID, inPlace: true, isReady: false, isSwitched: false }
+    this.stand({ ...rest, ...order, ...(target.holds === undefined ? {} : { former: target.holds }) })
+  }
+
+  /** As the controller does: asks whether the cluster was told to take what was restored, and has not begun. */
+  private withdrawOpenOrder(): void {
+    const { target } = this
+    if (target?.restoredBy === UID && target.isSwitched !== true && target.formedAt !== undefined) this.withdrawOrder()
   }
 
   /** Takes the order back, as the restore does, or a person. */
   withdrawOrder(): void {
     if (this.target === null) return
     if (this.target.isSwitched === true) this.broken.push('an order is taken back that is followed')
-    const { restoredBy: _own, former, ...target } = this.target
-    this.target = { ...target, isReady: true, ...(former === undefined ? {} : { restoredBy: former.uid }) }
+    const { restoredBy: _own, restoreName: _name, former, ...target } = this.target
+    const had = former === undefined ? {} : { restoredBy: former.uid, restoreName: former.name }
+    this.target = { ...target, isReady: true, inPlace: former !== undefined, ...had }
   }
 
   private deleteOldClaim(name: string): void {
@@ -312,7 +327,8 @@ export class RestoreWorld {
       const pod = seededPod(CLUSTER, shard)
       return { shard, nodes: { [pod]: nodeId }, addresses: { [pod]: `10.0.${shard}.10` } }
     })
-    this.target = { ...this.target, isReady: true, message: 'all is well', shards }
+    const taken = this.isInPlace ? { isSwitched: true, holds: { name: 'back', uid: UID } } : {}
+    this.target = { ...this.target, isReady: true, message: 'all is well', shards, ...taken }
   }
 
   /** Ends the agent that has run for longest. */
