@@ -41,7 +41,8 @@ async function manifestsIn(store: ObjectStore, limits: Limits) {
   let count = 0
   let newest: ObjectFacts[] = []
   for await (const one of store.list('', limits)) {
-    if (!isManifestName(one.key)) continue
+    // An empty one is no manifest: an interrupted upload has left it.
+    if (!isManifestName(one.key) || one.bytes === 0) continue
     count += 1
     newest.push(one)
     if (newest.length >= 2 * MOST_HELD) newest = latest(newest)

@@ -8,7 +8,7 @@ import { readText } from './read-text.ts'
 export type StoredManifest = { readonly manifest: BackupManifest; readonly sha256: string }
 
 /**
- * Reads the manifest of a backup.
+ * Reads the manifest of a backup. An empty object is none: an upload to Azure that was interrupted may leave one.
  *
  * @param expected the SHA-256 that it must have; any when not said
  * @throws AgentError `ObjectMissing`, `ObjectDamaged`; StorageError
@@ -22,6 +22,7 @@ export async function readManifest(
   const { text, sha256 } = await readText(store, key, limits).catch((error: unknown) => {
     throw objectMissing(error, `there is no manifest ${key}: the backup was deleted, or was never sealed`)
   })
+  if (text === '') throw new AgentError('ObjectMissing', `${key} is empty: no backup was sealed under that name`)
   if (expected !== undefined && sha256 !== expected)
     throw new AgentError('ObjectDamaged', `${key} is another manifest than was inspected: ${sha256}, not ${expected}`)
   try {

@@ -79,16 +79,41 @@ async function seal(store: ObjectStore, task: Seal, limits: Limits): Promise<Sto
   const text = JSON.stringify(manifest)
   checkManifest(text)
   const key = objectOf.manifest(backup)
-  try {
-    await store.put(key, once(text), { ...limits, ifAbsent: true })
-  } catch (error) {
-    // Somebody was faster: what they wrote is looked at as any other.
-    if (!(error instanceof StorageError && error.fault === 'Exists')) throw error
-  }
+  // Where somebody was faster, what they wrote is looked at as any other.
+  if (!(await putManifest(store, key, text, limits)) && (await deleteEmpty(store, key, limits)))
+    await putManifest(store, key, text, limits)
   // What counts is what is read there.
   const sealed = await readSealed(store, task, limits)
   if (sealed === null) throw new AgentError('ObjectMissing', `${key} was stored and is not there`)
   return sealed
+}
+
+/** @returns whether it was stored: false where an object of that name is there */
+async function putManifest(store: ObjectStore, key: string, text: string, limits: Limits): Promise<boolean> {
+  try {
+    await store.put(key, once(text), { ...limits, ifAbsent: true })
+    return true
+  } catch (error) {
+    if (error instanceof StorageError && error.fault === 'Exists') return false
+    throw error
+  }
+}
+
+/**
+ * Deletes what an interrupted upload has left under the manifest's name, and nothing that has a byte.
+ *
+ * @returns whether the name is free now
+ */
+async function deleteEmpty(store: ObjectStore, key: string, limits: Limits): Promise<boolean> {
+  try {
+    const { bytes } = await store.head(key, limits)
+    if (bytes > 0) return false
+  } catch (error) {
+    if (error instanceof StorageError && error.fault === 'NotFound') return true
+    throw error
+  }
+  await store.delete([key], limits)
+  return true
 }
 
 /** What the shards say was true of each at its time; together it must make a whole cluster. */

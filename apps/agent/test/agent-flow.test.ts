@@ -212,6 +212,23 @@ test.each(KINDS)('%s: what is done already is done again without harm', async (k
   expect(await namesIn(store)).toEqual([neighbour])
 })
 
+test.each(KINDS)('%s: an empty object under the name of the manifest is none, and is replaced', async (kind) => {
+  const { storage, store } = await stage[kind]()
+  const planOf = (task: AgentTask) => stage.plan(storage, task)
+  const task = storing(clusters.get(NEWEST) as readonly Place[], { credentials: stage.credentials })
+  const { shards } = await doneBy('StoreShards', planOf(task))
+  const manifest = objectOf.manifest(task.backup)
+  await store.put(manifest, textOf(''), limits())
+  expect(await store.head(manifest, limits())).toMatchObject({ bytes: 0 })
+  const inspect = planOf({ type: 'InspectBackup', manifest, target: null })
+  expect(await lastWords(inspect)).toMatchObject({ fault: 'ObjectMissing' })
+  const checking = planOf({ type: 'CheckStorage', sweepAfterMs: 86_400_000, known: [] })
+  expect((await doneBy('CheckStorage', checking)).held).toEqual({ backups: 0, newest: [] })
+  const { sha256 } = await doneBy('SealBackup', planOf(sealing(task, NEWEST, shards)))
+  expect(await doneBy('InspectBackup', inspect)).toMatchObject({ sha256, shards: SHARDS })
+  expect((await doneBy('CheckStorage', checking)).held).toMatchObject({ backups: 1 })
+})
+
 async function* textOf(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text)
 }

@@ -1,10 +1,13 @@
 import type { BackupStatus } from '@slotkeeper/events'
-import { doneOf, failureOf, isPaused, MOST_ATTEMPTS, pauseAfter } from './agent-outcome.ts'
+import { doneOf, failureOf, isPaused, pauseAfter } from './agent-outcome.ts'
 import type { BackupCase } from './backup-case.ts'
 import type { BackupFinding } from './backup-lifecycle.ts'
 import { lateness } from './lateness.ts'
 import { objectOf } from './object-names.ts'
 import { storageWaitsFor } from './storage-waits-for.ts'
+
+/** Pauses grow up to some 40 minutes: what does not pass by itself is for a person, and each look is a Job. */
+const LONGEST_PAUSE = 10
 
 type Step = { readonly finding: BackupFinding; readonly status: Omit<BackupStatus, 'state'> }
 
@@ -36,7 +39,7 @@ export function adopt(given: BackupCase, { state: _state, ...before }: BackupSta
   // The attempt stays: earlier ones may have left objects, which a deletion must look for.
   if (failure?.reason === 'ObjectMissing') return { finding: 'NotReady', status: { attempt } }
   if (failure !== null) {
-    const pause = pauseAfter(failure, Math.min(attempt, MOST_ATTEMPTS), now)
+    const pause = pauseAfter(failure, Math.min(attempt, LONGEST_PAUSE), now)
     return { finding: 'StatusLost', status: { attempt: attempt + 1, ...pause } }
   }
   if (isPaused(before, now)) return { finding: 'StatusLost', status: before }
