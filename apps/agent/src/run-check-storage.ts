@@ -1,12 +1,13 @@
 import { type AgentDone, isNameOfOurs } from '@slotkeeper/backup'
-import { checkStorage, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
+import { type CheckStep, checkStorage, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
+import { clearChecks } from './clear-checks.ts'
 import { heldBackups } from './held-backups.ts'
 import { limitsOf, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
 
 type Swept = { readonly swept: number; readonly error?: StorageError }
 
 /**
- * Tries all that backups need of a storage, takes back what crashed agents left unfinished, and tells what is there. What is wrong with the
+ * Tries all that backups need of a storage, takes back what crashed agents left, and tells what is there. What is wrong with the
  * storage is in the result; what is wrong with the Secrets is an error.
  */
 export async function runCheckStorage(
@@ -20,11 +21,12 @@ export async function runCheckStorage(
     const errors = check.steps.flatMap(({ error }) =>
       error === undefined || error.fault === 'Forbidden' ? [] : [error],
     )
-    const isSweepable = check.steps.some(({ step, outcome }) => step === 'sweep' && outcome === 'passed')
-    const { swept, error } = isSweepable ? await sweep(store, sweepAfterMs, context) : { swept: 0 }
+    const hasPassed = (which: CheckStep): boolean =>
+      check.steps.some(({ step, outcome }) => step === which && outcome === 'passed')
+    if (hasPassed('list') && hasPassed('delete')) await clear(store, context)
+    const { swept, error } = hasPassed('sweep') ? await sweep(store, sweepAfterMs, context) : { swept: 0 }
     // Also where nothing may be written: one that is only read is all that is left after a disaster, perhaps.
-    const isListed = check.steps.some(({ step, outcome }) => step === 'list' && outcome === 'passed')
-    const held = isListed ? await heldBackups(store, known, limitsOf(context)) : null
+    const held = hasPassed('list') ? await heldBackups(store, known, limitsOf(context)) : null
     const sentences = [...errors, ...(error === undefined ? [] : [error])].map(sentenceOf)
     const left = check.leftBehind === null ? [] : [`${check.leftBehind} could not be deleted again.`]
     return {
@@ -37,6 +39,15 @@ export async function runCheckStorage(
       held,
     }
   })
+}
+
+/** This check has shown already whether it may delete: what it can't delete of others is no fault of the storage. */
+async function clear(store: ObjectStore, context: TaskContext): Promise<void> {
+  const { deleted, error } = await clearChecks(store, limitsOf(context))
+  const { log, secrets } = context
+  if (deleted > 0) log.info({ deleted }, 'what killed checks left is deleted')
+  if (error !== undefined)
+    log.warn({ why: secrets.withheld(error.message) }, 'what killed checks left could not be deleted')
 }
 
 /** Uploads of others are let be: the bucket may be shared, and the prefix empty. */
