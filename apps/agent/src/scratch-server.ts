@@ -22,8 +22,9 @@ const KILLED = 137
  */
 export async function untilLoaded({ volume, shard }: Load, server: AgentServer, access: ServerAccess): Promise<void> {
   for (;;) {
-    const ended = await readFile(join(volume, 'scratch.ended'), 'utf8').catch(() => null)
-    if (ended !== null) throw await endOf(volume, shard, Number(ended))
+    const ended = await readFile(join(volume, 'scratch.ended'), 'utf8').catch(() => '')
+    // An empty file says nothing yet, and above all not that it has ended with 0.
+    if (ended.trim() !== '') throw await endOf(volume, shard, Number(ended))
     try {
       const [info = ''] = await askServer(server, access, [['INFO', 'persistence', 'replication', 'stats']])
       if (!parseInfo(info).loading) return

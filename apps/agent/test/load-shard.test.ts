@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { AgentTask } from '@slotkeeper/backup'
 import { closeConnections, ENGINES, freePorts, type Place, SHARDS, takesConnections, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -131,6 +132,9 @@ test('a server that was killed is another attempt, not a damaged backup', async 
   await until('a filled volume', PATIENCE_MS, async () =>
     (await readFile(join(volume, 'slotkeeper.marker'), 'utf8')).includes(' seeded') ? true : undefined,
   )
+  // As where it is created and not yet written.
+  await writeFile(join(volume, 'scratch.ended'), '')
+  expect(await Promise.race([words, setTimeout(2_000, 'waits')])).toBe('waits')
   await writeFile(join(volume, 'scratch.ended'), '137\n')
   expect(await words).toMatchObject({
     result: 'Failed',

@@ -12,12 +12,13 @@ export type ScratchServer = {
 
 /**
  * Starts a server on a volume once that is marked as filled, and leaves behind what became of it. A file says that it was
- * started: a container that is killed is started again, and must not try for ever. Its log is on the volume for the agent,
- * and is written out at its end for whoever looks.
+ * started: a container that is killed is started again, and must not try for ever. How it has ended is there whole or not at
+ * all, for the agent reads it at any time. Its log is on the volume for the agent, and is written out at its end for whoever looks.
  */
 export const SCRATCH_SCRIPT = `
 data=$1 port=$2 bus=$3 child=
-server=$(command -v valkey-server || command -v redis-server) || { echo "no server in this image"; echo 127 > "$data/scratch.ended"; }
+ended() { echo "$1" > "$data/scratch.ending" && mv "$data/scratch.ending" "$data/scratch.ended"; }
+server=$(command -v valkey-server || command -v redis-server) || { echo "no server in this image"; ended 127; }
 trap 'kill $child 2>/dev/null; exit 0' TERM INT
 until grep -qs ' seeded$' "$data/slotkeeper.marker"; do sleep 0.2; done
 if mkdir "$data/scratch.begun" 2>/dev/null; then
@@ -26,10 +27,10 @@ if mkdir "$data/scratch.begun" 2>/dev/null; then
     --logfile "$data/scratch.log" &
   child=$!
   wait "$child"
-  echo $? > "$data/scratch.ended"
+  ended $?
   cat "$data/scratch.log"
 else
-  echo 137 > "$data/scratch.ended"
+  ended 137
 fi
 while :; do sleep 1; done
 `
