@@ -1,19 +1,13 @@
 import { type AgentPorts, runAgent, stopAgent } from '@slotkeeper/agents'
-import { defined, type RedisRestoreSpec } from '@slotkeeper/api'
+import { defined } from '@slotkeeper/api'
 import { expiryOf } from '@slotkeeper/backup'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
 import type { BackupStatus } from '@slotkeeper/events'
-import {
-  isKubeError,
-  type KubeObject,
-  redisBackups,
-  redisBackupSchedules,
-  redisBackupStorages,
-  redisRestores,
-} from '@slotkeeper/k8s'
+import { redisBackups, redisBackupSchedules, redisBackupStorages } from '@slotkeeper/k8s'
 import type { AppCommand } from './app-command.ts'
 import { completedPart } from './caches.ts'
+import { readerOf } from './reader-of.ts'
 
 const ACCEPTED: Outcome = { result: 'accepted' }
 const RESOURCES = { backup: redisBackups, storage: redisBackupStorages, schedule: redisBackupSchedules } as const
@@ -70,22 +64,4 @@ async function expire({ objects }: AgentPorts, { of }: Of<'ExpireBackup'>, io: A
   if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
   await objects.delete(redisBackups, of, { uid: of.uid }, io)
   return ACCEPTED
-}
-
-/** The name of a restore that needs what is stored of a backup; null when none does. */
-async function readerOf(objects: AgentPorts['objects'], backup: KubeObject, io: ActIo): Promise<string | null> {
-  const { name, namespace = '' } = backup.metadata
-  const { manifest } = (backup['status'] ?? {}) as BackupStatus
-  const { items } = await objects.list(redisRestores, { namespace }, io).catch((error: unknown) => {
-    // Whoever has not installed restores has none.
-    if (isKubeError(error, 'NotFound')) return { items: [] }
-    throw error
-  })
-  const reader = items.find((one) => {
-    const { source } = one['spec'] as RedisRestoreSpec
-    const { state = '' } = (one['status'] ?? {}) as { readonly state?: string }
-    const isRead = source.backup?.name === name || (manifest !== undefined && source.stored?.manifest === manifest)
-    return isRead && !['Completed', 'Failed', 'Deleting'].includes(state)
-  })
-  return reader?.metadata.name ?? null
 }
