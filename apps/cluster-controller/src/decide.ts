@@ -29,7 +29,7 @@ import { caseOf } from './case-of.ts'
 import { changeContext } from './change-context.ts'
 import type { ClusterObject } from './cluster-object.ts'
 import { conditionsOf } from './conditions.ts'
-import { type Generation, generationOf, replacement } from './generation.ts'
+import { type Generation, generationOf, replacement, wholeOf } from './generation.ts'
 import { nextOpenSlots, nextTopology, plainStatus } from './next-status.ts'
 import { objectCommands } from './object-commands.ts'
 import type { Observed } from './observe.ts'
@@ -171,7 +171,7 @@ function wholeness(
   const formedAt = formedAtOf(input)
   return {
     ...(formedAt === undefined ? soundAt : { formedAt }),
-    ...(restored === undefined ? {} : { restored: { ...soundAt, ...restored } }),
+    ...(restored === undefined ? {} : { restored: wholeOf({ ...soundAt, ...restored }) }),
   }
 }
 

@@ -149,6 +149,37 @@ describe('an order that is taken out of the spec', () => {
   })
 })
 
+test('the one whose data it had before may be set instead, until servers are started: it is that again, and is told as such', () => {
+  const sunday = { name: 'sunday', uid: 'uid-of-sunday', since: formedAt, formedAt }
+  const instead = { bootstrap: { restore: { name: 'sunday', uid: 'uid-of-sunday', inPlace: true } } }
+  const begun = decided(cluster({ ...before, restored: sunday }), filled)
+  expect(begun.status).toMatchObject({ restored: { uid: restore.uid, former: sunday } })
+  const status = { ...before, ...begun.status, lifecycle: before.lifecycle, outbox: [] }
+  for (const gone of [false, true]) {
+    // The StatefulSets of before are those of the volumes that are wanted; or none is left.
+    const seen = { sets: [], pods: [], begun: !gone, ...(gone ? { trouble: null } : {}) }
+    const back = decided(cluster(status, instead), seen)
+    expect(back.status.restored).toEqual(sunday)
+    const told = back.events.map((one) => one.type)
+    expect(told).toContain('RestoreWithdrawn')
+    expect(told.filter((one) => ['RestoreBegun', 'Restored'].includes(one))).toEqual([])
+    const next = decided(cluster({ ...before, ...back.status, lifecycle: before.lifecycle, outbox: [] }, instead), seen)
+    expect(next.status.restored).toEqual(sunday)
+    expect(JSON.stringify(appliedSets(next.commands))).toContain('uid-of-sunday')
+    expect(inWords(next.commands)).not.toContainEqual(expect.stringMatching(/ReplaceVolumes|DeleteObject/))
+  }
+  // Once servers were started on the new volumes, they are to be stopped first.
+  const late = decided(cluster(status, instead), {
+    sets: setsOf(true),
+    pods: podsOf(false),
+    begun: false,
+    trouble: null,
+  })
+  expect(late.events.map((one) => one.type)).toContain('RestoreBegun')
+  expect(late.status).toMatchObject({ restored: { uid: 'uid-of-sunday' }, operation: { type: 'ReplaceVolumes' } })
+  expect(late.status.restored?.formedAt).toBeUndefined()
+})
+
 test('what was under way for the data of before is given up', () => {
   const operation = { id: '1:2', type: 'FailOver', target: 'orders-0-1', since: new Date(now).toISOString() }
   const decision = decided(cluster({ ...before, operation }), filled)

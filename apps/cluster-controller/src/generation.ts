@@ -33,18 +33,18 @@ export type Generation = {
  * @param consented shards whose data a person gave up: meant was what the cluster has now
  */
 export function generationOf(input: Seen, consented: readonly number[]): Generation {
-  const { object, observed, now } = input
+  const { object, observed } = input
   const { spec, status } = object
   const wanted = spec.bootstrap?.restore
   const { generation, laterVolumes } = observed
   if (laterVolumes !== undefined) return { seen: input, sets: 'None', findings: [passedBy(laterVolumes)] }
   if (wanted?.inPlace !== true || generation === undefined) return unordered(input)
-  const recorded = recordedAs(input, wanted.uid)
+  const recorded = recordedAs(input, wanted.uid, generation)
   if (recorded === undefined && mayHaveOther(input, generation)) {
     const why = heldBy(object, observed, consented)
     if (why !== null) return former(input, why)
   }
-  const restored = recorded ?? { name: wanted.name, uid: wanted.uid, since: new Date(now).toISOString() }
+  const restored = recorded ?? begunNow(input, wanted)
   const isCommitted = status?.restored?.uid === wanted.uid
   const seen = {
     ...input,
@@ -74,10 +74,31 @@ function unstartable({ begun, trouble }: ObservedGeneration, restore: string): r
   ]
 }
 
-/** What some record says of this restore in place; undefined where none names it. */
-function recordedAs({ object, observed }: Seen, uid: string): Restored | undefined {
-  return [object.status?.restored, observed.recordedRestore].find((one) => one?.uid === uid)
+/**
+ * What some record says of this restore in place; undefined where none names it. The one of before counts for as long as no server
+ * was started on what was to replace its data: later it takes a replacement of its own.
+ */
+function recordedAs({ object, observed }: Seen, uid: string, generation: ObservedGeneration): Restored | undefined {
+  const restored = object.status?.restored
+  const former = isLeft(generation) ? undefined : restored?.former
+  return [restored, former, observed.recordedRestore].find((one) => one?.uid === uid)
 }
+
+/** A restore in place that replaces the data from now on; it knows whose they were. */
+function begunNow({ object, observed, now }: Seen, { name, uid }: Pick<Restored, 'name' | 'uid'>): Restored {
+  const begun = { name, uid, since: new Date(now).toISOString() }
+  const before = object.status?.restored ?? observed.recordedRestore
+  const former = before === undefined ? undefined : (before.former ?? wholeWith(before))
+  return former === undefined ? begun : { ...begun, former }
+}
+
+/** Once a cluster is whole with the data of a restore in place, it is not known any more whose it had before. */
+export function wholeOf({ former, ...restored }: Restored): Restored {
+  return restored.formedAt === undefined && former !== undefined ? { ...restored, former } : restored
+}
+
+const wholeWith = ({ name, uid, since, formedAt }: Restored): Restored['former'] =>
+  formedAt === undefined ? undefined : { name, uid, since, formedAt }
 
 /** Whether there is, or may be, other data than that of the restore: a cluster that never was has none. */
 function mayHaveOther({ object, observed }: Seen, generation: ObservedGeneration): boolean {

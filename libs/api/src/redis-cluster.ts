@@ -325,6 +325,9 @@ export const CATALOGUE: Readonly<Record<NonNullable<RedisClusterSpec['version']>
   'valkey-9.1': 'docker.io/valkey/valkey:9.1',
 }
 
+const moment = z.string().max(40)
+const restoreRecord = { name: z.string().max(253), uid: z.string().max(64), since: moment }
+
 /** The status of a RedisCluster as stored. */
 export const redisClusterStatus = z
   .object({
@@ -337,13 +340,14 @@ export const redisClusterStatus = z
     formedAt: z.string().max(40).optional(),
     restored: z
       .object({
-        name: z.string().max(253),
-        uid: z.string().max(64),
-        since: z.string().max(40),
-        formedAt: z.string().max(40).optional(),
+        ...restoreRecord,
+        formedAt: moment.optional(),
+        former: z.object({ ...restoreRecord, formedAt: moment }).optional(),
       })
       .optional()
-      .describe('The restore in place whose data it has; formedAt: when it was whole with it.'),
+      .describe(
+        'The restore in place whose data it has; formedAt: when it was whole with it. Until then former is the one whose data it had before.',
+      ),
     shards: z.int().optional(),
     readyShards: z.int().optional(),
     selector: z.string().max(512).optional(),

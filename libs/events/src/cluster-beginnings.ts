@@ -46,28 +46,36 @@ export const formation = ({ so, after, context }: Step): readonly ClusterEvent[]
 export const replacement = ({ so, after }: Step): readonly ClusterEvent[] => {
   if (after.restored === undefined) return so.restored === undefined ? [] : [withdrawn(so.restored)]
   if (isSameRestore(so.restored, after.restored)) return []
-  const { name: restore, uid, since } = after.restored
+  if (so.restored !== undefined && isReturn({ so, after })) return [withdrawn(so.restored)]
+  const { name: restore, uid, since, former } = after.restored
   const members = (so.topology ?? []).reduce((sum, shard) => sum + Object.keys(shard.nodes).length, 0)
   const stopped = `${counted(members, 'member')} ${members === 1 ? 'is' : 'are'} stopped, their volumes stay`
   const message = `What RedisRestore ${restore} has filled replaces the data: ${stopped}`
-  return [{ type: 'RestoreBegun', data: { restore, uid, since, members, message } }]
+  const data = { restore, uid, since, members, ...(former === undefined ? {} : { former }), message }
+  return [{ type: 'RestoreBegun', data }]
 }
 
 /** Restored, once for each restore in place. */
 export const restoration = ({ so, after }: Step): readonly ClusterEvent[] => {
   const { name: restore = '', uid = '', formedAt } = after.restored ?? {}
-  if (formedAt === undefined || so.restored?.formedAt !== undefined) return []
+  if (formedAt === undefined || so.restored?.formedAt !== undefined || isReturn({ so, after })) return []
   const message = `Whole with the data of RedisRestore ${restore}`
   return [{ type: 'Restored', data: { restore, uid, formedAt, message } }]
 }
 
-const withdrawn = ({ name: restore, uid }: RestoredStatus): ClusterEvent => {
+const withdrawn = ({ name: restore, uid, former }: RestoredStatus): ClusterEvent => {
   const message = `What RedisRestore ${restore} has filled is not taken after all: the cluster goes on with what it had`
-  return { type: 'RestoreWithdrawn', data: { restore, uid, message } }
+  return { type: 'RestoreWithdrawn', data: { restore, uid, ...(former === undefined ? {} : { former }), message } }
 }
 
-const isSameRestore = (a: RestoredStatus | undefined, b: RestoredStatus): boolean =>
-  a !== undefined && a.uid === b.uid && a.name === b.name && a.since === b.since
+/** Whether its data are those again that it had before a restore in place which has not come about. */
+const isReturn = ({ so, after }: Pick<Step, 'so' | 'after'>): boolean => {
+  const former = so.restored?.former
+  return former !== undefined && after.restored?.former === undefined && isSameRestore(former, after.restored)
+}
+
+const isSameRestore = (a: RestoredStatus | undefined, b: RestoredStatus | undefined): boolean =>
+  a !== undefined && b !== undefined && a.uid === b.uid && a.name === b.name && a.since === b.since
 
 const accepted = (after: ClusterStatus, { wanted }: ChangeContext): ClusterEvent => {
   const shards = wanted?.shards ?? after.topology?.length ?? 0

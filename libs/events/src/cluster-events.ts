@@ -30,6 +30,10 @@ export const restartReasons = [
 
 const slots = { shard, ranges, count: count.describe('Slots in these ranges.'), message }
 const restore = { restore: z.string().describe('Name of the RedisRestore.'), uid: z.string().describe('Its uid.') }
+const former = z
+  .object({ name: z.string(), uid: z.string(), since: z.string(), formedAt: z.string() })
+  .optional()
+  .describe('The restore in place whose data it had before.')
 const operation = { opId, type: z.string(), target: z.string() }
 
 /** The data of every cluster event, version 1. Fields are only ever added. */
@@ -49,7 +53,7 @@ export const clusterEventData = {
     specHash: z.string().optional(),
     formedAt: z.string().optional(),
     restored: z
-      .object({ name: z.string(), uid: z.string(), since: z.string(), formedAt: z.string().optional() })
+      .object({ name: z.string(), uid: z.string(), since: z.string(), formedAt: z.string().optional(), former })
       .optional()
       .describe('The restore in place whose data it has.'),
     message,
@@ -79,9 +83,10 @@ export const clusterEventData = {
     ...restore,
     since: z.string(),
     members: count.describe('Members of before: they are stopped, and their volumes stay.'),
+    former,
     message,
   }),
-  RestoreWithdrawn: z.object({ ...restore, message }),
+  RestoreWithdrawn: z.object({ ...restore, former, message }),
   Restored: z.object({ ...restore, formedAt: z.string(), message }),
   MemberJoined: z.object({
     pod,

@@ -48,6 +48,16 @@ export type RestoredStatus = {
   readonly uid: string
   readonly since: string
   readonly formedAt?: string
+  /** The one whose data it had before; until it is whole, it may be that again. */
+  readonly former?: FormerRestored
+}
+
+/** A restore in place with whose data the cluster was whole. */
+export type FormerRestored = {
+  readonly name: string
+  readonly uid: string
+  readonly since: string
+  readonly formedAt: string
 }
 
 /** The part of a cluster's status that events are differences of; other fields may stand beside it. */

@@ -92,7 +92,7 @@ const applyToMembers = (
     case 'RestoreBegun':
       return replaced(status, event.data)
     case 'RestoreWithdrawn':
-      return withoutRestored(status)
+      return asBefore(status, event.data)
     case 'Restored':
       return withRestored(status, event.data)
     case 'SlotsLeftOpen':
@@ -143,19 +143,36 @@ const adopt = (status: ClusterStatus, data: ClusterEventData<'Adopted'>): Cluste
   ...(data.restored === undefined ? {} : { restored: restoredOf(data.restored) }),
 })
 
-const restoredOf = ({ formedAt, ...rest }: NonNullable<ClusterEventData<'Adopted'>['restored']>): RestoredStatus =>
-  formedAt === undefined ? rest : { ...rest, formedAt }
+const restoredOf = ({
+  formedAt,
+  former,
+  ...rest
+}: NonNullable<ClusterEventData<'Adopted'>['restored']>): RestoredStatus => ({
+  ...rest,
+  ...(formedAt === undefined ? {} : { formedAt }),
+  ...(former === undefined ? {} : { former }),
+})
 
 /** What was known of members and slots was of other data. */
 const replaced = (status: ClusterStatus, data: ClusterEventData<'RestoreBegun'>): ClusterStatus => {
   const { topology: _topology, openSlots: _openSlots, ...rest } = status
-  return { ...rest, restored: { name: data.restore, uid: data.uid, since: data.since } }
+  const { restore: name, uid, since, former } = data
+  return { ...rest, restored: restoredOf({ name, uid, since, former }) }
 }
 
-const withoutRestored = ({ restored: _restored, ...rest }: ClusterStatus): ClusterStatus => rest
+/** What replaced the data has not come about. */
+function asBefore(
+  { restored: _restored, ...rest }: ClusterStatus,
+  { former }: ClusterEventData<'RestoreWithdrawn'>,
+): ClusterStatus {
+  return former === undefined ? rest : { ...rest, restored: former }
+}
 
-const withRestored = (status: ClusterStatus, { formedAt }: ClusterEventData<'Restored'>): ClusterStatus =>
-  status.restored === undefined ? status : { ...status, restored: { ...status.restored, formedAt } }
+function withRestored(status: ClusterStatus, { formedAt }: ClusterEventData<'Restored'>): ClusterStatus {
+  if (status.restored === undefined) return status
+  const { former: _former, ...restored } = status.restored
+  return { ...status, restored: { ...restored, formedAt } }
+}
 
 const withCondition = (status: ClusterStatus, data: ClusterEventData<'ConditionChanged'>): ClusterStatus => {
   const changed: Condition = {
