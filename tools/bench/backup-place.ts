@@ -80,6 +80,7 @@ export class BackupPlace {
         encryption: { keys: await mount('keys', { [KEY_ID]: key }), current: KEY_ID },
         deadlineMs: DEADLINE_MS,
         progressPort: 0,
+        mounts: [],
       },
       end: async () => {
         store.close()

@@ -25,7 +25,7 @@ const PART_MIB = { least: 5, most: 16 }
 /**
  * Opens the storage of a plan; connects to nothing.
  *
- * @throws AgentError `SecretMissing`; StorageError for what can be no storage
+ * @throws AgentError `SecretMissing`, or `KeyWrong` for what can be no key; StorageError for what can be no storage
  */
 export async function openStorage(
   storage: AgentStorage,
@@ -56,16 +56,26 @@ export async function openStorage(
 }
 
 async function credentialsIn(folder: string, secrets: MountedSecrets): Promise<S3Credentials> {
-  const [accessKeyId, secretAccessKey, sessionToken] = await Promise.all([
-    secrets.read(folder, 'accessKeyId'),
-    secrets.read(folder, 'secretAccessKey'),
-    secrets.readOptional(folder, 'sessionToken'),
-  ])
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
+  const keys = await secrets.readAll(folder, ['accessKeyId', 'secretAccessKey'])
+  const sessionToken = await secrets.readOptional(folder, 'sessionToken')
+  return { ...keys, ...(sessionToken === undefined ? {} : { sessionToken }) }
 }
 
-/** A token where there is one: it is what somebody has given fewer rights. */
+/** One of the two: of both nobody knows which is meant, and they differ in what they may do. */
 async function azureCredentialsIn(folder: string, secrets: MountedSecrets): Promise<AzureCredentials> {
   const sasToken = await secrets.readOptional(folder, 'sasToken')
-  return sasToken === undefined ? { accountKey: await secrets.read(folder, 'accountKey') } : { sasToken }
+  const accountKey = await secrets.readOptional(folder, 'accountKey')
+  if (accountKey === undefined) {
+    if (sasToken === undefined) throw secrets.missing(folder, 'either of the keys accountKey and sasToken')
+    return { sasToken }
+  }
+  if (sasToken !== undefined)
+    throw secrets.wrong(folder, 'it has both accountKey and sasToken: remove the one that is not meant')
+  if (!isBase64(accountKey))
+    throw secrets.wrong(folder, 'its accountKey is no base64: put in a key of the account as Azure shows it')
+  return { accountKey }
 }
+
+/** Of what is none the decoder leaves out what it does not know: another key would sign, and the storage refuse it. */
+const isBase64 = (text: string): boolean =>
+  Buffer.from(text, 'base64').toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '')

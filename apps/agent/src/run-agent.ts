@@ -40,6 +40,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentReport> {
   const { secrets } = options
   try {
     const plan = readPlan(options.plan)
+    secrets.mountedAs(plan.mounts)
     return { result: 'Done', done: await withinDeadline(plan, options, secrets) }
   } catch (error) {
     const { fault, message } = faultOf(error)

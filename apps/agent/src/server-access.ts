@@ -42,10 +42,10 @@ async function tlsOf(
   { ca, certificate, serverName }: NonNullable<ServerEntry['tls']>,
   secrets: ServerAccess['secrets'],
 ): Promise<ServerTls> {
-  const read = (key: string): Promise<string> => secrets.read(certificate ?? '', key)
+  const shown = certificate === undefined ? undefined : await secrets.readAll(certificate, ['tls.crt', 'tls.key'])
   return {
     ...(ca === undefined ? {} : { ca: await secrets.certificates(ca) }),
-    ...(certificate === undefined ? {} : { certificate: { chain: await read('tls.crt'), key: await read('tls.key') } }),
+    ...(shown === undefined ? {} : { certificate: { chain: shown['tls.crt'], key: shown['tls.key'] } }),
     ...(serverName === undefined ? {} : { serverName }),
   }
 }

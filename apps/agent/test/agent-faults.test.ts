@@ -331,15 +331,18 @@ test('Secrets that are wrong or missing are told by their keys', async () => {
   const wrong = await stage.mounts.mount({ [BACKUP_USER.passwordKey]: keepSecret(randomBytes(8).toString('hex')) })
   expect(await wordsOf({ credentials: wrong })).toMatchObject({ fault: 'ServerDenied' })
   const empty = await stage.mounts.mount({ other: 'x' })
-  const missing = (key: string) => ({ fault: 'SecretMissing', message: expect.stringContaining(`the key ${key}`) })
-  expect(await wordsOf({ credentials: empty })).toMatchObject(missing(BACKUP_USER.passwordKey))
+  const missing = (key: string) => ({
+    fault: 'SecretMissing',
+    message: expect.stringContaining(`has no value under the ${key}`),
+  })
+  expect(await wordsOf({ credentials: empty })).toMatchObject(missing(`key ${BACKUP_USER.passwordKey}`))
   const { keys } = stage.encryption
-  expect(await wordsOf({}, { encryption: { keys, current: '2027' } })).toMatchObject(missing('2027'))
+  expect(await wordsOf({}, { encryption: { keys, current: '2027' } })).toMatchObject(missing('key 2027'))
   const short = await stage.mounts.mount({ '2026': keepSecret('c2hvcnQga2V5IG9mIG91cnM=') })
   expect(await wordsOf({}, { encryption: { keys: short, current: '2026' } })).toMatchObject({ fault: 'KeyWrong' })
   const bucket = await stage.bucket()
   const without = stage.plan({ ...bucket.storage, credentials: empty } as typeof storage, task())
-  expect(await wordsHere(without)).toMatchObject(missing('accessKeyId'))
+  expect(await wordsHere(without)).toMatchObject(missing('keys accessKeyId and secretAccessKey'))
   expect(await namesIn(store)).toEqual([])
 })
 

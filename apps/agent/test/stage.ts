@@ -152,7 +152,7 @@ export class Stage {
   }
 
   plan(storage: AgentStorage, task: AgentTask, more: Partial<AgentPlan> = {}): AgentPlan {
-    return { storage, encryption: this.encryption, deadlineMs: 120_000, progressPort: 0, task, ...more }
+    return { storage, encryption: this.encryption, deadlineMs: 120_000, progressPort: 0, mounts: [], task, ...more }
   }
 
   async close(): Promise<void> {

@@ -32,10 +32,10 @@ export function act(ports: AgentPorts, command: AppCommand, io: ActIo): Promise<
 type Of<T extends AppCommand['type']> = Extract<AppCommand, { readonly type: T }>
 
 function order(ports: AgentPorts, command: Of<'RunAgent'>, io: ActIo): Promise<Outcome> {
-  const { of, storage, cluster = null, server, scratch } = command
+  const { of, storage, cluster = null, server, isCopy, scratch } = command
   if (storage === undefined) throw new Error(`${command.job} has no storage`)
-  const servers = server === undefined ? { cluster } : { cluster, server }
-  return runAgent(ports, RESOURCES[of.kind], { of, storage, ...servers, ...defined({ scratch }), order: command }, io)
+  const request = { of, storage, cluster, ...defined({ server, isCopy, scratch }), order: command }
+  return runAgent(ports, RESOURCES[of.kind], request, io)
 }
 
 /** What cannot be taken back is decided once more, by what is there now and not by what was seen. */

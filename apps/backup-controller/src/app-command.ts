@@ -17,6 +17,8 @@ export type AppCommand = BackupCommand & {
   readonly cluster?: string
   /** For RunAgent: other servers that it reads. */
   readonly server?: ForeignServer
+  /** For RunAgent with such servers: a RedisRestore has made the backup, and names their Secrets. */
+  readonly isCopy?: boolean
   /** For RunAgent: the server that it has beside it. */
   readonly scratch?: ScratchServer
   /** For RemoveFinalizer: what could not be spilled is given up. */

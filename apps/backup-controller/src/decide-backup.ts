@@ -91,7 +91,7 @@ export function decideBackup(
     of,
     ...(command.type === 'RunAgent' ? extra : {}),
     ...(command.type === 'RunAgent' && READS_SERVERS.includes(command.step)
-      ? defined({ cluster: cluster?.name, server })
+      ? defined({ cluster: cluster?.name, server, isCopy: server === undefined ? undefined : observed.isCopy })
       : {}),
     ...(command.type === 'RunAgent' && command.step === 'load' ? { scratch: scratchOf(status, observed.source) } : {}),
   }))

@@ -232,7 +232,7 @@ describe('a backup', () => {
     expect((await cluster.told('backup', 'proven')).filter((type) => type === 'ShardLoaded')).toHaveLength(3)
   })
 
-  test('of servers that are none of ours: an agent finds them, others store them, and Secrets are named to the kubelet only', async () => {
+  test('of servers that are none of ours: an agent finds them, others store them, and are told what their Secrets are called', async () => {
     const password = { secretName: 'old-auth', key: 'word' }
     const tls = { ca: { secretName: 'old-ca' }, certificate: { secretName: 'old-cert' }, serverName: 'old.example' }
     const server = { address: '10.9.8.7:7000', username: 'copier', password, tls }
@@ -261,6 +261,7 @@ describe('a backup', () => {
         mounted('old-cert'),
       ]),
     )
+    expect(cluster.planOf(find).mounts.map(({ field }) => field)).toContain('spec.server.password of the RedisBackup')
     const engine = { engine: 'redis', version: '7.0.15' }
     await cluster.end(find, done({ task: 'FindServers', engine, shards: 2, topology: 'c'.repeat(64) }))
     for (const shard of [0, 1]) {

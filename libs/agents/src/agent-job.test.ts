@@ -1,5 +1,5 @@
 import { redisBackupStorageSpec } from '@slotkeeper/api'
-import type { AgentOrder } from '@slotkeeper/backup'
+import { type AgentOrder, agentPlan } from '@slotkeeper/backup'
 import { expect, test } from 'vitest'
 import { agentJob, type JobRequest } from './agent-job.ts'
 
@@ -72,4 +72,62 @@ test('a container of Azure is told to the agent, and its credentials are mounted
   const credentials = '/etc/slotkeeper/credentials'
   expect(JSON.parse(containers[0]?.env[0]?.value ?? '')).toMatchObject({ storage: { ...storage, credentials } })
   expect(volumes).toMatchObject([{ name: 'credentials', secret: { secretName: 'azure' } }])
+})
+
+/** What the agent is told of its mounts. */
+const toldOf = (change: Partial<JobRequest>, storage?: object) => {
+  const { value = '' } = podOf(change, storage).containers[0]?.env[0] ?? {}
+  expect(value).not.toContain('$')
+  return agentPlan.parse(JSON.parse(value)).mounts
+}
+
+const CREDENTIALS = '/etc/slotkeeper/credentials'
+const whole = {
+  s3: {
+    bucket: 'backups',
+    endpoint: 'https://s3.example',
+    credentials: { secretName: 'mine' },
+    ca: { secretName: 'ca', key: 'our$(CA).pem' },
+  },
+  encryption: { secretName: 'keys', currentKey: '2026-11' },
+}
+const namespace = 'shop'
+
+test('the agent is told which Secret each mount is of, and which field names it', () => {
+  expect(toldOf({}, whole)).toEqual([
+    { path: CREDENTIALS, namespace, secret: 'mine', field: 'spec.s3.credentials of the RedisBackupStorage' },
+    { path: '/etc/slotkeeper/ca', namespace, secret: 'ca', field: 'spec.s3.ca of the RedisBackupStorage' },
+    { path: '/etc/slotkeeper/keys', namespace, secret: 'keys', field: 'spec.encryption of the RedisBackupStorage' },
+  ])
+  const azure = { account: 'shop', container: 'backups', credentials: { secretName: 'azure' } }
+  const field = 'spec.azure.credentials of the RedisBackupStorage'
+  expect(toldOf({}, { azure })).toEqual([{ path: CREDENTIALS, namespace, secret: 'azure', field }])
+  expect(toldOf({ volume: { claimName: 'data', securityContext: {}, placement: {}, labels: {} } })).toEqual([])
+})
+
+test('of the Secret of a RedisCluster nobody has named any field', () => {
+  expect(toldOf({ cluster: 'orders' })).toEqual([
+    { path: '/etc/slotkeeper/server', namespace, secret: 'orders-internal' },
+  ])
+})
+
+test.each([
+  ['a backup of other servers', {}, 'spec.server', 'RedisBackup'],
+  ['the copy that a restore has made', { isCopy: true }, 'spec.source.server', 'RedisRestore'],
+])("%s: the fields where they were written, and the user's own key", (_what, change, path, kind) => {
+  const password = { secretName: 'old', key: 'word' }
+  const tls = { ca: { secretName: 'old-ca', key: 'ca.crt' }, certificate: { secretName: 'old-cert' } }
+  const server = { address: 'old:6379', username: 'default', password, tls }
+  const fieldOf = (part: string): string => `${path}.${part} of the ${kind}`
+  expect(toldOf({ server, ...change })).toEqual([
+    {
+      path: '/etc/slotkeeper/server',
+      namespace,
+      secret: 'old',
+      field: fieldOf('password'),
+      keys: { 'backup-password': 'word' },
+    },
+    { path: '/etc/slotkeeper/server-ca', namespace, secret: 'old-ca', field: fieldOf('tls.ca') },
+    { path: '/etc/slotkeeper/server-certificate', namespace, secret: 'old-cert', field: fieldOf('tls.certificate') },
+  ])
 })

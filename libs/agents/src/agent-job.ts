@@ -1,4 +1,11 @@
-import { ANNOTATION, type ForeignServer, internalSecretOf, LABEL, type RedisBackupStorageSpec } from '@slotkeeper/api'
+import {
+  ANNOTATION,
+  defined,
+  type ForeignServer,
+  internalSecretOf,
+  LABEL,
+  type RedisBackupStorageSpec,
+} from '@slotkeeper/api'
 import {
   AGENT_ENVIRONMENT,
   type AgentOrder,
@@ -6,6 +13,7 @@ import {
   type AgentStorage,
   BACKUP_USER,
   formatPlan,
+  type MountedSecret,
   SEEDED_VOLUME,
   SERVER_CA,
   SERVER_CERTIFICATE,
@@ -50,6 +58,8 @@ export type JobRequest = {
   readonly cluster: string | null
   /** Servers that are none of ours that it talks to. */
   readonly server?: ForeignServer
+  /** The backup is a copy that a RedisRestore has made: there stands what people wrote. */
+  readonly isCopy?: boolean
   /** A volume that it fills; absent where it fills none. */
   readonly volume?: SeededVolume
   /** A server that it has beside it; absent where it has none. */
@@ -63,7 +73,13 @@ const READERS: readonly string[] = ['find', 'inspect', 'load', 'seed', 'verify']
 const isWritten = (mount: string, { order }: JobRequest): boolean =>
   mount === 'seeded' || (mount === 'storage' && !READERS.includes(order.step))
 
-type Mount = { readonly name: string; readonly path: string; readonly source: object }
+type Mount = {
+  readonly name: string
+  readonly path: string
+  readonly source: object
+  /** What the agent calls the Secret; absent where it is none. */
+  readonly told?: Omit<MountedSecret, 'path' | 'namespace'>
+}
 
 /** The Job of an agent: one pod, started once, with the Secrets that its task needs and no access to Kubernetes. */
 export function agentJob(request: JobRequest): KubeObject {
@@ -91,7 +107,7 @@ export function agentJob(request: JobRequest): KubeObject {
         imagePullPolicy: 'IfNotPresent',
         command: ['/usr/local/bin/node', '/app/agent.mjs'],
         env: [
-          { name: 'SLOTKEEPER_PLAN', value: formatPlan(planOf(request)) },
+          { name: 'SLOTKEEPER_PLAN', value: formatPlan(planOf(request, mounts)) },
           ...Object.entries(AGENT_ENVIRONMENT).map(([name, value]) => ({ name, value })),
         ],
         ports: [{ name: 'progress', containerPort: PROGRESS_PORT }],
@@ -144,13 +160,14 @@ function identityOf({ storage, volume, isUserChosen }: JobRequest): object {
   }
 }
 
-function planOf({ storage, order }: JobRequest): AgentPlan {
+function planOf({ namespace, storage, order }: JobRequest, mounts: readonly Mount[]): AgentPlan {
   const { encryption } = storage
   return {
     storage: placeOf(storage),
     encryption: encryption === undefined ? null : { keys: KEYS, current: encryption.currentKey },
     deadlineMs: order.deadlineMs,
     progressPort: PROGRESS_PORT,
+    mounts: mounts.flatMap(({ path, told }) => (told === undefined ? [] : [{ path, namespace, ...told }])),
     task: order.task,
   }
 }
@@ -177,44 +194,74 @@ function placeOf({ s3, azure, filesystem }: RedisBackupStorageSpec): AgentStorag
   }
 }
 
-/** Of a Secret, all of it or one key, under its own name or another. */
-const secret = (secretName: string, only?: string, path = only): object => ({
-  secret: {
-    secretName,
-    optional: true,
-    defaultMode: 0o440,
-    ...(only === undefined ? {} : { items: [{ key: only, path }] }),
-  },
-})
-
-function mountsFor({ password, tls }: ForeignServer): readonly Mount[] {
-  const mounts: Mount[] = []
-  if (password !== undefined) {
-    const source = secret(password.secretName, password.key, BACKUP_USER.passwordKey)
-    mounts.push({ name: 'server', path: SERVER_SECRETS, source })
-  }
-  const { ca, certificate } = tls ?? {}
-  if (ca !== undefined) mounts.push({ name: 'server-ca', path: SERVER_CA, source: secret(ca.secretName, ca.key) })
-  if (certificate !== undefined)
-    mounts.push({ name: 'server-certificate', path: SERVER_CERTIFICATE, source: secret(certificate.secretName) })
-  return mounts
+/** Which Secret is mounted, and who names it. */
+type Named = {
+  readonly secretName: string
+  /** Only this key, where not all of it is mounted; `file`: under another name than its own. */
+  readonly key?: string
+  readonly file?: string
+  /** The field that names it, and of which kind; absent where nobody does. */
+  readonly field?: string
 }
 
 /** Secrets are optional here: the agent tells of one that is missing, where the pod would only wait. */
-function mountsOf(request: JobRequest): readonly Mount[] {
-  const { storage, cluster, server, volume, scratch } = request
-  const { s3, azure, filesystem, encryption } = storage
-  const mounts: Mount[] = []
-  const credentials = s3?.credentials ?? azure?.credentials
-  if (credentials !== undefined)
-    mounts.push({ name: 'credentials', path: CREDENTIALS, source: secret(credentials.secretName) })
-  if (s3?.ca !== undefined) mounts.push({ name: 'ca', path: CA, source: secret(s3.ca.secretName, s3.ca.key) })
-  if (encryption !== undefined) mounts.push({ name: 'keys', path: KEYS, source: secret(encryption.secretName) })
-  if (cluster !== null) {
-    const source = secret(internalSecretOf(cluster), BACKUP_USER.passwordKey)
-    mounts.push({ name: 'server', path: SERVER_SECRETS, source })
+function secretMount(name: string, path: string, { secretName, key, file = key, field }: Named): Mount {
+  const items = key === undefined ? {} : { items: [{ key, path: file }] }
+  const isRenamed = key !== undefined && file !== undefined && file !== key
+  return {
+    name,
+    path,
+    source: { secret: { secretName, optional: true, defaultMode: 0o440, ...items } },
+    told: { secret: secretName, ...defined({ field }), ...(isRenamed ? { keys: { [file]: key } } : {}) },
   }
-  if (server !== undefined) mounts.push(...mountsFor(server))
+}
+
+/** Secrets for servers that are none of ours. */
+function serverMounts({ server, isCopy = false }: JobRequest): readonly Mount[] {
+  const mounts: Mount[] = []
+  const { password, tls } = server ?? {}
+  const { ca, certificate } = tls ?? {}
+  const fieldOf = (part: string): string =>
+    isCopy ? `spec.source.server.${part} of the RedisRestore` : `spec.server.${part} of the RedisBackup`
+  if (password !== undefined) {
+    const file = BACKUP_USER.passwordKey
+    mounts.push(secretMount('server', SERVER_SECRETS, { ...password, file, field: fieldOf('password') }))
+  }
+  if (ca !== undefined) mounts.push(secretMount('server-ca', SERVER_CA, { ...ca, field: fieldOf('tls.ca') }))
+  if (certificate !== undefined) {
+    const { secretName } = certificate
+    const named = { secretName, field: fieldOf('tls.certificate') }
+    mounts.push(secretMount('server-certificate', SERVER_CERTIFICATE, named))
+  }
+  return mounts
+}
+
+/** Secrets for the storage. */
+function storageMounts({ s3, azure, encryption }: RedisBackupStorageSpec): readonly Mount[] {
+  const mounts: Mount[] = []
+  const fieldOf = (part: string): string => `spec.${part} of the RedisBackupStorage`
+  const credentials = s3?.credentials ?? azure?.credentials
+  if (credentials !== undefined) {
+    const field = fieldOf(s3 === undefined ? 'azure.credentials' : 's3.credentials')
+    mounts.push(secretMount('credentials', CREDENTIALS, { ...credentials, field }))
+  }
+  if (s3?.ca !== undefined) mounts.push(secretMount('ca', CA, { ...s3.ca, field: fieldOf('s3.ca') }))
+  if (encryption !== undefined) {
+    const { secretName } = encryption
+    mounts.push(secretMount('keys', KEYS, { secretName, field: fieldOf('encryption') }))
+  }
+  return mounts
+}
+
+function mountsOf(request: JobRequest): readonly Mount[] {
+  const { storage, cluster, volume, scratch } = request
+  const { filesystem } = storage
+  const mounts = [...storageMounts(storage)]
+  if (cluster !== null) {
+    const named = { secretName: internalSecretOf(cluster), key: BACKUP_USER.passwordKey }
+    mounts.push(secretMount('server', SERVER_SECRETS, named))
+  }
+  mounts.push(...serverMounts(request))
   if (filesystem !== undefined) {
     const readOnly = !isWritten('storage', request)
     const source = { persistentVolumeClaim: { claimName: filesystem.claimName, ...(readOnly ? { readOnly } : {}) } }

@@ -7,6 +7,7 @@ const plan: AgentPlan = {
   encryption: null,
   deadlineMs: 60_000,
   progressPort: 8080,
+  mounts: [],
   task: {
     type: 'SealBackup',
     backup: reference,
@@ -29,6 +30,7 @@ test.each([
   ['a key of encryption that leads elsewhere', { encryption: { keys: '/keys', current: '../other' } }],
   ['a file of Kubernetes for a key', { encryption: { keys: '/keys', current: '..data' } }],
   ['a folder that is none', { storage: { type: 'directory', path: 'backups' } }],
+  ['a value beside the names of a Secret', { mounts: [{ path: '/keys', namespace: 'shop', secret: 'a', data: {} }] }],
   ['no time at all', { deadlineMs: 0 }],
   ['a version that is none', { task: { ...plan.task, engine: { engine: 'valkey', version: 'valkey-9.1' } } }],
 ])('refused: %s', (_what, change) => {

@@ -170,6 +170,19 @@ const task = z.discriminatedUnion('type', [
   }),
 ])
 
+/** What a folder of the pod is mounted from, for sentences that people act on: names only, never values. */
+const mountedSecret = z.strictObject({
+  path: mounted,
+  namespace: name,
+  secret: name,
+  /** The field that names the Secret, and of which kind; absent where nobody names it, since it is made with the cluster. */
+  field: name.optional(),
+  /** Keys of the Secret by file, where the file has another name. */
+  keys: z.record(name, name).optional(),
+})
+/** What a folder of an agent's pod is mounted from. */
+export type MountedSecret = z.infer<typeof mountedSecret>
+
 /** What one agent is to do, in the environment variable SLOTKEEPER_PLAN of its Job. It holds no secret. */
 export const agentPlan = z.object({
   storage,
@@ -179,6 +192,8 @@ export const agentPlan = z.object({
   deadlineMs: z.int().positive(),
   /** Where `GET /progress` is answered. */
   progressPort: z.int().min(0).max(65_535),
+  /** What each Secret is called that the pod has mounted. */
+  mounts: z.array(mountedSecret),
   task,
 })
 

@@ -5,6 +5,7 @@ export {
   type AgentStorage,
   type AgentTask,
   formatPlan,
+  type MountedSecret,
 } from './agent-plan.ts'
 export { type ShardRecord, shardRecord } from './agent-plan.ts'
 export { AGENT_ENVIRONMENT } from './agent-environment.ts'
