@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import type { AzureConnection } from './azure-connection.ts'
-import { isTaken } from './azure-error.ts'
+import { azureCodeOf, isTaken } from './azure-error.ts'
 import { tellAzure } from './azure-request.ts'
 import type { Bounds } from './bounds.ts'
 
@@ -29,34 +30,77 @@ export const listOfBlocks = (name: string, blocks: readonly string[], headers: R
   return { method: 'PUT', name, query: { comp: 'blocklist' }, headers, body } as const
 }
 
+/** What an empty object is known by that was made to drop blocks. */
+const EMPTY_MARK = 'slotkeeperempty'
+
+/** An empty object that dropping blocks has left behind, by its etag, and when it was made. */
+export type LeftEmpty = { readonly etag: string; readonly made: Date }
+
+/** What is left behind, of an object as it is listed: its metadata in XML, its etag and when it was made. */
+export const leftEmpty = (metadata: string, etag: string, made: Date): LeftEmpty | null =>
+  metadata.includes(`<${EMPTY_MARK}>`) ? { etag: `"${etag}"`, made } : null
+
 /**
  * Drops blocks that are no object yet, if all that lie there are fit to be dropped. Azure has no call for it but the end of a
- * put: an empty object is made, on condition that there is none, and deleted, on condition that it is still that one. So
- * nothing of others is ever deleted, and an empty object is seen for a moment.
+ * put: an empty object with a mark is made, on condition that there is none, and deleted, on condition that it is still that
+ * one. So nothing of others is ever deleted, and an empty object is seen for a moment; or until the next sweep, where we end
+ * in between.
  *
  * @param name the whole name of the object
  * @param fits asked for each block; one that is not ours does not fit
- * @returns when the first of their puts was begun, or null where nothing was dropped
+ * @param left what an earlier time has left there, which is deleted then
+ * @returns when the first of their puts was begun, or what was left was made; null where nothing was dropped
  */
 export async function dropBlocks(
   connection: AzureConnection,
   name: string,
   bounds: Bounds,
   fits: (origin: BlockOrigin) => boolean,
+  left: LeftEmpty | null = null,
 ): Promise<Date | null> {
-  const query = { comp: 'blocklist', blocklisttype: 'uncommitted' }
-  const { text } = await tellAzure(connection, { method: 'GET', name, query }, bounds)
-  const origins = Array.from(text.matchAll(/<Name>([^<]*)<\/Name>/g), ([, block = '']) => originOf(block))
+  const origins = await blocksOf(connection, name, bounds)
   const ours = origins.flatMap((origin) => (origin !== null && fits(origin) ? [origin.began] : []))
   const [first] = ours.toSorted((one, other) => one.getTime() - other.getTime())
-  if (first === undefined || ours.length < origins.length) return null
-  const empty = listOfBlocks(name, [], { 'if-none-match': '*' })
-  const emptied = await tellAzure(connection, empty, bounds).catch((error: unknown) => {
-    if (isTaken(error)) return null
-    throw error
-  })
-  const etag = emptied?.headers.etag
+  const began = left?.made ?? first
+  if (began === undefined || ours.length < origins.length) return null
+  const etag = left?.etag ?? (await makeEmpty(connection, name, bounds))
   if (etag === undefined) return null
-  await tellAzure(connection, { method: 'DELETE', name, headers: { 'if-match': etag } }, bounds)
-  return first
+  await tellAzure(connection, { method: 'DELETE', name, headers: { 'if-match': etag } }, bounds).catch(
+    (error: unknown) => {
+      // Gone, as after an answer that was lost, or another one by now.
+      if (azureCodeOf(error) !== 'BlobNotFound' && azureCodeOf(error) !== 'ConditionNotMet') throw error
+    },
+  )
+  return began
+}
+
+/** Of which puts the blocks are that lie there and are no object; null for those of others. */
+async function blocksOf(
+  connection: AzureConnection,
+  name: string,
+  bounds: Bounds,
+): Promise<readonly (BlockOrigin | null)[]> {
+  const query = { comp: 'blocklist', blocklisttype: 'uncommitted' }
+  const answer = await tellAzure(connection, { method: 'GET', name, query }, bounds, 'BlockList').catch(
+    (error: unknown) => {
+      // Gone since it was listed.
+      if (azureCodeOf(error) !== 'BlobNotFound') throw error
+      return { text: '' }
+    },
+  )
+  return Array.from(answer.text.matchAll(/<Name>([^<]*)<\/Name>/g), ([, block = '']) => originOf(block))
+}
+
+/** The etag of an empty object in place of the blocks, nothing where there is another object; knows its own after a lost answer. */
+async function makeEmpty(connection: AzureConnection, name: string, bounds: Bounds): Promise<string | undefined> {
+  const header = `x-ms-meta-${EMPTY_MARK}`
+  const mark = randomBytes(8).toString('hex')
+  const empty = listOfBlocks(name, [], { 'if-none-match': '*', [header]: mark })
+  try {
+    return (await tellAzure(connection, empty, bounds)).headers.etag
+  } catch (error) {
+    if (!isTaken(error)) throw error
+    const found = await tellAzure(connection, { method: 'HEAD', name }, bounds).catch(() => null)
+    return found?.headers[header] === mark ? found.headers.etag : undefined
+  }
 }

@@ -2,12 +2,16 @@ import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { checkEndpoint } from './endpoint.ts'
 import { folderOf } from './object-key.ts'
+import { BUSY_MS } from './retries.ts'
 
 /** A container of Azure Blob Storage. */
 export type AzureOptions = {
   readonly account: string
   readonly container: string
-  /** Of the account's blobs, where it is not Azure's public cloud: for example `https://ACCOUNT.blob.core.chinacloudapi.cn`. */
+  /**
+   * Of the account's blobs, where it is not Azure's public cloud: for example `https://ACCOUNT.blob.core.chinacloudapi.cn`.
+   * With `http://` a token goes over the network in clear, with each request; a key of the account never does.
+   */
   readonly endpoint?: string
   /** What all keys begin with; a folder, with or without its last slash. */
   readonly prefix?: string
@@ -17,6 +21,8 @@ export type AzureOptions = {
   readonly stallMs?: number
   /** How often a request is tried, the first time included; 4 when not said. */
   readonly tries?: number
+  /** For how long a server that is busy is asked again, in milliseconds; 60,000 when not said. */
+  readonly busyMs?: number
   /** Bytes of a block, 16 MiB when not said. Two are in memory. */
   readonly blockBytes?: number
 }
@@ -39,6 +45,7 @@ export type AzureConnection = {
   readonly prefix: string
   readonly stallMs: number
   readonly tries: number
+  readonly busyMs: number
   readonly blockBytes: number
   readonly description: string
   /** What no message may hold. */
@@ -47,7 +54,8 @@ export type AzureConnection = {
 
 /** Connects to nothing. Throws a StorageError for what can't be an endpoint. */
 export function connectAzure(options: AzureOptions): AzureConnection {
-  const { account, container, credentials, stallMs = 30_000, tries = 4, blockBytes = 16 * 1024 * 1024 } = options
+  const { account, container, credentials, stallMs = 30_000, tries = 4, busyMs = BUSY_MS } = options
+  const { blockBytes = 16 * 1024 * 1024 } = options
   const endpoint = checkEndpoint(options.endpoint ?? `https://${account}.blob.core.windows.net`)
   const key = 'accountKey' in credentials ? credentials.accountKey.trim() : null
   const token = 'sasToken' in credentials ? credentials.sasToken.trim().replace(/^\?/, '') : ''
@@ -61,6 +69,7 @@ export function connectAzure(options: AzureOptions): AzureConnection {
     prefix,
     stallMs,
     tries,
+    busyMs,
     blockBytes,
     description: `azure://${account}/${container}/${prefix}${options.endpoint === undefined ? '' : ` at ${endpoint}`}`,
     secrets: key === null ? [token, ...signaturesOf(token)] : [key],

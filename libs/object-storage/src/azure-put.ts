@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { blockName, dropBlocks, listOfBlocks, putName } from './azure-blocks.ts'
 import type { AzureConnection } from './azure-connection.ts'
 import { azureCodeOf, isTaken } from './azure-error.ts'
-import { AzureRefusal, tellAzure } from './azure-request.ts'
+import { AzureRefusal } from './azure-answer.ts'
+import { type AzureRequest, tellAzure } from './azure-request.ts'
 import type { BoundedPut } from './bounded-store.ts'
 import { atMost, Bounds } from './bounds.ts'
 import { cutEvenly } from './cut-evenly.ts'
@@ -27,8 +28,9 @@ type Put = {
 }
 
 /**
- * Stores a stream block by block, one on its way while the next one fills; what has been sent becomes the object by the list
- * of its blocks, at one moment.
+ * Stores a stream: at once when it is shorter than a block, so that nothing is ever left under the name of a small object;
+ * else block by block, one on its way while the next one fills, and what has been sent becomes the object by the list of its
+ * blocks, at one moment.
  *
  * @param source of chunks, bounded already
  */
@@ -44,17 +46,18 @@ export async function putAzure(
   const read = digested(source)
   const blocks: string[] = []
   let pending: Promise<unknown> = Promise.resolve()
+  const stored = (etag = ''): StoredObject => ({ key, ...read.digest(), etag: bareEtag(etag) })
   if (ifAbsent) await refuseExisting(put)
   try {
-    for await (const { bytes } of cutEvenly(read.chunks, blockBytes, 2)) {
+    for await (const { bytes, isLast } of cutEvenly(read.chunks, blockBytes, 2)) {
+      if (isLast && blocks.length === 0) return stored(await conclude(put, wholeOf(put, bytes)))
       await pending
-      if (bytes.length === 0) break
       blocks.push(nameNext(put, blocks.length))
       pending = sendBlock(put, blocks.at(-1) ?? '', bytes)
       pending.catch(() => undefined)
     }
     await pending
-    return { key, ...read.digest(), etag: bareEtag(await commit(put, blocks)) }
+    return stored(await conclude(put, listOfBlocks(put.name, blocks, conditionOf(put))))
   } catch (error) {
     if (blocks.length > 0) await takeBack(put, pending)
     throw error
@@ -82,19 +85,31 @@ function nameNext({ name, mark }: Put, index: number): string {
   throw new StorageError('Refused', `${name} has more than ${MOST_BLOCKS} blocks`, remedy)
 }
 
+/** Signed with the request, and compared by the server. */
+const digestOf = (body: Buffer) => ({ 'content-md5': createHash('md5').update(body).digest('base64') })
+
+const conditionOf = ({ mark, ifAbsent }: Put): Readonly<Record<string, string>> => ({
+  [MARK]: mark,
+  ...(ifAbsent ? { 'if-none-match': '*' } : {}),
+})
+
+/** The request that stores an object at once. */
+function wholeOf(put: Put, body: Buffer): AzureRequest {
+  const headers = { ...conditionOf(put), ...digestOf(body), 'x-ms-blob-type': 'BlockBlob' }
+  return { method: 'PUT', name: put.name, headers, body }
+}
+
 async function sendBlock({ connection, name, bounds }: Put, block: string, body: Buffer): Promise<void> {
-  // Signed with the request, and compared by the server.
-  const headers = { 'content-md5': createHash('md5').update(body).digest('base64') }
+  const headers = digestOf(body)
   const query = { comp: 'block', blockid: block }
   await tellAzure(connection, { method: 'PUT', name, query, headers, body }, bounds)
 }
 
 /** The last step of a put, on condition where that is asked; knows when its own answer was lost and it succeeded. */
-async function commit(put: Put, blocks: readonly string[]): Promise<string | undefined> {
-  const { connection, name, mark, ifAbsent, bounds } = put
-  const headers = { [MARK]: mark, ...(ifAbsent ? { 'if-none-match': '*' } : {}) }
+async function conclude(put: Put, asked: AzureRequest): Promise<string | undefined> {
+  const { connection, mark, ifAbsent, bounds } = put
   try {
-    return (await tellAzure(connection, listOfBlocks(name, blocks, headers), bounds)).headers.etag
+    return (await tellAzure(connection, asked, bounds)).headers.etag
   } catch (error) {
     // The blocks are gone once another put of the same name has ended.
     const mayBeThere = isTaken(error) || azureCodeOf(error) === 'InvalidBlockList'

@@ -1,14 +1,16 @@
-import { type IncomingMessage, request as requestPlain } from 'node:http'
+import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http'
 import { request as requestTls } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
+import { AzureRefusal, answeredByOther, isDone, refusalOf, textOf } from './azure-answer.ts'
 import type { AzureConnection } from './azure-connection.ts'
 import { azureAuthorization } from './azure-signature.ts'
 import type { Bounds } from './bounds.ts'
+import { connectMs } from './connect-ms.ts'
+import { type FailedTry, isBusyStatus, isPassing, Retries } from './retries.ts'
+import { StorageError } from './storage-error.ts'
 
 /** The first that knows all that is asked here, and no later than it must be: servers of others know it too. */
 const PROTOCOL = '2021-12-02'
-const LEAST_PAUSE_MS = 250
-const MOST_PAUSE_MS = 8_000
 
 /** A request on a container, or on a blob in it. */
 export type AzureRequest = {
@@ -21,72 +23,50 @@ export type AzureRequest = {
   readonly body?: Buffer
 }
 
-/** What the server answered, when it does not do what it was asked. */
-export class AzureRefusal extends Error {
-  override readonly name = 'AzureRefusal'
-  readonly status: number
-  /** As `BlobNotFound`, or empty where the server gave none. */
-  readonly code: string
-
-  constructor(status: number, code: string, said: string) {
-    super(said)
-    this.status = status
-    this.code = code
-  }
-}
-
 /**
  * Asks, again and again where it may pass: the server can't now, or the connection breaks, or nothing moves.
  *
  * @returns the answer, its body not read yet
- * @throws AzureRefusal for one that is no success; the system's error, or `ETIMEDOUT`, where there is none
+ * @throws AzureRefusal for one that is no success, StorageError for one that is none of Azure's; the system's error, or
+ * `ETIMEDOUT`, where there is none
  */
 export async function askAzure(
   connection: AzureConnection,
   asked: AzureRequest,
   bounds: Bounds,
 ): Promise<IncomingMessage> {
-  for (let tried = 1; ; tried += 1) {
+  const retries = new Retries(connection)
+  for (;;) {
     try {
       const answer = await send(connection, asked, bounds.signal)
-      if (answer.statusCode !== undefined && answer.statusCode < 300) return answer
+      if (isDone(asked.method, answer)) return answer
       throw await refusalOf(answer, connection, bounds)
     } catch (error) {
-      const lasts = error instanceof AzureRefusal && (error.status < 500 || error.status === 501)
-      if (lasts || tried >= connection.tries || bounds.signal.aborted) throw error
+      const failed = failedTry(error)
+      const pause = failed === null || bounds.signal.aborted ? null : retries.pauseAfter(failed)
+      if (pause === null) throw error
+      await delay(pause, undefined, { signal: bounds.signal })
     }
-    const pause = Math.min(MOST_PAUSE_MS, LEAST_PAUSE_MS * 2 ** tried) * Math.random()
-    await delay(pause, undefined, { signal: bounds.signal })
   }
 }
 
-/** As `askAzure`, for an answer that is a text, or nothing: read to its end. */
-export async function tellAzure(connection: AzureConnection, asked: AzureRequest, bounds: Bounds) {
+/** Null for what stays as it is. */
+function failedTry(error: unknown): FailedTry | null {
+  if (error instanceof StorageError && !error.mayPass) return null
+  if (!(error instanceof AzureRefusal)) return { isBusy: false, retryAfterMs: 0 }
+  return isPassing(error.status) ? { isBusy: isBusyStatus(error.status), retryAfterMs: error.retryAfterMs } : null
+}
+
+/**
+ * As `askAzure`, for an answer that is a text, or nothing: read to its end.
+ *
+ * @param root the element that the text must begin, where it is XML
+ */
+export async function tellAzure(connection: AzureConnection, asked: AzureRequest, bounds: Bounds, root?: string) {
   const answer = await askAzure(connection, asked, bounds)
-  return { headers: answer.headers, text: await textOf(answer, connection, bounds) }
-}
-
-async function textOf(answer: IncomingMessage, { stallMs }: AzureConnection, bounds: Bounds): Promise<string> {
-  const chunks: Buffer[] = []
-  const source = answer[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-  try {
-    for (;;) {
-      const next = await bounds.race(source.next(), stallMs)
-      if (next.done === true) return Buffer.concat(chunks).toString()
-      chunks.push(next.value)
-    }
-  } finally {
-    answer.destroy()
-  }
-}
-
-async function refusalOf(answer: IncomingMessage, connection: AzureConnection, bounds: Bounds): Promise<AzureRefusal> {
-  const text = await textOf(answer, connection, bounds)
-  const header = answer.headers['x-ms-error-code']
-  const code = typeof header === 'string' ? header : (/<Code>([^<]*)<\/Code>/.exec(text)?.[1] ?? '')
-  // What follows the first line is about the request: its time, and what was signed.
-  const said = /<Message>([^<\r\n]*)/.exec(text)?.[1] ?? ''
-  return new AzureRefusal(answer.statusCode ?? 0, code, said)
+  const text = await textOf(answer, connection.stallMs, bounds)
+  if (root !== undefined && !text.includes(`<${root}`)) throw answeredByOther(answer.statusCode ?? 0)
+  return { headers: answer.headers, text }
 }
 
 function send(connection: AzureConnection, asked: AzureRequest, signal: AbortSignal): Promise<IncomingMessage> {
@@ -104,6 +84,8 @@ function send(connection: AzureConnection, asked: AzureRequest, signal: AbortSig
   if (key !== null) headers['authorization'] = azureAuthorization(account, key, { method, url, headers })
   return new Promise((resolve, reject) => {
     const request = (url.protocol === 'https:' ? requestTls : requestPlain)(url, { method, headers, agent, signal })
+    boundConnecting(request, url.protocol === 'https:' ? 'secureConnect' : 'connect', connectMs(stallMs))
+    // Begins once there is a connection.
     request.setTimeout(stallMs, () => request.destroy(Object.assign(new Error('nothing moved'), { code: 'ETIMEDOUT' })))
     request.once('response', (answer: IncomingMessage) => {
       // While its reader takes its time nothing moves, which is no stall; whoever reads is watched.
@@ -112,5 +94,16 @@ function send(connection: AzureConnection, asked: AzureRequest, signal: AbortSig
     })
     request.on('error', reject)
     request.end(body)
+  })
+}
+
+/** Breaks a request off for which no connection comes about; one that is kept from an earlier request is there. */
+function boundConnecting(request: ClientRequest, connected: 'connect' | 'secureConnect', ms: number): void {
+  request.once('socket', (socket) => {
+    if (!socket.connecting) return
+    // As the system says it, which would take minutes.
+    const timedOut = Object.assign(new Error('no connection'), { code: 'ETIMEDOUT', syscall: 'connect' })
+    const timer = setTimeout(() => request.destroy(timedOut), ms)
+    for (const end of [connected, 'close']) socket.once(end, () => clearTimeout(timer))
   })
 }

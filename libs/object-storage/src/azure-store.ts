@@ -1,4 +1,4 @@
-import { dropBlocks } from './azure-blocks.ts'
+import { dropBlocks, leftEmpty } from './azure-blocks.ts'
 import { type AzureConnection, type AzureOptions, connectAzure } from './azure-connection.ts'
 import { azureCodeOf, azureError } from './azure-error.ts'
 import { getAzure } from './azure-get.ts'
@@ -8,6 +8,7 @@ import { boundedStore, type Unfinished } from './bounded-store.ts'
 import type { Bounds } from './bounds.ts'
 import { bareEtag } from './etag.ts'
 import type { ObjectFacts, ObjectStore, SweptUpload } from './object-store.ts'
+import { repeats } from './repeats.ts'
 import { StorageError } from './storage-error.ts'
 
 /**
@@ -53,9 +54,10 @@ async function* blobsBelow(
   bounds: Bounds,
 ): AsyncGenerator<{ readonly key: string; readonly blob: string }> {
   const query = { restype: 'container', comp: 'list', prefix: `${connection.prefix}${below}`, ...options }
+  const isRepeated = repeats()
   for (let marker = ''; ;) {
     const page = { method: 'GET', query: marker === '' ? query : { ...query, marker } } as const
-    const { text } = await tellAzure(connection, page, bounds)
+    const { text } = await tellAzure(connection, page, bounds, 'EnumerationResults')
     for (const [, blob = ''] of text.matchAll(/<Blob>(.*?)<\/Blob>/gs)) {
       bounds.check()
       const name = textIn(blob, 'Name')
@@ -65,7 +67,7 @@ async function* blobsBelow(
     }
     const next = textIn(text, 'NextMarker')
     if (next === '') return
-    if (next === marker)
+    if (isRepeated(next))
       throw new StorageError('Refused', `listing ${below}*: the server says that there is more, and not where`)
     marker = next
   }
@@ -96,11 +98,16 @@ async function sweepAzure(
   bounds: Bounds,
 ): Promise<readonly SweptUpload[]> {
   const swept: SweptUpload[] = []
-  for await (const { key, blob } of blobsBelow(connection, below, { include: 'uncommittedblobs' }, bounds)) {
+  const include = 'uncommittedblobs,metadata'
+  for await (const { key, blob } of blobsBelow(connection, below, { include }, bounds)) {
     // What has blocks and is no object yet is listed with no bytes; which others are as well.
     if (Number(textIn(blob, 'Content-Length')) > 0 || !only(key)) continue
+    const made = new Date(textIn(blob, 'Last-Modified'))
+    const [, metadata = ''] = /<Metadata>(.*)<\/Metadata>/s.exec(blob) ?? []
+    const left = leftEmpty(metadata, bareEtag(textIn(blob, 'Etag')), made)
+    if (left !== null && made >= olderThan) continue
     const name = `${connection.prefix}${key}`
-    const began = await dropBlocks(connection, name, bounds, (origin) => origin.began < olderThan)
+    const began = await dropBlocks(connection, name, bounds, (origin) => origin.began < olderThan, left)
     if (began !== null) swept.push({ key, began })
   }
   return swept

@@ -1,4 +1,5 @@
 import type { Bounds } from './bounds.ts'
+import { connectMs } from './connect-ms.ts'
 import { SourceFailure } from './source.ts'
 import { StorageError } from './storage-error.ts'
 
@@ -31,13 +32,25 @@ export function callError(error: unknown, { bounds, doing, server, answered }: F
     const remedy = 'Give the authority (CA) that signed its certificate, and the name that is in it'
     return new StorageError('Unreachable', `${doing}: the server is not trusted (${code})`, remedy)
   }
-  // First, since a client may call a connection that was cut a timeout too.
+  if (isUnconnected(error)) {
+    const sentence = `no connection came about within ${connectMs(server.stallMs) / 1000} s, ${server.tries} times`
+    return new StorageError('Unreachable', `${doing}: ${sentence}`)
+  }
+  // Before timeouts, since a client may call a connection that was cut a timeout too.
   if (/^E[A-Z0-9_]+$/.test(code) && code !== 'ETIMEDOUT') return new StorageError('Unreachable', `${doing}: ${code}`)
   if (error.name === 'TimeoutError' || code === 'ETIMEDOUT')
     return new StorageError('Slow', `${doing}: nothing moved for ${server.stallMs / 1000} s, ${server.tries} times`)
   // Not an error of the network: the answer was none of such a server, or the fault is ours.
   return new StorageError('Refused', `${doing}: ${withheld(error.message, server.secrets)}`)
 }
+
+/** Whether no connection came about in time: as the system says it, and as the client of S3 does, in words only. */
+const isUnconnected = (error: Error): boolean =>
+  ('syscall' in error && error.syscall === 'connect' && 'code' in error && error.code === 'ETIMEDOUT') ||
+  /did not establish a connection/.test(error.message)
+
+/** What to do where a server does not take a request for its time. */
+export const CLOCK_REMEDY = 'Set the clock of this machine or of the server'
 
 /** A text without what it may not hold. */
 export const withheld = (text: string, secrets: readonly string[]): string =>

@@ -54,7 +54,7 @@ export async function* readOn({
     try {
       opened = await open({ at, to, etag })
       if (opened === null) return
-      etag = opened.etag
+      etag = opened.etag === '' ? undefined : opened.etag
       const end = at + opened.bytes
       for (;;) {
         const next = await bounds.race(opened.chunks.next(), stallMs)
@@ -72,6 +72,7 @@ export async function* readOn({
       // Before the first answer the client itself has tried often enough.
       const isWorthIt = explained instanceof StorageError && explained.mayPass && opened !== null
       if (!isWorthIt || failures >= tries || bounds.signal.aborted) throw explained
+      if (etag === undefined && at > from) throw nameless(key)
     } finally {
       opened?.close()
     }
@@ -81,6 +82,13 @@ export async function* readOn({
 /** What reading ends with when another object of the same name is there by now. */
 export const replacedWhileRead = (key: string): StorageError =>
   new StorageError('Refused', `${key} was replaced while it was read`, 'Read it again from the beginning')
+
+const nameless = (key: string): StorageError =>
+  new StorageError(
+    'Unreachable',
+    `reading ${key}: the connection broke, and the server had given no etag by which the same object is known`,
+    'Read it again from the beginning; look whether a proxy on the way takes etags out of answers',
+  )
 
 /** What reading ends with when the server gives another part than was asked for. */
 export const anotherPart = (key: string): StorageError =>

@@ -1,8 +1,12 @@
 import { Agent } from 'node:https'
 import { S3Client } from '@aws-sdk/client-s3'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
+import { connectMs } from './connect-ms.ts'
 import { checkEndpoint } from './endpoint.ts'
 import { folderOf } from './object-key.ts'
+import { BUSY_MS } from './retries.ts'
+import { refuseOthers } from './s3-answers.ts'
+import { s3Retries } from './s3-retries.ts'
 
 /** A bucket of S3, or of a server that speaks it. */
 export type S3Options = {
@@ -25,6 +29,8 @@ export type S3Options = {
   readonly stallMs?: number
   /** How often a request is tried, the first time included; 4 when not said. */
   readonly tries?: number
+  /** For how long a server that is busy is asked again, in milliseconds; 60,000 when not said. */
+  readonly busyMs?: number
   /** Bytes of a part, 16 MiB when not said; at least 5 MiB with Amazon. Two are in memory. */
   readonly partBytes?: number
 }
@@ -54,14 +60,16 @@ export type S3Connection = {
 
 /** Makes the clients; connects to nothing. Throws a StorageError for what can't be an endpoint. */
 export function connectS3(options: S3Options): S3Connection {
-  const { bucket, credentials, stallMs = 30_000, tries = 4, partBytes = 16 * 1024 * 1024 } = options
+  const { bucket, credentials, stallMs = 30_000, tries = 4, busyMs = BUSY_MS } = options
+  const { partBytes = 16 * 1024 * 1024 } = options
   const endpoint = options.endpoint === undefined ? undefined : checkEndpoint(options.endpoint)
   const checksums = options.checksums === 'whenSupported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED'
-  const clientWith = (limits: Readonly<Record<string, number | boolean>>): S3Client =>
-    new S3Client({
+  const clientWith = (limits: Readonly<Record<string, number | boolean>>): S3Client => {
+    const client = new S3Client({
       region: options.region ?? 'us-east-1',
       forcePathStyle: options.pathStyle ?? endpoint !== undefined,
       maxAttempts: tries,
+      retryStrategy: s3Retries({ tries, busyMs }),
       requestChecksumCalculation: checksums,
       responseChecksumValidation: checksums,
       // Some servers leave the question unanswered, and each part would wait for 6 s.
@@ -69,11 +77,14 @@ export function connectS3(options: S3Options): S3Connection {
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(credentials === undefined ? {} : { credentials: { ...credentials } }),
       requestHandler: new NodeHttpHandler({
-        connectionTimeout: Math.min(stallMs, 5_000),
+        connectionTimeout: connectMs(stallMs),
         ...limits,
         ...(options.ca === undefined ? {} : { httpsAgent: new Agent({ keepAlive: true, ca: options.ca }) }),
       }),
     })
+    refuseOthers(client)
+    return client
+  }
   const prefix = folderOf(options.prefix)
   return {
     client: clientWith({ socketTimeout: stallMs }),

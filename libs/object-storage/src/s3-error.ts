@@ -1,7 +1,9 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import type { Bounds } from './bounds.ts'
-import { callError, withheld } from './call-error.ts'
+import { callError, CLOCK_REMEDY, withheld } from './call-error.ts'
+import { isPassing } from './retries.ts'
 import type { S3Connection } from './s3-connection.ts'
+import { s3StatusOf } from './s3-status.ts'
 import { StorageError } from './storage-error.ts'
 import type { StorageFault } from './storage-error.ts'
 
@@ -36,10 +38,9 @@ const byStatus: Readonly<Record<number, StorageFault>> = {
   507: 'Full',
 }
 
-const clock = 'Set the clock of this machine or of the server'
 const region = 'Set the region of the bucket'
 const refusals: Readonly<Record<string, string>> = {
-  RequestTimeTooSkewed: clock,
+  RequestTimeTooSkewed: CLOCK_REMEDY,
   AuthorizationHeaderMalformed: region,
   PermanentRedirect: region,
   InvalidObjectState: 'Have it brought back from the archive class first',
@@ -51,10 +52,6 @@ export const s3CodeOf = (error: unknown): string => {
   if (error instanceof S3ServiceException) return error.name
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
-
-/** The status of HTTP that the server answered, or 0. What answers HEAD has nothing else to say. */
-export const s3StatusOf = (error: unknown): number =>
-  error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? 0) : 0
 
 /** What a call on S3 ends with. */
 export const s3Error = (connection: S3Connection, error: unknown, bounds: Bounds, doing: string): unknown =>
@@ -72,7 +69,7 @@ export const s3Error = (connection: S3Connection, error: unknown, bounds: Bounds
 function answered(error: S3ServiceException, { secrets }: S3Connection, doing: string): StorageError {
   const { name, message } = error
   const status = s3StatusOf(error)
-  const passes = status >= 500 && status !== 501
+  const passes = isPassing(status) || (status >= 500 && status !== 501)
   const byItself = name in refusals ? 'Refused' : undefined
   const fault = byName[name] ?? byItself ?? byStatus[status] ?? (passes ? 'Unreachable' : 'Refused')
   const said = message === name || message === '' ? '' : `: ${withheld(message, secrets)}`

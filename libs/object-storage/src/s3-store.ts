@@ -10,9 +10,11 @@ import {
 import { boundedStore, type Unfinished } from './bounded-store.ts'
 import type { Bounds } from './bounds.ts'
 import type { ObjectFacts, ObjectStore, SweptUpload } from './object-store.ts'
+import { repeats } from './repeats.ts'
 import { connectS3 } from './s3-connection.ts'
 import type { S3Connection, S3Options } from './s3-connection.ts'
-import { s3CodeOf, s3Error, s3StatusOf } from './s3-error.ts'
+import { s3CodeOf, s3Error } from './s3-error.ts'
+import { s3StatusOf } from './s3-status.ts'
 import { bareEtag } from './etag.ts'
 import { getS3 } from './s3-get.ts'
 import { putS3 } from './s3-put.ts'
@@ -74,6 +76,7 @@ function noBucket(error: unknown): void {
 }
 
 async function* listS3({ client, bucket, prefix }: S3Connection, below: string, bounds: Bounds) {
+  const isRepeated = repeats()
   for (let token: string | undefined; ;) {
     const page = {
       Bucket: bucket,
@@ -93,7 +96,7 @@ async function* listS3({ client, bucket, prefix }: S3Connection, below: string, 
       }
     }
     if (answer.IsTruncated !== true) return
-    if (answer.NextContinuationToken === undefined || answer.NextContinuationToken === token)
+    if (answer.NextContinuationToken === undefined || isRepeated(answer.NextContinuationToken))
       throw new StorageError('Refused', `listing ${below}*: the server says that there is more, and not where`)
     token = answer.NextContinuationToken
   }
@@ -129,6 +132,7 @@ async function sweepS3(
   { signal }: Bounds,
 ): Promise<readonly SweptUpload[]> {
   const swept: SweptUpload[] = []
+  const isRepeated = repeats()
   for (let from: { KeyMarker?: string; UploadIdMarker?: string } = {}; ;) {
     const page = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: `${prefix}${below}`, ...from })
     const answer = await client.send(page, { abortSignal: signal })
@@ -142,7 +146,9 @@ async function sweepS3(
       swept.push({ key: Key.slice(prefix.length), began: Initiated })
     }
     const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = answer
-    if (IsTruncated !== true || NextKeyMarker === undefined || NextKeyMarker === from.KeyMarker) return swept
+    if (IsTruncated !== true || NextKeyMarker === undefined) return swept
+    // Many uploads of one object go on at the same key. What a list that goes round leaves out, the next sweep may find.
+    if (isRepeated(`${NextKeyMarker} ${NextUploadIdMarker ?? ''}`)) return swept
     from = {
       KeyMarker: NextKeyMarker,
       ...(NextUploadIdMarker === undefined ? {} : { UploadIdMarker: NextUploadIdMarker }),

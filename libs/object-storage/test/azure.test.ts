@@ -71,6 +71,12 @@ test('a wrong key, another account, a forged token and a missing container are n
   expect(await faultOf(missing.head('a', limits()))).toBe('NoBucket')
 })
 
+test('a token whose time is over is told as such', async () => {
+  const store = openContainer(server, { credentials: tokenFor('rcwdl', new Date(Date.now() - HOUR_MS)) })
+  const error = await listed(store.list('', limits())).catch((caught: unknown) => caught)
+  expect(error).toMatchObject({ fault: 'WrongCredentials', message: expect.stringContaining('has expired') })
+})
+
 test.each([
   ['rcwdl', []],
   ['cwdl', ['Read']],
@@ -113,10 +119,14 @@ describe('what passes, is tried again', () => {
     expect(await unfinished(store)).toEqual([])
   })
 
-  test('a conditional put whose answer is lost is known again', async () => {
+  test.each([
+    ['of blocks', data.length],
+    ['of one request', 10],
+  ])('a conditional put %s whose answer is lost is known again', async (_what, length) => {
     const store = open()
-    proxy.fault = first(1, isEnd, { kind: 'lost-answer' })
-    const put = () => store.put('once', streamOf(data), { ...limits(), ifAbsent: true })
+    const isLast = (seen: SeenRequest) => (length === 10 ? seen.method === 'PUT' : isEnd(seen))
+    proxy.fault = first(1, isLast, { kind: 'lost-answer' })
+    const put = () => store.put('once', streamOf(data.subarray(0, length)), { ...limits(), ifAbsent: true })
     expect(await faultOf(put())).toBe('none')
     expect(await faultOf(put())).toBe('Exists')
   })
@@ -134,7 +144,7 @@ describe('what lasts is named, and nothing stays', () => {
     ['blocks that nobody answers', { kind: 'silence' }, 'Slow'],
     ['a bit turned on the way', { kind: 'flip' }, 'Refused'],
   ] as const)('%s', async (_what, fault, named) => {
-    const store = open({ tries: 2, stallMs: 1_000 })
+    const store = open({ tries: 2, stallMs: 1_000, busyMs: 0 })
     let blocks = 0
     proxy.fault = (seen) => (isBlock(seen) && (blocks += 1) > 1 ? fault : undefined)
     const error = await store.put('backup', streamOf(data), limits()).catch((caught: unknown) => caught)

@@ -153,7 +153,7 @@ describe('what lasts is named, and nothing stays', () => {
     ['a clock that is wrong', { kind: 'refusal', status: 403, code: 'RequestTimeTooSkewed' }, 'Refused'],
     ['a bit turned on the way', { kind: 'flip' }, 'Refused'],
   ] as const)('%s', async (_what, fault, named) => {
-    const store = open({ tries: 2, ...(fault.kind === 'silence' ? { stallMs: 1_000 } : {}) })
+    const store = open({ tries: 2, busyMs: 0, ...(fault.kind === 'silence' ? { stallMs: 1_000 } : {}) })
     proxy.fault = (seen) => (isPart(seen) ? fault : undefined)
     const error = await store.put('backup', streamOf(data), limits()).catch((caught: unknown) => caught)
     expect(error).toMatchObject({ fault: named })

@@ -6,11 +6,18 @@ import type { ObjectStorage } from './object-storage.ts'
 /**
  * What happens to a request of S3. `cut-request` breaks the connection after so many bytes of what is sent,
  * `cut-answer` after so many of what comes back; of `silence` and `refusal` the server hears nothing; it obeys a request
- * with a `lost-answer`; `flip` turns one bit of what is sent.
+ * with a `lost-answer`; `flip` turns one bit of what is sent. An `answer` is given in place of the server's, which hears
+ * nothing either; an answer that is cut may be so `without` a header.
  */
 export type RequestFault =
   | { readonly kind: 'refusal'; readonly status: number; readonly code: string }
-  | { readonly kind: 'cut-request' | 'cut-answer'; readonly after: number }
+  | { readonly kind: 'cut-request' | 'cut-answer'; readonly after: number; readonly without?: string }
+  | {
+      readonly kind: 'answer'
+      readonly status: number
+      readonly headers: Readonly<Record<string, string>>
+      readonly body: string
+    }
   | { readonly kind: 'lost-answer' | 'silence' | 'flip' }
 
 /** A request as it comes: its method, and its path with parameters. */
@@ -34,7 +41,10 @@ export async function startFaultyStorage(storage: Pick<ObjectStorage, 'port'>): 
     const fault = proxy.fault(seen)
     if (fault?.kind === 'silence') incoming.resume()
     else if (fault?.kind === 'refusal') refuse(fault, incoming, response)
-    else forward(storage.port, incoming, response, fault)
+    else if (fault?.kind === 'answer') {
+      incoming.resume()
+      response.writeHead(fault.status, fault.headers).end(fault.body)
+    } else forward(storage.port, incoming, response, fault)
   })
   server.on('connection', (socket) => {
     sockets.add(socket)
@@ -72,7 +82,9 @@ function forward(port: number, incoming: IncomingMessage, response: ServerRespon
       answer.resume().on('end', cut)
       return
     }
-    response.writeHead(answer.statusCode ?? 502, answer.headers)
+    const headers = { ...answer.headers }
+    if (fault !== undefined && 'without' in fault && fault.without !== undefined) delete headers[fault.without]
+    response.writeHead(answer.statusCode ?? 502, headers)
     answer.pipe(through(fault, 'cut-answer', cut)).pipe(response)
   })
   outgoing.on('error', () => response.destroy())
