@@ -117,6 +117,9 @@ describe('a storage', () => {
     ['two clouds', { s3: { bucket: 'backups' }, azure }, /exactly one of s3, azure and filesystem/],
     ['none', {}, /exactly one of s3, azure and filesystem/],
     ['no credentials of Azure', { azure: { ...azure, credentials: null } }, /spec.azure.credentials: Required/],
+    ['a token', { azure: { ...azure, endpoint: 'https://a.example/?sig=x' } }, /spec.azure.endpoint: .*credentials/],
+    ['a user', { s3: { bucket: 'backups', endpoint: 'https://me:x@a.example' } }, /spec.s3.endpoint: .*credentials/],
+    ['a fragment', { s3: { bucket: 'backups', endpoint: 'https://a.example#x' } }, /spec.s3.endpoint: .*credentials/],
     ['certificates of nobody', { s3: { bucket: 'backups', ca: { secretName: 'ca' } } }, /begins with https/],
   ])('that names %s is refused with the field', async (_what, spec, message) => {
     await expect(cluster.create(redisBackupStorages, 'wrong', spec)).rejects.toThrow(message)

@@ -61,7 +61,7 @@ const azure = z
       .max(63)
       .regex(/^[a-z0-9](-?[a-z0-9])*$/),
     endpoint: endpoint.describe(
-      'Of the blobs of the account. Absent: https://<account>.blob.core.windows.net. Other clouds of Azure and Azurite have their own.',
+      'Of the blobs of the account. Absent: https://<account>.blob.core.windows.net. Other clouds of Azure and Azurite have their own. With http:// a token (SAS) goes over the network in clear, with each request.',
     ),
     prefix: folder.describe('Folder inside the container.'),
     credentials: z
@@ -174,6 +174,10 @@ export const redisBackupStorageSpec = z
       ...['s3', 'azure'].map((path) => ({
         rule: `!has(self.${path}) || has(self.${path}.endpoint) == has(oldSelf.${path}.endpoint) && (!has(self.${path}.endpoint) || self.${path}.endpoint == oldSelf.${path}.endpoint)`,
         message: `spec.${path}.endpoint: backups are found by it, so it never changes; create another RedisBackupStorage`,
+      })),
+      ...['s3', 'azure'].map((path) => ({
+        rule: `!has(self.${path}) || !has(self.${path}.endpoint) || !self.${path}.endpoint.matches('[?#@]')`,
+        message: `spec.${path}.endpoint: without ?, # and @, since whoever reads this object reads it; put tokens and passwords into the Secret of spec.${path}.credentials`,
       })),
       {
         rule: "!has(self.s3) || !has(self.s3.ca) || (has(self.s3.endpoint) && self.s3.endpoint.startsWith('https://'))",
