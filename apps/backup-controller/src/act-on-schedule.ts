@@ -15,11 +15,22 @@ export async function actOnSchedule(objects: Objects, command: ScheduleAppComman
     case 'RemoveFinalizer':
       return setFinalizer(objects, redisBackupSchedules, of, false, io)
     case 'DeleteBackup':
-      await objects.delete(redisBackups, { namespace: of.namespace, name: command.name }, { uid: command.uid }, io)
-      return ACCEPTED
+      return remove(objects, command, io)
     case 'CreateBackup':
       return create(objects, command, io)
   }
+}
+
+/** With what is stored of one that failed, whatever its template says: nothing would ever find it again. */
+async function remove(
+  objects: Objects,
+  { of, name, uid, hasFailed }: Extract<ScheduleAppCommand, { readonly type: 'DeleteBackup' }>,
+  io: ActIo,
+): Promise<Outcome> {
+  const key = { namespace: of.namespace, name }
+  if (hasFailed) await objects.patch(redisBackups, key, { spec: { deletionPolicy: 'Delete' } }, { uid }, io)
+  await objects.delete(redisBackups, key, { uid }, io)
+  return ACCEPTED
 }
 
 /** No owner: what a schedule made outlives it. */

@@ -4,7 +4,10 @@ import {
   type BackupCase,
   backupMetaOf,
   type BackupState,
+  deletionMs,
+  isPaused,
   nextBackup,
+  objectOf,
   planBackup,
   type Source,
 } from '@slotkeeper/backup'
@@ -23,8 +26,8 @@ function scratchOf({ image = '', cluster }: BackupStatus, source: Source | null)
   return { image, port: CLIENT_PORT, ...(read?.success === true ? { cluster: read.data } : {}) }
 }
 
-/** Above what a deletion may take at most: after this it goes though what is told could not be spilled. */
-const DELETION_PATIENCE_MS = 1_200_000
+/** Beyond what a deletion may take at most: after this it goes though what is told could not be spilled. */
+const SPILL_MS = 300_000
 const LOOK_MS = {
   Waiting: 10_000,
   Adopting: 5_000,
@@ -36,6 +39,12 @@ const LOOK_MS = {
   Failed: 60_000,
   Deleting: 500,
 }
+/** Between two attempts to delete its objects. */
+const PAUSE_LOOK_MS = 10_000
+
+/** For how long nothing is to be done, of which so much is slept at most that its end is not missed. */
+const pauseLeft = ({ retryAt = '' }: BackupStatus, now: number): number =>
+  Math.max(LOOK_MS.Deleting, Math.min(PAUSE_LOOK_MS, Date.parse(retryAt) - now))
 
 /** What is done by agents that enter servers. */
 const READS_SERVERS: readonly string[] = ['find', 'store']
@@ -83,7 +92,8 @@ export function decideBackup(
   })
   const { cluster, server, storageName, consistency } = object.spec
   const source = backupSourceOf(object.spec)
-  const events = backupChanges(object.status, status, { cluster: source, storage: storageName, consistency })
+  const context = { cluster: source, storage: storageName, consistency, path: objectOf.all(given.backup) }
+  const events = backupChanges(object.status, status, context)
   const of = { kind: 'backup', namespace, name, uid } as const
   const extra = observed.storage === null ? {} : { storage: observed.storage.spec }
   const commands = planBackup(given, status).map((command): AppCommand => ({
@@ -99,7 +109,7 @@ export function decideBackup(
     findings: finding === 'Sound' ? [] : [{ type: finding, about: name, message }],
     status,
     events,
-    commands: [...commands, ...release(object, of, now, DELETION_PATIENCE_MS)],
-    lookAgainInMs: LOOK_MS[state],
+    commands: [...commands, ...release(object, of, now, deletionMs(next) + SPILL_MS)],
+    lookAgainInMs: state === 'Deleting' && isPaused(next, now) ? pauseLeft(next, now) : LOOK_MS[state],
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { crdOf, type Schema } from './crd.ts'
 import { foreignServer } from './foreign-server.ts'
+import { sameIn } from './same-in.ts'
 import { conditionsPart, runtimeParts } from './status-parts.ts'
 
 /** What one backup is told; a schedule says it of each. */
@@ -39,6 +40,12 @@ export const backupFields = {
     .max(604_800)
     .default(14_400)
     .describe('After this long, from its creation, it has failed.'),
+  deletionPolicy: z
+    .enum(['Delete', 'Retain'])
+    .default('Delete')
+    .describe(
+      'What becomes of what is stored when the RedisBackup is deleted: Delete takes it out of the storage, Retain leaves all of it there. A retention policy deletes it in any case. May be changed at any time.',
+    ),
 }
 
 /** What holds of `backupFields` together; `path` is where they stand. */
@@ -53,11 +60,20 @@ export const backupRules = (path: string) => [
   },
 ]
 
-/** The spec of a RedisBackup: it never changes. */
+/** All of the spec, but what becomes of it in the end. */
+const UNCHANGED = sameIn(
+  '',
+  Object.keys(backupFields).filter((name) => name !== 'deletionPolicy'),
+)
+
+/** The spec of a RedisBackup: it never changes, but for `deletionPolicy`. */
 export const redisBackupSpec = z.object(backupFields).meta({
   'x-kubernetes-validations': [
     ...backupRules('spec'),
-    { rule: 'self == oldSelf', message: 'spec: a backup never changes; create another RedisBackup' },
+    {
+      rule: UNCHANGED,
+      message: 'spec: a backup never changes, but for deletionPolicy; create another RedisBackup',
+    },
   ],
 })
 
@@ -113,6 +129,7 @@ const redisBackupStatus = z.object({
   expired: z.string().max(256).optional(),
   deletingSince: z.string().max(40).optional(),
   objectsDeleted: z.int().optional(),
+  objectsKept: z.boolean().optional(),
   objectsLeft: z.string().max(1024).optional(),
   reason: z.string().max(64).optional(),
   message: z.string().max(1024).optional(),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { crdOf, type Schema } from './crd.ts'
 import { foreignServerFields, foreignServerRules } from './foreign-server.ts'
 import { backupFields } from './redis-backup.ts'
+import { sameIn } from './same-in.ts'
 import { redisClusterSpec } from './redis-cluster.ts'
 import { conditionsPart, runtimeParts } from './status-parts.ts'
 
@@ -108,13 +109,6 @@ const target = z
       },
     ],
   })
-
-/** Says in CEL that optional parts are what they were. */
-const sameIn = (path: string, names: readonly string[]): string =>
-  names
-    .map((name) => [`self.${path}${name}`, `oldSelf.${path}${name}`] as const)
-    .map(([now, before]) => `has(${now}) == has(${before}) && (!has(${now}) || ${now} == ${before})`)
-    .join(' && ')
 
 /** All of the spec, but that what may be lost is confirmed once. */
 const UNCHANGED = [

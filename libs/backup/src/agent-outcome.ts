@@ -31,9 +31,15 @@ export function failureOf(run: AgentRun | undefined): Failure | null {
 export const isForPerson = ({ reason }: Failure): boolean =>
   Object.hasOwn(AGENT_FAULTS, reason) && AGENT_FAULTS[reason as AgentFault] === 'person'
 
-/** What a status says between an attempt that failed and the next one; each waits twice as long. */
-export function pauseAfter(failure: Failure, attempt: number, now: number): Failure & { readonly retryAt: string } {
-  return { ...failure, retryAt: new Date(now + FIRST_PAUSE_MS * 2 ** (attempt - 1)).toISOString() }
+/** What a status says between an attempt that failed and the next one; each waits twice as long, up to `mostMs`. */
+export function pauseAfter(
+  failure: Failure,
+  attempt: number,
+  now: number,
+  mostMs = Infinity,
+): Failure & { readonly retryAt: string } {
+  const pauseMs = Math.min(mostMs, FIRST_PAUSE_MS * 2 ** (attempt - 1))
+  return { ...failure, retryAt: new Date(now + pauseMs).toISOString() }
 }
 
 /** Whether it is too early for another attempt. */

@@ -20,7 +20,7 @@ import { lateness } from './lateness.ts'
 import { nextDeletion } from './next-deletion.ts'
 import { objectOf } from './object-names.ts'
 import { prove, unproven } from './prove-backup.ts'
-import { expiryOf } from './retention.ts'
+import { expiredNow } from './retention.ts'
 import { storageWaitsFor } from './storage-waits-for.ts'
 
 type Step = { readonly finding: BackupFinding; readonly status: BackupStatus }
@@ -261,10 +261,8 @@ function verify(given: BackupCase, before: BackupStatus): Step {
 }
 
 function keep(given: BackupCase, before: BackupStatus): Step {
-  const { backup, siblings, storage, isCopy, now } = given
   const { expired: _expired, ...rest } = before
-  const own = { ...backup, clusterUid: before.cluster?.uid ?? '', endedAt: before.endedAt ?? '' }
   // Looked at each time: the newer ones may be gone, or the policy another one.
-  const expired = isCopy ? null : expiryOf(own, siblings, storage?.spec.retentionPolicy, now)
+  const expired = expiredNow(given, before)
   return { finding: 'Sound', status: expired === null ? rest : { ...rest, expired } }
 }

@@ -1,9 +1,27 @@
+import { defined } from '@slotkeeper/api'
 import type { BackupStatus } from '@slotkeeper/events'
-import { doneOf, failureOf, isPaused, MOST_ATTEMPTS, pauseAfter } from './agent-outcome.ts'
+import { doneOf, type Failure, failureOf, isPaused, pauseAfter } from './agent-outcome.ts'
 import type { AgentRun, BackupCase } from './backup-case.ts'
+import { expiredNow } from './retention.ts'
 
-/** After this long a deletion goes on without what it could not do: a finalizer must not hang. */
-const PATIENCE_MS = { agents: 120_000, trouble: 30_000, objects: 900_000 } as const
+/** After this long agents that can not be stopped are no longer waited for. */
+const AGENTS_MS = 120_000
+/**
+ * For how long it is tried to delete the objects, with growing pauses: a finalizer must not hang. Nobody waits for what a
+ * retention policy lets go of.
+ */
+const PATIENCE = {
+  asked: { ms: 900_000, words: '15 minutes', mostPauseMs: 60_000 },
+  expired: { ms: 86_400_000, words: '24 hours', mostPauseMs: 600_000 },
+} as const
+
+type Deletion = Omit<BackupStatus, 'state'>
+type Said = Pick<BackupStatus, 'retryAt' | 'reason' | 'message'>
+
+const patienceOf = ({ expired }: Deletion) => PATIENCE[expired === undefined ? 'asked' : 'expired']
+
+/** For how long a deletion goes on at most, in milliseconds. */
+export const deletionMs = (status: Deletion): number => patienceOf(status).ms
 
 /** The agents that may still write into the storage. */
 export function writing({ runs }: BackupCase): readonly AgentRun[] {
@@ -11,47 +29,63 @@ export function writing({ runs }: BackupCase): readonly AgentRun[] {
 }
 
 /** How far the deletion of a backup is: first its agents end, then its objects go, then it. */
-export function nextDeletion(given: BackupCase): Omit<BackupStatus, 'state'> {
-  const { state, retryAt, reason: _reason, message: _message, ...before } = given.status ?? { state: 'Waiting' }
-  if (state !== 'Deleting') {
-    const begun = { ...before, attempt: 1, deletingSince: new Date(given.now).toISOString() }
-    // What is not known to have begun nothing may have objects: its status may have been erased.
-    const wasBegun = before.beganAt !== undefined || before.attempt !== undefined
-    const mayHaveObjects = given.status === null || wasBegun
-    return mayHaveObjects ? begun : { ...begun, objectsDeleted: 0 }
-  }
+export function nextDeletion(given: BackupCase): Deletion {
+  const { state, retryAt, reason, message, ...before } = given.status ?? { state: 'Waiting' }
+  if (state !== 'Deleting') return begun(given, before)
   // Deleted is told by itself, after what became of the objects was.
   if (isOver(before)) return { ...before, deleted: true }
-  const left = leftBehind(given)
+  const run = given.runs.find((one) => one.step === 'delete' && one.attempt === (before.attempt ?? 1))
+  const done = doneOf(run, 'DeleteBackup')
+  if (done !== undefined && writing(given).length === 0) return { ...before, objectsDeleted: done.objects }
+  // What an agent writes that could not be stopped would be left: once more, when it is gone.
+  const failure = done === undefined ? failureOf(run) : STILL_WRITING
+  const left = leftBehind(given, before, failure?.message ?? message)
   if (left !== null) return { ...before, objectsLeft: left }
-  return { ...before, ...nextAttempt(given, before, retryAt) }
+  return { ...before, ...nextAttempt(given, before, { run, failure, said: defined({ retryAt, reason, message }) }) }
 }
+
+function begun(given: BackupCase, { expired: wasExpired, ...before }: Deletion): Deletion {
+  // As of now: since it was let go of the newer ones may have gone, and then it is a person who deletes it.
+  const why = wasExpired === undefined ? null : expiredNow(given, before)
+  const deletingSince = new Date(given.now).toISOString()
+  const so = { ...before, ...(why === null ? {} : { expired: why }), attempt: 1, deletingSince }
+  // What is not known to have begun nothing may have objects: its status may have been erased.
+  const mayHaveObjects = given.status === null || before.beganAt !== undefined || before.attempt !== undefined
+  if (!mayHaveObjects) return { ...so, objectsDeleted: 0 }
+  return stays(given, so) ? { ...so, ...RETAINED, objectsKept: true } : so
+}
+
+/** Whether what is stored is to stay: retention deletes it all the same. */
+const stays = ({ spec }: BackupCase, { expired }: Deletion): boolean =>
+  spec.deletionPolicy === 'Retain' && expired === undefined
+
+type Attempt = { readonly run: AgentRun | undefined; readonly failure: Failure | null; readonly said: Said }
 
 /** What came of the agent that deletes, and whether another follows it. */
-function nextAttempt(
-  given: BackupCase,
-  { attempt = 1 }: Partial<BackupStatus>,
-  retryAt: string | undefined,
-): Partial<BackupStatus> {
-  const { now } = given
-  const run = given.runs.find((one) => one.step === 'delete' && one.attempt === attempt)
-  const done = doneOf(run, 'DeleteBackup')
-  if (done !== undefined && writing(given).length === 0) return { objectsDeleted: done.objects }
-  // What an agent writes that could not be stopped would be left: once more, when it is gone.
-  if (done !== undefined && attempt < MOST_ATTEMPTS)
-    return { attempt: attempt + 1, ...pauseAfter(STILL_WRITING, attempt, now) }
-  if (done !== undefined) return { objectsLeft: STILL_WRITING.message }
-  const failure = failureOf(run)
-  if (failure === null) return retryAt !== undefined && isPaused({ retryAt }, now) ? { retryAt } : {}
-  if (attempt >= MOST_ATTEMPTS) return { objectsLeft: failure.message }
-  return { attempt: attempt + 1, ...pauseAfter(failure, attempt, now) }
+function nextAttempt(given: BackupCase, before: Deletion, { run, failure, said }: Attempt): Deletion {
+  const { attempt = 1 } = before
+  if (failure !== null)
+    return { attempt: attempt + 1, ...pauseAfter(failure, attempt, given.now, patienceOf(before).mostPauseMs) }
+  if (isPaused(said, given.now)) return said
+  const { retryAt: _retryAt, ...last } = said
+  // Why the last attempt failed is said until the next one has ended.
+  return hindrance(given, run) ?? last
 }
 
+/** Why nothing is deleted just now; null where that is not so. */
+function hindrance(given: BackupCase, run: AgentRun | undefined): Failure | null {
+  if (given.trouble !== null) return { reason: 'NoAgent', message: `no agent could be started: ${given.trouble}` }
+  if (run?.waitsFor !== undefined) return { reason: 'AgentNotRunning', message: `${run.job}: ${run.waitsFor}` }
+  return mayDeleteObjects(given) ? null : STOPPING
+}
+
+const RETAINED = { reason: 'Retained', message: 'what is stored stays (spec.deletionPolicy: Retain)' }
+const STOPPING = { reason: 'AgentRunning', message: 'agents that may still write are being stopped' }
 const STILL_WRITING = { reason: 'AgentRunning', message: 'an agent that could not be stopped may still write' }
 
 /** Whether what becomes of the objects is settled. */
-export const isOver = (status: Omit<BackupStatus, 'state'>): boolean =>
-  status.objectsDeleted !== undefined || status.objectsLeft !== undefined
+export const isOver = ({ objectsDeleted, objectsKept, objectsLeft }: Deletion): boolean =>
+  objectsDeleted !== undefined || objectsKept === true || objectsLeft !== undefined
 
 /** For how long it is being deleted, as far as somebody was there to do it: in milliseconds. */
 function waited({ status, now }: BackupCase): number {
@@ -59,16 +93,17 @@ function waited({ status, now }: BackupCase): number {
 }
 
 /** Why objects are left where they are, in words; null while they can still be deleted. */
-function leftBehind(given: BackupCase): string | null {
-  const { spec, storage, trouble } = given
-  const waitedMs = waited(given)
+function leftBehind(given: BackupCase, before: Deletion, last: string | undefined): string | null {
+  const { spec, storage } = given
+  const { ms, words } = patienceOf(before)
+  // Where the namespace goes its storages go too: then nobody waits.
   if (storage === null) return `the RedisBackupStorage ${spec.storageName} is gone`
-  if (trouble !== null && waitedMs > PATIENCE_MS.trouble) return `no agent could be started: ${trouble}`
-  if (waitedMs > PATIENCE_MS.objects) return 'the storage did not delete them in 15 minutes'
-  return null
+  if (stays(given, before)) return 'spec.deletionPolicy became Retain while they were being deleted'
+  if (waited(given) <= ms) return null
+  return `they were not deleted in ${words}${last === undefined ? '' : `; last: ${last}`}`
 }
 
 /** Whether objects may be deleted: no agent writes any more, or it was waited for long enough. */
 export function mayDeleteObjects(given: BackupCase): boolean {
-  return writing(given).length === 0 || waited(given) > PATIENCE_MS.agents
+  return writing(given).length === 0 || waited(given) > AGENTS_MS
 }

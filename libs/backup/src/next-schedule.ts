@@ -37,7 +37,13 @@ export type ScheduleCommand =
   | { readonly type: 'EnsureFinalizer' }
   | { readonly type: 'RemoveFinalizer' }
   | { readonly type: 'CreateBackup'; readonly name: string }
-  | { readonly type: 'DeleteBackup'; readonly name: string; readonly uid: string }
+  | {
+      readonly type: 'DeleteBackup'
+      readonly name: string
+      readonly uid: string
+      /** It failed: nobody can restore what is stored of it, so that goes whatever is said of it. */
+      readonly hasFailed: boolean
+    }
 
 /** The states of a schedule, with a sentence for people. */
 export const SCHEDULE_STATES = {
@@ -109,12 +115,13 @@ export function planSchedule(given: ScheduleCase, status: ScheduleStatus): reado
   const { pending } = status
   if (pending !== undefined) {
     const others = spec.concurrencyPolicy === 'Replace' ? backups.filter(isActive) : []
-    for (const { name, uid } of others) commands.push({ type: 'DeleteBackup', name, uid })
+    for (const { name, uid } of others) commands.push({ type: 'DeleteBackup', name, uid, hasFailed: false })
     commands.push({ type: 'CreateBackup', name: pending.name })
   }
   const failed = backups
     .filter((one) => one.state === 'Failed' && !one.isDeleting)
     .toSorted((a, b) => ((a.endedAt ?? '') > (b.endedAt ?? '') ? -1 : 1))
-  for (const { name, uid } of failed.slice(spec.failedHistoryLimit)) commands.push({ type: 'DeleteBackup', name, uid })
+  for (const { name, uid } of failed.slice(spec.failedHistoryLimit))
+    commands.push({ type: 'DeleteBackup', name, uid, hasFailed: true })
   return commands
 }

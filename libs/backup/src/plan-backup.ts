@@ -4,7 +4,7 @@ import { agentName } from './agent-name.ts'
 import { isPaused, stopsOf } from './agent-outcome.ts'
 import type { AgentServer, AgentTask } from './agent-plan.ts'
 import { BACKUP_USER } from './backup-user.ts'
-import type { BackupCase, SourceShard } from './backup-case.ts'
+import type { AgentRun, BackupCase, SourceShard } from './backup-case.ts'
 import type { AgentOrder, BackupCommand } from './backup-command.ts'
 import { isForeign } from './find-servers.ts'
 import { objectOf } from './object-names.ts'
@@ -229,10 +229,12 @@ function clusterOf({ backup, spec, source, status }: BackupCase) {
 }
 
 function planDeletion(given: BackupCase, status: BackupStatus): readonly BackupCommand[] {
-  const commands: BackupCommand[] = [...stopsOf(given.runs, (one) => writing(given).includes(one))]
+  const { attempt = 1 } = status
+  const isPast = (one: AgentRun): boolean =>
+    one.step === 'delete' && (isOver(status) ? one.state === 'running' : one.attempt < attempt - 1)
+  const commands: BackupCommand[] = [...stopsOf(given.runs, (one) => writing(given).includes(one) || isPast(one))]
   const paused = isPaused(status, given.now)
   if (isOver(status) || paused || given.storage === null) return commands
-  const { attempt = 1 } = status
   const job = agentName(given.backup, 'delete', attempt)
   if (!mayDeleteObjects(given) || given.runs.some((one) => one.job === job)) return commands
   const task: AgentTask = { type: 'DeleteBackup', backup: refOf(given) }

@@ -1,5 +1,6 @@
 import type { RedisBackupStorageSpec } from '@slotkeeper/api'
-import type { Sibling } from './backup-case.ts'
+import type { BackupStatus } from '@slotkeeper/events'
+import type { BackupCase, Sibling } from './backup-case.ts'
 
 type Policy = NonNullable<RedisBackupStorageSpec['retentionPolicy']>
 
@@ -29,6 +30,15 @@ export function expiryOf(
   if (policy.maxAge !== undefined && now - Date.parse(own.endedAt) > durationMs(policy.maxAge))
     return `maxAge ${policy.maxAge}: it ended at ${own.endedAt}`
   return null
+}
+
+/** As `expiryOf`, of what is there just now; the copy of a restore goes with that, and never before. */
+export function expiredNow(
+  { backup, siblings, storage, isCopy, now }: BackupCase,
+  { cluster, endedAt = '' }: Partial<BackupStatus>,
+): string | null {
+  const own = { ...backup, clusterUid: cluster?.uid ?? '', endedAt }
+  return isCopy ? null : expiryOf(own, siblings, storage?.spec.retentionPolicy, now)
 }
 
 function isNewer(one: Sibling, than: Sibling): boolean {

@@ -10,6 +10,7 @@ import {
   type BackupCase,
   type BackupCommand,
   nextBackup,
+  objectOf,
   planBackup,
   type Sibling,
   type Source,
@@ -73,7 +74,7 @@ export class BackupWorld {
   /** What is found behind a server that is none of ours. */
   foreign = { shards: SHARDS, topology: 'c'.repeat(64) }
   private readonly agents: (AgentRun & { readonly order: Extract<BackupCommand, { type: 'RunAgent' }> })[] = []
-  private readonly spec
+  private spec
 
   constructor(spec: object = {}) {
     this.spec = redisBackupSpec.parse({ cluster: { name: 'orders' }, storageName: 'archive', ...spec })
@@ -84,6 +85,11 @@ export class BackupWorld {
     const world = new BackupWorld({ cluster: undefined, server: { address: 'old.example:6379' }, ...spec })
     world.source = null
     return world
+  }
+
+  /** Somebody says what is to become of what is stored. */
+  setPolicy(deletionPolicy: 'Delete' | 'Retain'): void {
+    this.spec = { ...this.spec, deletionPolicy }
   }
 
   get running(): readonly AgentRun[] {
@@ -110,7 +116,8 @@ export class BackupWorld {
     const { status } = nextBackup(given)
     const { storageName, consistency } = this.spec
     const cluster = backupSourceOf(this.spec)
-    this.events.push(...backupChanges(this.status, status, { cluster, storage: storageName, consistency }))
+    const path = objectOf.all(given.backup)
+    this.events.push(...backupChanges(this.status, status, { cluster, storage: storageName, consistency, path }))
     this.status = status
     const commands = planBackup(given, status)
     for (const command of commands) this.obey(command)

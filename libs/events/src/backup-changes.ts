@@ -9,9 +9,11 @@ export type BackupChangeContext = {
   readonly cluster: string
   readonly storage: string
   readonly consistency: 'shard' | 'cluster'
+  /** What the names of its objects begin with. */
+  readonly path: string
 }
 
-type Step = (before: BackupStatus, after: BackupStatus) => readonly BackupEvent[]
+type Step = (before: BackupStatus, after: BackupStatus, context: BackupChangeContext) => readonly BackupEvent[]
 
 /** The events of a commit: exactly the difference of the status that was read and the one that is written. */
 export function backupChanges(
@@ -34,7 +36,7 @@ export function backupChanges(
     stateChanged,
     deletion,
   ]
-  for (const step of steps) events.push(...step(so, after))
+  for (const step of steps) events.push(...step(so, after, context))
   return events.map((event) => ({ type: event.type, data: boundedData(event.data) }) as BackupEvent)
 }
 
@@ -116,15 +118,23 @@ function expired(before: BackupStatus, after: BackupStatus): readonly BackupEven
 }
 
 const stateChanged = (before: BackupStatus, after: BackupStatus): readonly BackupEvent[] =>
-  stateChange(before, after, 'Deletion started: its objects go first')
+  stateChange(before, after, `Deletion started: its objects ${after.objectsKept === true ? 'stay' : 'go first'}`)
 
-function deletion(before: BackupStatus, after: BackupStatus): readonly BackupEvent[] {
+function deletion(
+  before: BackupStatus,
+  after: BackupStatus,
+  { storage, path }: BackupChangeContext,
+): readonly BackupEvent[] {
   const events: BackupEvent[] = []
   const { objectsDeleted: objects, objectsLeft: why } = after
   if (objects !== undefined && before.objectsDeleted === undefined && before.state === deletingState)
     events.push({ type: 'ObjectsDeleted', data: { objects, message: `${objects} objects are gone from the storage` } })
-  if (why !== undefined && before.objectsLeft === undefined)
-    events.push({ type: 'ObjectsLeft', data: { why, message: `Objects may be left in the storage: ${why}` } })
+  if (after.objectsKept === true && before.objectsKept !== true)
+    events.push({ type: 'ObjectsKept', data: { path, message: `What is stored stays, in ${path} of ${storage}` } })
+  if (why !== undefined && before.objectsLeft === undefined) {
+    const message = `Objects may be left in ${path} of ${storage}: ${why}`
+    events.push({ type: 'ObjectsLeft', data: { why, path, message } })
+  }
   if (after.deleted === true && before.deleted !== true) events.push({ type: 'Deleted', data: { message: 'Deleted' } })
   return events
 }

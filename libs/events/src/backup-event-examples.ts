@@ -52,9 +52,11 @@ export const backupEventExamples: { readonly [T in BackupEventType]: BackupEvent
   Expired: { why: 'keep 7: 7 newer ones are there', message: 'No longer kept: keep 7: 7 newer ones are there' },
   DeletionStarted: { message: 'Deletion started: its objects go first' },
   ObjectsDeleted: { objects: 4, message: '4 objects are gone from the storage' },
+  ObjectsKept: { path: `${folder}/`, message: `What is stored stays, in ${folder}/ of archive` },
   ObjectsLeft: {
     why: 'the RedisBackupStorage archive is gone',
-    message: 'Objects may be left in the storage: the RedisBackupStorage archive is gone',
+    path: `${folder}/`,
+    message: `Objects may be left in ${folder}/ of archive: the RedisBackupStorage archive is gone`,
   },
   Deleted: { message: 'Deleted' },
 }

@@ -4,6 +4,7 @@ const message = z.string().describe('The event as a sentence.')
 const count = z.int().min(0)
 const bytes = count.describe('Bytes in the storage.')
 const shard = count.describe('Number of the shard.')
+const path = z.string().describe('What the names of its objects begin with, under the prefix of the storage.')
 const endedAt = z.string().describe('When it ended, RFC 3339.')
 
 /** The data of every event of a RedisBackup, version 1. Fields are only ever added. */
@@ -59,7 +60,8 @@ export const backupEventData = {
   Expired: z.object({ why: z.string().describe('The rule of the retention policy.'), message }),
   DeletionStarted: z.object({ message }),
   ObjectsDeleted: z.object({ objects: count.describe('Objects that were deleted in the storage.'), message }),
-  ObjectsLeft: z.object({ why: z.string().describe('Why objects may be left in the storage.'), message }),
+  ObjectsKept: z.object({ path, message }),
+  ObjectsLeft: z.object({ why: z.string().describe('Why objects may be left in the storage.'), path, message }),
   Deleted: z.object({ message }),
 } as const
 
@@ -78,6 +80,7 @@ export const backupEventSentences: Readonly<Record<BackupEventType, string>> = {
   Expired: 'The retention policy of its storage lets go of it.',
   DeletionStarted: 'Somebody, or the retention policy, deletes it.',
   ObjectsDeleted: 'Its objects are gone from the storage.',
+  ObjectsKept: 'It goes, and what is stored of it stays, as its deletionPolicy Retain says.',
   ObjectsLeft: 'It goes although objects of it may be left in the storage: it says why.',
   Deleted: 'The last event of a backup.',
 }

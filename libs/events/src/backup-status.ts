@@ -59,6 +59,8 @@ export type BackupStatus = {
   /** Since when it is being deleted, by the clock of who deletes it. */
   readonly deletingSince?: string
   readonly objectsDeleted?: number
+  /** Whether all that is stored of it was to stay when it was deleted. */
+  readonly objectsKept?: boolean
   /** Why objects may have been left in the storage. */
   readonly objectsLeft?: string
   /** What it waits for, or why it failed. */

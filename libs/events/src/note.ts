@@ -60,6 +60,7 @@ const backupGrades: Readonly<Record<BackupEventType, Grade>> = {
   Expired: 'Normal',
   DeletionStarted: 'Normal',
   ObjectsDeleted: 'Normal',
+  ObjectsKept: 'Normal',
   ObjectsLeft: 'Warning',
   Deleted: 'Normal',
 }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { KubeApiServer } from './kube-apiserver.ts'
 import { requireTool } from './toolchain.ts'
@@ -10,6 +11,20 @@ const run = promisify(execFile)
 export async function kubectl(api: Pick<KubeApiServer, 'kubeconfig'>, ...args: readonly string[]): Promise<string> {
   const env = { ...process.env, KUBECONFIG: api.kubeconfig }
   const { stdout } = await run(await requireTool('kube'), ['kubectl', ...args], { env, timeout: 60_000 })
+  return stdout
+}
+
+/** Runs lines of a shell in which `kubectl` is that of the administrator, in a folder; gives what they print. */
+export async function kubectlShell(
+  api: Pick<KubeApiServer, 'kubeconfig'>,
+  lines: string,
+  cwd: string,
+): Promise<string> {
+  const tools = dirname(api.kubeconfig)
+  const script = `#!/bin/sh\nexec '${await requireTool('kube')}' kubectl "$@"\n`
+  await writeFile(join(tools, 'kubectl'), script, { mode: 0o755 })
+  const env = { ...process.env, KUBECONFIG: api.kubeconfig, PATH: `${tools}:${process.env['PATH']}` }
+  const { stdout } = await run('sh', ['-ec', lines], { env, cwd, timeout: 120_000 })
   return stdout
 }
 

@@ -19,7 +19,7 @@ import { type AgentPlan, agentPlan, type AgentReport } from '@slotkeeper/backup'
 import { connectNats, createEventStore } from '@slotkeeper/nats'
 import { createLogger, createMetrics, type Logger, type Metrics } from '@slotkeeper/observability'
 import { type KubeApiServer, startKubeApiServer } from './kube-apiserver.ts'
-import { kubectl } from './limited-user.ts'
+import { kubectl, kubectlShell } from './limited-user.ts'
 import { type NatsServer, startNatsServer } from './nats-server.ts'
 import { until } from './until.ts'
 
@@ -32,7 +32,8 @@ const TOLD = {
   restore: redisRestores,
   storage: redisBackupStorages,
 } as const
-const CRDS = join(import.meta.dirname, '../../../deploy/crds')
+const ROOT = join(import.meta.dirname, '../../..')
+const CRDS = join(ROOT, 'deploy/crds')
 
 type Job = {
   readonly metadata: { readonly uid: string; readonly name: string }
@@ -154,6 +155,11 @@ export class PlayedCluster {
   async remove(resource: ResourceDescriptor, name: string): Promise<void> {
     const uid = (await this.find(resource, name))?.metadata.uid ?? ''
     await this.#objects.delete(resource, { namespace: NAMESPACE, name }, { uid }, this.#io)
+  }
+
+  /** Runs lines of a shell as a person would in the root of the repository; gives what they print. */
+  shell(lines: string): Promise<string> {
+    return kubectlShell(this.#servers.api, lines, ROOT)
   }
 
   /** Takes away what owns an object, as Kubernetes does with claims that are to stay. */
