@@ -8,6 +8,8 @@ export type Schema = { [key: string]: unknown }
 /** What a kind is, beside what all kinds have in common. */
 export type KindDefinition = {
   readonly kind: string
+  /** What it is, in a sentence, for `kubectl explain`. */
+  readonly description: string
   readonly plural: string
   readonly shortName: string
   readonly columns: readonly Schema[]
@@ -78,6 +80,7 @@ function structural(schema: z.ZodType): Schema {
 /** The CustomResourceDefinition of a kind. */
 export function crdOf({
   kind,
+  description,
   plural,
   shortName,
   columns,
@@ -115,6 +118,7 @@ export function crdOf({
           subresources: { status: {}, ...(scale === undefined ? {} : { scale }) },
           schema: {
             openAPIV3Schema: {
+              description,
               type: 'object',
               required: ['spec'],
               'x-kubernetes-validations': [nameRule, ...rules],

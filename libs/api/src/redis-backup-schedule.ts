@@ -61,6 +61,7 @@ const redisBackupScheduleStatus = z.object({
 export function redisBackupScheduleCrd(): Schema {
   return crdOf({
     kind: 'RedisBackupSchedule',
+    description: 'Makes a RedisBackup at each of its times.',
     plural: 'redisbackupschedules',
     shortName: 'rdbsch',
     columns: [

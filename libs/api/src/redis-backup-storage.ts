@@ -1,12 +1,9 @@
 import { z } from 'zod'
 import { crdOf, type Schema } from './crd.ts'
+import { imagePullSecrets, quantity, resources } from './pod-parts.ts'
 import { conditionsPart, runtimeParts } from './status-parts.ts'
 
-const secretName = z.string().min(1).max(253)
-const quantity = z
-  .string()
-  .max(32)
-  .regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/)
+const secretName = z.string().min(1).max(253).describe('A Secret of this namespace.')
 
 const endpoint = z
   .string()
@@ -26,10 +23,16 @@ const s3 = z
       .string()
       .min(3)
       .max(63)
-      .regex(/^[a-z0-9][a-z0-9.-]*[a-z0-9]$/),
-    endpoint: endpoint.describe('Absent: AWS, by region.'),
+      .regex(/^[a-z0-9][a-z0-9.-]*[a-z0-9]$/)
+      .describe('Its name. It must be there: it is never created.'),
+    endpoint: endpoint.describe('Where the server is, as https://s3.example.com. Absent: AWS, by region.'),
     prefix: folder.describe('Folder inside the bucket.'),
-    region: z.string().min(1).max(63).default('us-east-1'),
+    region: z
+      .string()
+      .min(1)
+      .max(63)
+      .default('us-east-1')
+      .describe('The region of the bucket; many servers other than AWS take any.'),
     pathStyle: z
       .boolean()
       .default(false)
@@ -41,7 +44,10 @@ const s3 = z
         'Secret with the keys accessKeyId, secretAccessKey and, where there is one, sessionToken. Absent: what the environment of the pod offers, a role of its service account for one.',
       ),
     ca: z
-      .object({ secretName, key: z.string().min(1).max(253).default('ca.crt') })
+      .object({
+        secretName,
+        key: z.string().min(1).max(253).default('ca.crt').describe('The key of the Secret that holds them, as PEM.'),
+      })
       .optional()
       .describe('Secret with the certificates by which the endpoint is trusted.'),
   })
@@ -59,7 +65,8 @@ const azure = z
       .string()
       .min(3)
       .max(63)
-      .regex(/^[a-z0-9](-?[a-z0-9])*$/),
+      .regex(/^[a-z0-9](-?[a-z0-9])*$/)
+      .describe('Its name. It must be there: it is never created.'),
     endpoint: endpoint.describe(
       'Of the blobs of the account. Absent: https://<account>.blob.core.windows.net. Other clouds of Azure and Azurite have their own. With http:// a token (SAS) goes over the network in clear, with each request.',
     ),
@@ -74,15 +81,19 @@ const azure = z
 
 const filesystem = z
   .object({
-    claimName: z.string().min(1).max(253).describe('PersistentVolumeClaim, of a kind that all nodes can mount.'),
+    claimName: z
+      .string()
+      .min(1)
+      .max(253)
+      .describe('A PersistentVolumeClaim of this namespace, of a kind that all nodes can mount (ReadWriteMany).'),
     path: z
       .string()
       .max(256)
       .regex(/^([A-Za-z0-9_-][A-Za-z0-9_.-]*\/?)*$/)
       .default('')
-      .describe('Folder inside the volume.'),
+      .describe('Folder inside the volume. It must be there: it is never created.'),
   })
-  .describe('A volume.')
+  .describe('A volume, by its PersistentVolumeClaim.')
 
 /** What says where the objects of a storage are. */
 const PLACE = [
@@ -134,29 +145,27 @@ export const redisBackupStorageSpec = z
       .describe('Absent: backups stay until somebody deletes them.'),
     agent: z
       .object({
-        serviceAccountName: z.string().min(1).max(253).optional(),
-        imagePullSecrets: z
-          .array(z.object({ name: z.string().max(253) }))
-          .max(16)
-          .optional()
-          .describe('Of this namespace, for the image of Slotkeeper.'),
-        resources: z
-          .object({
-            requests: z.record(z.string().max(63), quantity).optional(),
-            limits: z.record(z.string().max(63), quantity).optional(),
-          })
-          .optional(),
+        serviceAccountName: z.string().min(1).max(253).optional().describe('As whom they run. Absent: default.'),
+        imagePullSecrets: imagePullSecrets.describe('Of this namespace, for the image of Slotkeeper.'),
+        resources: resources.describe('Of each agent. Absent: requests of 100m CPU and 256Mi, a limit of 512Mi.'),
         scratch: z
-          .object({ size: quantity, storageClassName: z.string().max(253).optional() })
+          .object({
+            size: quantity.describe('Room for one shard, as 10Gi.'),
+            storageClassName: z.string().max(253).optional().describe('StorageClass. Absent: the default one.'),
+          })
           .optional()
           .describe(
             'The volume of a server that is started from a shard (verify: restore); it goes with its pod. Absent: the disk of the node.',
           ),
-        nodeSelector: z.record(z.string().max(253), z.string().max(1024)).optional(),
+        nodeSelector: z
+          .record(z.string().max(253), z.string().max(1024))
+          .optional()
+          .describe('Labels of the nodes that they may run on.'),
         tolerations: z
           .array(z.record(z.string(), z.unknown()).meta({ 'x-kubernetes-preserve-unknown-fields': true }))
           .max(16)
-          .optional(),
+          .optional()
+          .describe('Taints of nodes that do not keep them off, as in a pod.'),
       })
       .optional()
       .describe('The pods that read and write here.'),
@@ -229,6 +238,7 @@ const redisBackupStorageStatus = z.object({
 export function redisBackupStorageCrd(): Schema {
   return crdOf({
     kind: 'RedisBackupStorage',
+    description: 'Where backups are kept: a bucket of S3, a container of Azure, or a volume.',
     plural: 'redisbackupstorages',
     shortName: 'rdbs',
     columns: [

@@ -7,7 +7,7 @@ import { conditionsPart, runtimeParts } from './status-parts.ts'
 /** What one backup is told; a schedule says it of each. */
 export const backupFields = {
   cluster: z
-    .object({ name: z.string().min(1).max(40) })
+    .object({ name: z.string().min(1).max(40).describe('Its name.') })
     .optional()
     .describe('The RedisCluster of this namespace that is backed up.'),
   server: foreignServer
@@ -141,6 +141,7 @@ const redisBackupStatus = z.object({
 export function redisBackupCrd(): Schema {
   return crdOf({
     kind: 'RedisBackup',
+    description: 'One backup of a RedisCluster, or of servers that Slotkeeper does not look after.',
     plural: 'redisbackups',
     shortName: 'rdb',
     columns: [
@@ -149,10 +150,10 @@ export function redisBackupCrd(): Schema {
       { name: 'State', type: 'string', jsonPath: '.status.state' },
       { name: 'Keys', type: 'integer', jsonPath: '.status.keys' },
       { name: 'Bytes', type: 'integer', jsonPath: '.status.bytes' },
-      { name: 'Verified', type: 'string', jsonPath: '.status.verified', priority: 1 },
+      { name: 'Verified', type: 'string', jsonPath: '.status.verified' },
       { name: 'Ended', type: 'date', jsonPath: '.status.endedAt' },
-      { name: 'Reason', type: 'string', jsonPath: '.status.reason', priority: 1 },
       { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+      { name: 'Reason', type: 'string', jsonPath: '.status.reason' },
     ],
     name: { most: 40, why: 'Jobs are named after it' },
     spec: redisBackupSpec,

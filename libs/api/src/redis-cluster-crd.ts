@@ -8,6 +8,7 @@ const columns = [
   { name: 'Replicas', type: 'integer', jsonPath: '.spec.replicasPerShard' },
   { name: 'Version', type: 'string', jsonPath: '.status.version', priority: 1 },
   { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', priority: 1 },
+  { name: 'Paused', type: 'boolean', jsonPath: '.spec.paused', priority: 1 },
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
 ]
 
@@ -15,6 +16,7 @@ const columns = [
 export function redisClusterCrd(): Schema {
   return crdOf({
     kind: 'RedisCluster',
+    description: 'A cluster of Redis or Valkey: shards, each a primary with its replicas.',
     plural: 'redisclusters',
     shortName: 'rdc',
     columns,

@@ -1,13 +1,6 @@
 import { z } from 'zod'
+import { imagePullSecrets, podParts, quantity, resources, stringMap } from './pod-parts.ts'
 import { conditionsPart, runtimeParts } from './status-parts.ts'
-
-const quantity = z
-  .string()
-  .max(32)
-  .regex(/^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/)
-const stringMap = z.record(z.string().max(253), z.string().max(1024))
-const passThrough = z.record(z.string(), z.unknown()).meta({ 'x-kubernetes-preserve-unknown-fields': true })
-const passThroughList = z.array(passThrough).max(64)
 
 /** Says in CEL that a field can't be changed yet, and what to do instead. */
 function fixed(field: string): { readonly rule: string; readonly message: string } {
@@ -87,21 +80,6 @@ const storage = z
 
 const spread = z.enum(['Disabled', 'Preferred', 'Required']).default('Preferred')
 
-const podParts = z
-  .object({
-    labels: stringMap.optional(),
-    annotations: stringMap.optional(),
-    nodeSelector: stringMap.optional(),
-    tolerations: passThroughList.optional(),
-    affinity: passThrough.optional(),
-    topologySpreadConstraints: passThroughList.optional(),
-    priorityClassName: z.string().max(253).optional(),
-    serviceAccountName: z.string().max(253).optional(),
-    securityContext: passThrough.optional().describe('Merged over ours; for sysctls and other ids.'),
-    terminationGracePeriodSeconds: z.int().min(10).max(3600).default(60),
-  })
-  .describe("Parts of the pods. A change takes effect at each pod's next restart.")
-
 /** Says in CEL whether a cluster is one of a restore. */
 const RESTORED = (self: string): string => `has(${self}.bootstrap) && has(${self}.bootstrap.restore)`
 /** Says in CEL whether a restore into a cluster that is there was ordered, of a cluster of a restore. */
@@ -137,14 +115,17 @@ const bootstrap = z
       ),
     restore: z
       .object({
-        name: z.string().min(1).max(253),
-        uid: z.string().min(1).max(64),
+        name: z.string().min(1).max(253).describe('Its name.'),
+        uid: z.string().min(1).max(64).describe('Its metadata.uid.'),
         inPlace: z
           .boolean()
           .optional()
           .describe('It gives up what the cluster held before, for volumes of their own that were filled beside it.'),
         former: z
-          .object({ name: z.string().max(253), uid: z.string().max(64) })
+          .object({
+            name: z.string().max(253).describe('Its name.'),
+            uid: z.string().max(64).describe('Its metadata.uid.'),
+          })
           .optional()
           .describe('The restore in place whose data the cluster had when this one was ordered.'),
       })
@@ -167,11 +148,11 @@ export const redisClusterSpec = z
       .regex(/^[^\s]+(:[A-Za-z0-9_][A-Za-z0-9_.-]*)(@sha256:[0-9a-f]{64})?$/)
       .optional()
       .describe('Image with tag, and digest if you like. Exactly one of version and image.'),
-    imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
-    imagePullSecrets: z
-      .array(z.object({ name: z.string().max(253) }))
-      .max(16)
-      .optional(),
+    imagePullPolicy: z
+      .enum(['Always', 'IfNotPresent', 'Never'])
+      .default('IfNotPresent')
+      .describe('When nodes fetch the image.'),
+    imagePullSecrets: imagePullSecrets.describe('Of this namespace, for the image of the servers.'),
     shards: z
       .int()
       .min(3)
@@ -185,12 +166,7 @@ export const redisClusterSpec = z
       .default(1)
       .describe('Replicas beside the primary of each shard. 0 means that a lost pod is lost data.')
       .meta({ 'x-kubernetes-validations': [fixed('spec.replicasPerShard')] }),
-    resources: z
-      .object({
-        requests: z.record(z.string().max(63), quantity).optional(),
-        limits: z.record(z.string().max(63), quantity).optional(),
-      })
-      .optional(),
+    resources: resources.describe('Of each server.'),
     maxMemory: z
       .string()
       .max(32)
@@ -223,14 +199,29 @@ export const redisClusterSpec = z
       .describe('Absent: a password is generated into the Secret <name>-auth.'),
     nodeTimeoutMs: z.int().min(1000).max(60000).default(5000).describe('cluster-node-timeout in milliseconds.'),
     spread: z
-      .object({ nodes: spread, zones: spread })
+      .object({
+        nodes: spread.describe('Whether no node may, or should, have two of them.'),
+        zones: spread.describe('The same for zones.'),
+      })
       .optional()
       .describe('How the members of one shard are kept apart.'),
-    podDisruptionBudget: z.object({ mode: z.enum(['Shard', 'Cluster', 'Disabled']).default('Shard') }).optional(),
+    podDisruptionBudget: z
+      .object({
+        mode: z
+          .enum(['Shard', 'Cluster', 'Disabled'])
+          .default('Shard')
+          .describe('Shard: one of each shard. Cluster: one of all. Disabled: no budget is made.'),
+      })
+      .optional()
+      .describe('How many pods may be evicted at a time.'),
     pod: podParts.optional(),
     service: z
-      .object({ type: z.enum(['ClusterIP']).default('ClusterIP'), annotations: stringMap.optional() })
-      .optional(),
+      .object({
+        type: z.enum(['ClusterIP']).default('ClusterIP').describe('The only kind there is so far.'),
+        annotations: stringMap.optional().describe('Of the Service.'),
+      })
+      .optional()
+      .describe('The Service for clients, named after the cluster.'),
     bootstrap: bootstrap.optional(),
     paused: z.boolean().optional().describe('The controller looks and reports, and does nothing.'),
   })

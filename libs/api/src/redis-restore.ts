@@ -20,7 +20,7 @@ const SOURCES = ['backup', 'stored', 'cluster', 'server'] as const
 const source = z
   .object({
     backup: z
-      .object({ name: z.string().min(1).max(40) })
+      .object({ name: z.string().min(1).max(40).describe('Its name.') })
       .optional()
       .describe('A completed RedisBackup of this namespace.'),
     stored: z
@@ -35,7 +35,7 @@ const source = z
       .optional()
       .describe('A backup that is in a storage, whether or not its RedisBackup is there.'),
     cluster: z
-      .object({ name: z.string().min(1).max(40), ...copied })
+      .object({ name: z.string().min(1).max(40).describe('Its name.'), ...copied })
       .optional()
       .describe(
         'A RedisCluster of this namespace, as it is now: it is copied by a RedisBackup that the restore makes.',
@@ -59,7 +59,12 @@ const source = z
 const target = z
   .object({
     cluster: z
-      .object({ name: z.string().regex(/^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$/) })
+      .object({
+        name: z
+          .string()
+          .regex(/^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$/)
+          .describe('Its name.'),
+      })
       .describe(
         'The RedisCluster that is created. None of that name, and none of its volumes, may be there, but with inPlace.',
       ),
@@ -121,8 +126,8 @@ const UNCHANGED = [
 /** The spec of a RedisRestore: it never changes, but for the consent of a restore in place. */
 export const redisRestoreSpec = z
   .object({
-    source,
-    target,
+    source: source.describe('What is restored: exactly one of these.'),
+    target: target.describe('The cluster that gets it.'),
     deadlineSeconds: z
       .int()
       .min(60)
@@ -223,6 +228,7 @@ const redisRestoreStatus = z.object({
 export function redisRestoreCrd(): Schema {
   return crdOf({
     kind: 'RedisRestore',
+    description: 'Makes a RedisCluster of a backup, or has one that is there take its data.',
     plural: 'redisrestores',
     shortName: 'rdr',
     columns: [
@@ -231,8 +237,8 @@ export function redisRestoreCrd(): Schema {
       { name: 'Keys', type: 'integer', jsonPath: '.status.keys' },
       { name: 'Taken', type: 'date', jsonPath: '.status.takenAt' },
       { name: 'Ended', type: 'date', jsonPath: '.status.endedAt' },
-      { name: 'Reason', type: 'string', jsonPath: '.status.reason', priority: 1 },
       { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+      { name: 'Reason', type: 'string', jsonPath: '.status.reason' },
     ],
     name: { most: 40, why: 'Jobs are named after it' },
     spec: redisRestoreSpec,
