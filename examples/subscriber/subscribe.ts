@@ -10,7 +10,7 @@ const usage = `Prints what happens to Redis and Valkey, one line an event.
   --from N        everything from stream sequence N on; 1 is the beginning
   --durable NAME  from where NAME stopped the last time
 `
-const colours = { time: 'gray', name: 'bold', type: 'cyan', text: 'reset' } as const
+const colours = { time: 'gray', kind: 'gray', name: 'bold', type: 'cyan', text: 'reset' } as const
 
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())

@@ -28,6 +28,8 @@ const ok = (text: string): void => line(`${styleText('green', 'ok')} ${text}`)
 const stop = new AbortController()
 const namespace = 'shop'
 const name = 'orders'
+/** Of the longest of the names that are told of, `shop/orders-again`. */
+const NAME_WIDTH = 17
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(new Error('interrupted')))
 
 const story: Delivery[] = []
@@ -63,7 +65,7 @@ async function tour(on: Platform): Promise<void> {
   await install(on)
   const show = (delivery: Delivery): void => {
     story.push(delivery)
-    console.log(`         ${formatEvent(delivery.event.cloudEvent, { paint: paintLine })}`)
+    console.log(`         ${formatEvent(delivery.event.cloudEvent, { paint: paintLine, nameWidth: NAME_WIDTH })}`)
   }
   say('Creating a cluster: kubectl apply -f examples/clusters/orders.yaml')
   await on.kubectl(['create', 'namespace', namespace])

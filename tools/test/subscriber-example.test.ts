@@ -93,7 +93,7 @@ describe('the subscriber that a user runs', () => {
     await publish(6, 8)
     await shows(running, 3)
     expect(numbers(running.lines())).toEqual([6, 7, 8])
-    expect(running.lines()[0]).toBe('10:00:00.006  shop/orders  Deleted             number 6')
+    expect(running.lines()[0]).toBe('10:00:00.006  cluster   shop/orders                Deleted              number 6')
     expect(await running.end('SIGINT')).toBe(0)
   })
 
@@ -144,7 +144,7 @@ describe('docs/events.md', () => {
     const running = start(['--input-type=module-typescript', '--eval', code])
     await shows(running, 2)
     expect(running.lines()).toEqual([
-      '10:00:00.006  shop/orders  PrimaryChanged      shard 1: orders-1-0 -> orders-1-1 (Engine)',
+      '10:00:00.006  cluster   shop/orders                PrimaryChanged       shard 1: orders-1-0 -> orders-1-1 (Engine)',
       'number 6',
     ])
   })

@@ -100,14 +100,14 @@ describe('catalogue', () => {
 describe('formatEvent', () => {
   it('writes one line', () => {
     expect(formatEvent(event)).toBe(
-      '10:00:05.123  shop/orders  PrimaryChanged      shard 1: orders-1-0 -> orders-1-1 (Assisted)',
+      '10:00:05.123  cluster   shop/orders                PrimaryChanged       shard 1: orders-1-0 -> orders-1-1 (Assisted)',
     )
   })
 
   it('paints the parts it is asked to', () => {
     const line = formatEvent(event, { paint: (part, text) => `<${part}>${text.trim()}`, nameWidth: 12 })
     expect(line).toBe(
-      '<time>10:00:05.123  <name>shop/orders  <type>PrimaryChanged  <text>shard 1: orders-1-0 -> orders-1-1 (Assisted)',
+      '<time>10:00:05.123  <kind>cluster  <name>shop/orders  <type>PrimaryChanged  <text>shard 1: orders-1-0 -> orders-1-1 (Assisted)',
     )
   })
 
@@ -117,6 +117,16 @@ describe('formatEvent', () => {
       type: 'dev.slotkeeper.cluster.Unheard.v1',
       data: { message: 'a\u001b[31m\nb' },
     })
-    expect(line).toBe('10:00:05.123  shop/orders  Unheard             a [31m b')
+    expect(line).toBe('10:00:05.123  cluster   shop/orders                Unheard              a [31m b')
+  })
+
+  it.each([
+    ['backup', 'backup  '],
+    ['restore', 'restore '],
+    ['storage', 'storage '],
+    ['backupschedule', 'schedule'],
+  ])('says that it is of a %s', (kind, word) => {
+    const line = formatEvent({ ...event, type: `dev.slotkeeper.${kind}.Deleted.v1`, data: { message: 'gone' } })
+    expect(line).toBe(`10:00:05.123  ${word}  shop/orders                Deleted              gone`)
   })
 })

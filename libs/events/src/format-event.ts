@@ -1,9 +1,9 @@
 import type { CloudEvent } from './envelope.ts'
 
 /** What a part of a line is, for whoever colours it. */
-export type LinePart = 'time' | 'name' | 'type' | 'text'
+export type LinePart = 'time' | 'kind' | 'name' | 'type' | 'text'
 
-/** How to write a line: without `paint` it is plain; widths keep the columns of many lines under each other. */
+/** How to write a line: without `paint` it is plain; widths keep the columns of many lines under each other: by default there is room for a backup that a schedule has made. */
 export type LineStyle = {
   readonly paint?: (part: LinePart, text: string) => string
   readonly nameWidth?: number
@@ -11,19 +11,24 @@ export type LineStyle = {
 }
 
 /**
- * One event as one line: `10:00:05.123  shop/orders  PrimaryChanged  shard 1: orders-1-0 -> orders-1-1 (Assisted)`. The
- * namespace is always there: names repeat across namespaces, and whoever reads one line cannot know how many there are.
+ * One event as one line: `10:00:05.123  cluster   shop/orders  PrimaryChanged  shard 1: orders-1-0 -> orders-1-1 (Assisted)`.
+ * Kind and namespace are always there: names repeat across both, and whoever reads one line cannot know how many there are.
  */
 export const formatEvent = (event: CloudEvent, style: LineStyle = {}): string => {
-  const { paint = (_part, text) => text, nameWidth = 0, typeWidth = 18 } = style
-  const type = event.type.split('.')[3] ?? event.type
+  const { paint = (_part, text) => text, nameWidth = 25, typeWidth = 19 } = style
+  const [, , kind = '', type = event.type] = event.type.split('.')
   return [
     paint('time', event.time.slice(11, 23)),
+    paint('kind', printable(shortKinds[kind] ?? kind).padEnd(KIND_WIDTH)),
     paint('name', printable(event.subject).padEnd(nameWidth)),
     paint('type', printable(type).padEnd(typeWidth)),
     paint('text', printable(describe(type, event.data))),
   ].join('  ')
 }
+
+/** Kinds whose short word is another one than in subjects. */
+const shortKinds: Readonly<Record<string, string>> = { backupschedule: 'schedule' }
+const KIND_WIDTH = 8
 
 type Data = Readonly<Record<string, unknown>>
 
