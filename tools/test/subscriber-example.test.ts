@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { aggregateSubject, eventSubject, toCloudEvent } from '@slotkeeper/events'
+import { type Aggregate, aggregateSubject, eventSubject, toCloudEvent } from '@slotkeeper/events'
 import { connectNats, createEventStore, defaultStreamName, type EventStore, subscribe } from '@slotkeeper/nats'
 import { type NatsServer, startNatsServer, until } from '@slotkeeper/testing'
 import { root } from '../workspace.ts'
@@ -56,15 +56,21 @@ const numbers = (lines: readonly string[]): readonly number[] =>
 const shows = (running: Running, count: number): Promise<unknown> =>
   until(`${count} lines`, 30_000, async () => (running.lines().length >= count ? true : undefined))
 
-/** Publishes events of `shop/orders` as the controller does. */
-async function publish(first: number, last: number, type = 'Deleted', more: object = { retain: true }): Promise<void> {
-  const aggregate = aggregateSubject(cluster)
+/** Publishes events as the controller does: of the cluster `shop/orders`, unless another object is named. */
+async function publish(
+  first: number,
+  last: number,
+  type = 'Deleted',
+  more: object = { retain: true },
+  of: Aggregate = cluster,
+): Promise<void> {
+  const aggregate = aggregateSubject(of)
   let expected = (await store.lastOf(aggregate))?.streamSequence ?? 0
   for (let seq = first; seq <= last; seq += 1) {
     const time = new Date(1_763_719_200_000 + seq).toISOString()
     const entry = { seq, type, data: { ...more, message: `number ${seq}` }, time, epoch: 1, generation: 1 }
-    const event = toCloudEvent({ ...cluster, plural: 'redisclusters', uid: 'uid-1', life: 1, entry })
-    const subject = eventSubject({ ...cluster, type })
+    const event = toCloudEvent({ ...of, plural: `redis${of.kind}s`, uid: `uid-of-${of.kind}`, life: 1, entry })
+    const subject = eventSubject({ ...of, type })
     const request = { subject, aggregate, body: JSON.stringify(event), msgId: event.id, expectedLastSequence: expected }
     const result = await store.append(request)
     if (!result.ok) throw new Error(result.message)
@@ -151,7 +157,9 @@ describe('docs/events.md', () => {
 
   test('every filter and stream in it exists', async () => {
     await publish(6, 6, 'PrimaryChanged')
-    const filters = [...new Set(text.match(/\bredis\.evt\.[\w.*]+>?/g))]
+    await publish(1, 1, 'Failed', {}, { kind: 'backup', namespace: 'shop', name: 'orders-1' })
+    await publish(1, 1, 'Completed', {}, { kind: 'restore', namespace: 'shop', name: 'orders-back' })
+    const filters = [...new Set(text.match(/\bredis\.evt\.[\w.*-]+>?/g))]
     expect(filters.length).toBeGreaterThanOrEqual(4)
     for (const filter of filters) {
       const events = await subscribe({ connection, from: { sequence: 1 }, filter, signal: AbortSignal.timeout(20_000) })

@@ -21,12 +21,12 @@ const EVENTS_DELIVERED = {
 export const BACKUP_CONDITIONS = {
   Ready: {
     meaning: 'The backup is completed: it was read back and can be restored.',
-    reasons: ['Completed', 'Waiting', 'Adopting', 'Finding', 'Streaming', 'Sealing', 'Failed', 'Deleting'],
+    reasons: ['Completed', 'Waiting', 'Adopting', 'Finding', 'Streaming', 'Sealing', 'Verifying', 'Failed', 'Deleting'],
     absentWhenFalse: false,
   },
   Reconciling: {
     meaning: 'It is under way, or waits for its cluster or its storage.',
-    reasons: ['Waiting', 'Adopting', 'Finding', 'Streaming', 'Sealing', 'Deleting'],
+    reasons: ['Waiting', 'Adopting', 'Finding', 'Streaming', 'Sealing', 'Verifying', 'Deleting'],
     absentWhenFalse: true,
   },
   Stalled: {
