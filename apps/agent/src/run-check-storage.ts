@@ -1,8 +1,10 @@
 import { type AgentDone, isNameOfOurs } from '@slotkeeper/backup'
 import { type CheckStep, checkStorage, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
+import { faultsInWords } from './check-faults.ts'
 import { clearChecks } from './clear-checks.ts'
 import { heldBackups } from './held-backups.ts'
 import { limitsOf, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
+import { withUnreadable } from './unreadable-backups.ts'
 
 type Swept = { readonly swept: number; readonly error?: StorageError }
 
@@ -15,7 +17,7 @@ export async function runCheckStorage(
   context: TaskContext,
 ): Promise<AgentDone> {
   const { encryption } = context.plan
-  if (encryption !== null) await context.secrets.keys(encryption.keys, encryption.current)
+  const keys = encryption === null ? 'none' : await context.secrets.keys(encryption.keys, encryption.current)
   return withStorage(context, {}, async (store) => {
     const check = await checkStorage(store, limitsOf(context))
     const errors = check.steps.flatMap(({ error }) =>
@@ -27,16 +29,16 @@ export async function runCheckStorage(
     const { swept, error } = hasPassed('sweep') ? await sweep(store, sweepAfterMs, context) : { swept: 0 }
     // Also where nothing may be written: one that is only read is all that is left after a disaster, perhaps.
     const held = hasPassed('list') ? await heldBackups(store, known, limitsOf(context)) : null
-    const sentences = [...errors, ...(error === undefined ? [] : [error])].map(sentenceOf)
+    const sentences = faultsInWords([...errors, ...(error === undefined ? [] : [error])])
     const left = check.leftBehind === null ? [] : [`${check.leftBehind} could not be deleted again.`]
     return {
       task: 'CheckStorage',
       ok: check.ok && error === undefined,
       missingPermissions: Array.from(new Set(check.missingPermissions)),
-      faults: Array.from(new Set([...sentences, ...left])),
+      faults: [...sentences, ...left],
       keepsFirst: check.keepsFirst,
       swept,
-      held,
+      held: held === null ? null : await withUnreadable(store, held, keys, limitsOf(context)),
     }
   })
 }
@@ -61,5 +63,3 @@ async function sweep(store: ObjectStore, afterMs: number, context: TaskContext):
     return { swept: 0, error }
   }
 }
-
-const sentenceOf = ({ message, remedy }: StorageError): string => `${message}. ${remedy}.`

@@ -1,6 +1,14 @@
 import { failuresInWords } from '@slotkeeper/agents'
-import { FINALIZER } from '@slotkeeper/api'
-import { nextCheckAt, nextStorage, planStorage, STORAGE_STATES, type StorageCase } from '@slotkeeper/backup'
+import { ANNOTATION, FINALIZER } from '@slotkeeper/api'
+import {
+  nextCheckAt,
+  nextStorage,
+  planStorage,
+  readability,
+  type STORAGE_STATES,
+  type StorageCase,
+  storageSentence,
+} from '@slotkeeper/backup'
 import type { Decision, Input } from '@slotkeeper/controller'
 import { type EventTrouble, release, statusToWrite } from '@slotkeeper/controller-host'
 import { storageChanges, type StorageEvent, type StorageStatus } from '@slotkeeper/events'
@@ -11,6 +19,8 @@ import { type StorageObject, whereIs } from './storage-object.ts'
 export type ObservedStorage = Pick<StorageCase, 'runs' | 'backups'>
 
 const DELETION_PATIENCE_MS = 30_000
+/** As much of what a person writes as the schema of the status takes. */
+const MOST_ASKED = 64
 const LOOK_MS = { least: 500, most: 60_000 } as const
 
 /** PURE: what became of the agent that tries it -> next status -> events -> commands. */
@@ -18,7 +28,8 @@ export function decideStorage(
   { object, observed, failures, now }: Input<StorageObject, ObservedStorage>,
   eventTrouble: EventTrouble | null,
 ): Decision<StorageStatus, AppCommand, StorageEvent> {
-  const { namespace, name, uid, generation, deletionTimestamp, finalizers = [] } = object.metadata
+  const { namespace, name, uid, generation, deletionTimestamp, finalizers = [], annotations } = object.metadata
+  const asked = annotations?.[ANNOTATION.check]?.slice(0, MOST_ASKED)
   const hasFinalizer = finalizers.includes(FINALIZER)
   const given: StorageCase = {
     storage: {
@@ -28,6 +39,7 @@ export function decideStorage(
       generation,
       hasFinalizer,
       ...(deletionTimestamp === undefined ? {} : { deletionAt: Date.parse(deletionTimestamp) }),
+      ...(asked === undefined ? {} : { asked }),
     },
     status: object.status,
     ...observed,
@@ -36,7 +48,7 @@ export function decideStorage(
   }
   const next = nextStorage(given)
   const state = next.state as keyof typeof STORAGE_STATES
-  const message = next.message ?? STORAGE_STATES[state]
+  const message = next.message ?? storageSentence(state, object.spec.encryption !== undefined)
   const status = statusToWrite(next, {
     message,
     generation,
@@ -44,11 +56,12 @@ export function decideStorage(
     trouble: eventTrouble,
     isReady: state === 'Usable' && next.checkedGeneration === generation,
     isStalled: state === 'Unusable',
+    others: readability(next),
   })
   const of = { kind: 'storage', namespace, name, uid } as const
   const commands = planStorage(given, status).map((command): AppCommand => ({ ...command, of, storage: object.spec }))
   const waits = observed.runs.some((one) => one.state === 'running')
-  const dueInMs = nextCheckAt(given, status) - now
+  const dueInMs = nextCheckAt(status) - now
   return {
     findings: state === 'Usable' ? [] : [{ type: state, about: name, message }],
     status,

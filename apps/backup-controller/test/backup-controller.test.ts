@@ -88,8 +88,6 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.stop())
 
-const azure = { account: 'shop', container: 'backups', credentials: { secretName: 'azure' } }
-
 const backup = (name: string): Promise<unknown> =>
   cluster.create(redisBackups, name, { cluster: { name: 'orders' }, storageName: 'archive' })
 
@@ -107,39 +105,6 @@ describe('a storage', () => {
     expect(await cluster.sees(redisBackupStorages, 'archive', 'Usable')).toMatchObject({ checks: 1, keepsFirst: true })
     expect(await cluster.told('storage', 'archive')).toEqual(['Accepted', 'BecameUsable'])
   })
-
-  test.each([
-    [
-      'both places',
-      { s3: { bucket: 'backups' }, filesystem: { claimName: 'archive' } },
-      /exactly one of s3, azure and filesystem/,
-    ],
-    ['two clouds', { s3: { bucket: 'backups' }, azure }, /exactly one of s3, azure and filesystem/],
-    ['none', {}, /exactly one of s3, azure and filesystem/],
-    ['no credentials of Azure', { azure: { ...azure, credentials: null } }, /spec.azure.credentials: Required/],
-    ['a token', { azure: { ...azure, endpoint: 'https://a.example/?sig=x' } }, /spec.azure.endpoint: .*credentials/],
-    ['a user', { s3: { bucket: 'backups', endpoint: 'https://me:x@a.example' } }, /spec.s3.endpoint: .*credentials/],
-    ['a fragment', { s3: { bucket: 'backups', endpoint: 'https://a.example#x' } }, /spec.s3.endpoint: .*credentials/],
-    ['certificates of nobody', { s3: { bucket: 'backups', ca: { secretName: 'ca' } } }, /begins with https/],
-  ])('that names %s is refused with the field', async (_what, spec, message) => {
-    await expect(cluster.create(redisBackupStorages, 'wrong', spec)).rejects.toThrow(message)
-  })
-})
-
-test.each([
-  ['another bucket', { s3: { bucket: 'elsewhere' } }, /spec.s3.bucket: .*never changes/],
-  ['another prefix', { s3: { prefix: 'elsewhere' } }, /spec.s3.prefix: .*never changes/],
-  ['another endpoint', { s3: { endpoint: 'http://elsewhere' } }, /spec.s3.endpoint: .*never changes/],
-  ['a volume instead', { s3: null, filesystem: { claimName: 'elsewhere' } }, /never changes/],
-])('a storage stays where it is: %s', async (_what, spec, message) => {
-  await expect(cluster.change(redisBackupStorages, 'archive', spec)).rejects.toThrow(message)
-})
-
-test.each(['account', 'container', 'prefix', 'endpoint'])('a container of Azure keeps its %s', async (part) => {
-  await cluster.create(redisBackupStorages, `cloud-${part}`, { azure })
-  const other = { azure: { [part]: part === 'endpoint' ? 'https://other' : 'other' } }
-  const change = cluster.change(redisBackupStorages, `cloud-${part}`, other)
-  await expect(change).rejects.toThrow(new RegExp(`spec.azure.${part}: .*never changes`))
 })
 
 test('an agent that the API server refuses is told, with its words', async () => {

@@ -102,6 +102,12 @@ export const STORAGE_CONDITIONS = {
     reasons: ['Unusable'],
     absentWhenFalse: true,
   },
+  BackupsReadable: {
+    meaning:
+      'The newest backups there, as the last check found them, can be opened with the keys that encryption names. Absent where that could not be found out.',
+    reasons: ['Readable', 'KeyWrong', 'NotEncrypted'],
+    absentWhenFalse: false,
+  },
   EventsDelivered: EVENTS_DELIVERED,
 } as const
 

@@ -37,6 +37,8 @@ export const ANNOTATION = {
   restoreOrderedBy: `${GROUP}/restore-ordered-by`,
   /** A person gives up the data of shards: `<shards>@<RFC 3339 time, at most an hour ahead>` (SAFETY 21). */
   acceptDataLoss: `${GROUP}/accept-data-loss`,
+  /** On a storage, by a person: each word that was not there before has it tried at once. */
+  check: `${GROUP}/check`,
 } as const
 
 /** The Secret with the users of a cluster's servers, and with the passwords of those that are ours. */

@@ -206,11 +206,20 @@ const redisBackupStorageStatus = z.object({
   failedChecks: z.int().optional(),
   checkedAt: z.string().max(40).optional(),
   checkedGeneration: z.int().optional(),
+  nextCheckAt: z
+    .string()
+    .max(40)
+    .optional()
+    .describe(
+      'When it is tried again; absent while it is time or being tried. A change of its spec, or another word in the annotation slotkeeper.dev/check, has it tried at once.',
+    ),
+  checkAsked: z.string().max(64).optional(),
   reason: z.string().max(64).optional(),
   message: z.string().max(1024).optional(),
   keepsFirst: z.boolean().optional(),
   backups: z.int().optional(),
   bytes: z.int().optional(),
+  backupsChangedAt: z.string().max(40).optional(),
   recoveryWindow: z.object({ from: z.string().max(40), to: z.string().max(40) }).optional(),
   held: z
     .object({
@@ -225,10 +234,18 @@ const redisBackupStorageStatus = z.object({
           }),
         )
         .max(32),
+      unreadable: z
+        .int()
+        .optional()
+        .describe(
+          'How many of the newest cannot be opened with the keys that encryption names; the condition BackupsReadable says what to do.',
+        ),
+      unreadableReason: z.string().max(64).optional(),
+      unreadableMessage: z.string().max(1_500).optional().describe('One of them, and what is wrong with its key.'),
     })
     .optional()
     .describe(
-      'What lay in it at the last check (checkedAt), with or without a RedisBackup: how many backups, and the newest. A RedisRestore names one by its manifest.',
+      'What lay in it at the last check (checkedAt), with or without a RedisBackup: how many backups, and the newest. It is looked at every six hours, and some minutes after a backup was completed there or deleted. A RedisRestore names one by its manifest.',
     ),
   ...runtimeParts,
   conditions: conditionsPart,
@@ -243,9 +260,11 @@ export function redisBackupStorageCrd(): Schema {
     shortName: 'rdbs',
     columns: [
       { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
-      { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
+      { name: 'Reason', type: 'string', jsonPath: '.status.reason' },
+      { name: 'Encryption', type: 'string', jsonPath: '.spec.encryption.currentKey' },
       { name: 'Backups', type: 'integer', jsonPath: '.status.backups' },
       { name: 'Last', type: 'date', jsonPath: '.status.recoveryWindow.to' },
+      { name: 'Next check', type: 'string', jsonPath: '.status.nextCheckAt', priority: 1 },
       { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
     ],
     name: { most: 40, why: 'Jobs are named after it' },

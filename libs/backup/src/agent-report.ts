@@ -68,6 +68,12 @@ const heldBackups = z.object({
   backups: count,
   /** The newest first. */
   newest: z.array(heldBackup).max(MOST_HELD),
+  /** How many of the newest can't be opened with the keys that there are; absent where that could not be found out. */
+  unreadable: count.optional(),
+  /** Why: a key is not there or is another one, or there are keys and it is not encrypted. */
+  unreadableReason: z.enum(['KeyWrong', 'NotEncrypted']).optional(),
+  /** One of them, and what is wrong with its key. */
+  unreadableMessage: z.string().max(MOST.message).optional(),
 })
 /** One of the backups that a storage holds. */
 export type HeldBackup = z.infer<typeof heldBackup>

@@ -13,6 +13,7 @@ export * from './agent-report.ts'
 export { BACKUP_USER } from './backup-user.ts'
 export { type BackupManifest, type BackupShard, backupShard, ManifestError, parseManifest } from './manifest.ts'
 export { type BackupRef, isManifestName, isNameOfOurs, objectOf, objectOfRecord } from './object-names.ts'
+export { readability } from './readability.ts'
 export { refusalOf, refusalOfEngine } from './refusal.ts'
 export { storageWaitsFor } from './storage-waits-for.ts'
 export { strangeSlots } from './strange-slots.ts'
@@ -25,6 +26,13 @@ export { deletionMs } from './next-deletion.ts'
 export { nextBackup, waitsFor } from './next-backup.ts'
 export { planBackup, SEEDED_VOLUME, SERVER_CA, SERVER_CERTIFICATE, SERVER_SECRETS } from './plan-backup.ts'
 export { durationMs, expiryOf } from './retention.ts'
-export { nextCheckAt, nextStorage, planStorage, STORAGE_STATES, type StorageCase } from './next-storage.ts'
+export {
+  nextCheckAt,
+  nextStorage,
+  planStorage,
+  STORAGE_STATES,
+  type StorageCase,
+  storageSentence,
+} from './next-storage.ts'
 export * from './next-schedule.ts'
 export { type ScheduleTimes, scheduleTimes } from './schedule-times.ts'

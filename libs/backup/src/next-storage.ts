@@ -9,6 +9,11 @@ import { doneOf, type Failure, failureOf } from './agent-outcome.ts'
 /** How often a storage is tried: one that served, and one that did not, which waits twice as long after each time. */
 const AGAIN_MS = { Usable: 6 * 3_600_000, Unusable: 60_000, UnusableAtMost: 600_000 } as const
 const CHECK_MS = 120_000
+/**
+ * What it holds is looked at once a backup was completed in it, or went: by then one that is deleted is gone, and no check that
+ * was under way has missed it. No more often than that.
+ */
+const AFTER_CHANGE_MS = { least: 150_000, between: 300_000 } as const
 /** Why a check does not run. */
 const NO_AGENT = 'NoAgent'
 const NOT_RUNNING = 'AgentNotRunning'
@@ -24,6 +29,8 @@ export type StorageCase = {
     readonly generation: number
     readonly deletionAt?: number
     readonly hasFinalizer: boolean
+    /** What a person has written to have it tried at once: another word, another time. */
+    readonly asked?: string
   }
   readonly status: StorageStatus | null
   readonly runs: readonly AgentRun[]
@@ -42,16 +49,26 @@ export const STORAGE_STATES = {
   Deleting: 'The object is being deleted; what is stored stays.',
 } as const
 
+/** A sentence for people on a storage in that state. */
+export const storageSentence = (state: keyof typeof STORAGE_STATES, isEncrypted: boolean): string =>
+  state === 'Usable' && !isEncrypted ? 'Backups can be kept there, unencrypted.' : STORAGE_STATES[state]
+
 type Said = { readonly state: 'Usable' | 'Unusable'; readonly reason?: string; readonly message?: string }
 
 /** PURE: what the storage is by now. */
 export function nextStorage(given: StorageCase): StorageStatus {
   const { storage, status } = given
-  const before = status ?? { state: 'Checking' }
+  const { nextCheckAt: _nextCheckAt, ...before } = status ?? { state: 'Checking' }
   if (storage.deletionAt !== undefined)
     return { ...before, state: 'Deleting', ...(before.state === 'Deleting' ? { deleted: true } : {}) }
-  const kept = { ...before, ...inside(given) }
   const run = presentCheck(given)
+  return timed(given, learning(given, run), run)
+}
+
+/** What is known of it, by the agent that tries it or has just tried it. */
+function learning(given: StorageCase, run: AgentRun | undefined): StorageStatus {
+  const before = given.status ?? { state: 'Checking' }
+  const kept = { ...before, ...inside(given) }
   const said = verdict(given, run)
   // What an earlier one waited for is over once the next one runs.
   if (said === null) return run !== undefined && before.state === 'Usable' ? without(kept) : kept
@@ -63,21 +80,58 @@ export function nextStorage(given: StorageCase): StorageStatus {
 function learnt({ storage, status, now }: StorageCase, run: AgentRun, { state }: Said): Partial<StorageStatus> {
   const done = doneOf(run, 'CheckStorage')
   const checks = run.attempt
+  // Of another spec nothing was found out yet.
+  const failedBefore = status?.checkedGeneration === storage.generation ? (status.failedChecks ?? 0) : 0
+  const failedChecks = state === 'Usable' ? 0 : failedBefore + 1
   // It never ran: what is known stands, and it is tried again at once.
   if (state === 'Usable' && done === undefined) return { checks }
   return {
     ...(typeof done?.keepsFirst === 'boolean' ? { keepsFirst: done.keepsFirst } : {}),
     // For whoever has lost everything else; what was not found out stays as it was.
-    ...(done === undefined || done.held === null ? {} : { held: done.held }),
+    ...(done === undefined || done.held === null ? {} : { held: heldBy(done.held, status?.held) }),
     checks,
-    failedChecks: state === 'Usable' ? 0 : (status?.failedChecks ?? 0) + 1,
+    failedChecks,
     checkedAt: new Date(now).toISOString(),
     checkedGeneration: storage.generation,
+    nextCheckAt: new Date(now + pauseAfter(state, failedChecks)).toISOString(),
   }
+}
+
+type Held = NonNullable<StorageStatus['held']>
+
+/** What was found of keys stands until it is found out anew. */
+function heldBy(held: Held, before: Held | undefined): Held {
+  if (held.unreadable !== undefined || before?.unreadable === undefined) return held
+  const { unreadable, unreadableReason, unreadableMessage } = before
+  return defined({ ...held, unreadable, unreadableReason, unreadableMessage })
+}
+
+const pauseAfter = (state: Said['state'], failedChecks: number): number =>
+  state === 'Usable' ? AGAIN_MS.Usable : Math.min(AGAIN_MS.UnusableAtMost, AGAIN_MS.Unusable * 2 ** (failedChecks - 1))
+
+/** When it is tried again; that is not said while it is time, or while it is being tried. */
+function timed({ storage, now }: StorageCase, soFar: StorageStatus, run: AgentRun | undefined): StorageStatus {
+  const so = soonerAfterChange(soFar)
+  const { nextCheckAt: at, ...rest } = so
+  // One that is under way may have begun before what was mended: it is tried once more.
+  if (run === undefined && storage.asked !== undefined && storage.asked !== so.checkAsked)
+    return { ...rest, checkAsked: storage.asked, failedChecks: 0 }
+  const isOfThis = so.checkedGeneration === storage.generation
+  return at === undefined || !isOfThis || Date.parse(at) <= now ? rest : so
 }
 
 function without({ reason: _reason, message: _message, ...rest }: StorageStatus): StorageStatus {
   return rest
+}
+
+/** What it holds may be something else than the last check found. */
+function soonerAfterChange(so: StorageStatus): StorageStatus {
+  const { backupsChangedAt, checkedAt, nextCheckAt: at } = so
+  if (backupsChangedAt === undefined || checkedAt === undefined || at === undefined) return so
+  const [changed, checked] = [Date.parse(backupsChangedAt), Date.parse(checkedAt)]
+  if (checked >= changed + AFTER_CHANGE_MS.least) return so
+  const soon = Math.max(changed + AFTER_CHANGE_MS.least, checked + AFTER_CHANGE_MS.between)
+  return soon < Date.parse(at) ? { ...so, nextCheckAt: new Date(soon).toISOString() } : so
 }
 
 /** The agent that tries it now, or has just tried it. */
@@ -121,10 +175,17 @@ function ofCheck({ ok, missingPermissions, faults }: Extract<AgentDone, { task: 
   return { state: 'Unusable', reason: 'CheckFailed', message: faults.join('; ') }
 }
 
-function inside({ backups }: StorageCase): Pick<StorageStatus, 'backups' | 'bytes' | 'recoveryWindow'> {
+function inside({
+  backups,
+  status,
+  now,
+}: StorageCase): Pick<StorageStatus, 'backups' | 'bytes' | 'recoveryWindow' | 'backupsChangedAt'> {
   const times = backups.map((one) => one.endedAt).toSorted()
   const [from, to] = [times[0], times.at(-1)]
+  const isOther =
+    status?.backups !== undefined && (status.backups !== backups.length || status.recoveryWindow?.to !== to)
   return defined({
+    backupsChangedAt: isOther ? new Date(now).toISOString() : undefined,
     backups: backups.length,
     bytes: backups.reduce((sum, one) => sum + one.bytes, 0),
     recoveryWindow: from === undefined || to === undefined ? undefined : { from, to },
@@ -132,12 +193,7 @@ function inside({ backups }: StorageCase): Pick<StorageStatus, 'backups' | 'byte
 }
 
 /** When it is to be tried again, Unix ms; 0 for at once. */
-export function nextCheckAt({ storage }: StorageCase, status: StorageStatus): number {
-  const { state, checkedAt, checkedGeneration, failedChecks = 1 } = status
-  if (checkedAt === undefined || checkedGeneration !== storage.generation) return 0
-  const longer = Math.min(AGAIN_MS.UnusableAtMost, AGAIN_MS.Unusable * 2 ** (failedChecks - 1))
-  return Date.parse(checkedAt) + (state === 'Usable' ? AGAIN_MS.Usable : longer)
-}
+export const nextCheckAt = ({ nextCheckAt: at }: StorageStatus): number => (at === undefined ? 0 : Date.parse(at))
 
 /** The commands for what the status is by now, in order. */
 export function planStorage(given: StorageCase, status: StorageStatus): readonly BackupCommand[] {
@@ -146,7 +202,7 @@ export function planStorage(given: StorageCase, status: StorageStatus): readonly
     return runs.filter((one) => !one.isStopping).map(({ job, uid }) => ({ type: 'StopAgent', job, uid }))
   const commands: BackupCommand[] = storage.hasFinalizer ? [] : [{ type: 'EnsureFinalizer' }]
   const order = checkOrder(given, (status.checks ?? 0) + 1)
-  const isDue = now >= nextCheckAt(given, status)
+  const isDue = now >= nextCheckAt(status)
   if (isDue && !runs.some((one) => one.job === order.job)) commands.push({ type: 'RunAgent', ...order })
   // What the last one said is in the status; its log stays until the next.
   const last = isDue ? [order.job] : runs.filter((one) => one.attempt === status.checks).map((one) => one.job)

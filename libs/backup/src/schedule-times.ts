@@ -29,8 +29,11 @@ export function scheduleTimes(schedule: string, timeZone: string, since: number,
     return timesOf(new Cron(schedule, { timezone: timeZone, paused: true }), since, now)
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error)
-    const field = /time ?zone/i.test(said) ? 'spec.timeZone' : 'spec.schedule'
-    return { problem: `${field}: ${said}` }
+    return {
+      problem: /time ?zone/i.test(said)
+        ? `spec.timeZone: ${said}. Give a name of the IANA database, as Europe/Zurich`
+        : `spec.schedule: ${said}. Write it as 0 3 * * *: minute, hour, day, month, weekday`,
+    }
   }
 }
 
@@ -38,7 +41,8 @@ function timesOf(cron: Cron, since: number, now: number): ScheduleTimes {
   const next = cron.nextRun(new Date(now))?.getTime() ?? null
   // What is asked for is before that time, and what is due now has come.
   const due = cron.previousRuns(1, new Date(now + 1))[0]?.getTime() ?? null
-  if (due === null && next === null) return { problem: 'spec.schedule: that time never comes' }
+  if (due === null && next === null)
+    return { problem: 'spec.schedule: that time never comes. Take a day that its month has' }
   if (due === null || due <= since) return { due: null, count: 0, next }
   let count = 0
   for (let at = cron.nextRun(new Date(since)); at !== null && at.getTime() <= now; at = cron.nextRun(at)) {

@@ -1,5 +1,5 @@
 import { redisBackupScheduleSpec } from '@slotkeeper/api'
-import { type ScheduleEvent, scheduleChanges, type ScheduleStatus } from '@slotkeeper/events'
+import { type ScheduleEvent, scheduleChanges, scheduleNoteOf, type ScheduleStatus } from '@slotkeeper/events'
 import { describe, expect, test } from 'vitest'
 import { nextSchedule, planSchedule, type ScheduleCase, type ScheduledBackup, scheduleTimes } from '../src/index.ts'
 
@@ -90,6 +90,36 @@ class ScheduleWorld {
 const told = (world: ScheduleWorld): readonly string[] => world.events.map((one) => one.type)
 
 describe('a schedule', () => {
+  test.each([
+    ['a minute that there is none of', { schedule: '99 3 * * *' }, 'spec.schedule', /minute.*Write it as 0 3/],
+    ['a day that its month has not', { schedule: '0 0 30 2 *' }, 'spec.schedule', /never comes.*a day that its month/],
+    ['a time zone that nobody knows', { timeZone: 'Europe/Nowhere' }, 'spec.timeZone', /IANA database/],
+  ])('with %s is not accepted, which is told with the field and the remedy, once', (_what, spec, field, words) => {
+    const world = new ScheduleWorld(spec)
+    for (const now of ['20T12:00', '20T12:01', '21T03:00']) expect(world.look(now).state).toBe('Invalid')
+    const message = expect.stringMatching(words) as string
+    expect(world.events).toEqual([{ type: 'ScheduleInvalid', data: { field, message } }])
+    expect(scheduleNoteOf(world.events[0] ?? { type: '', data: {} })).toMatchObject({
+      type: 'Warning',
+      reason: 'ScheduleInvalid',
+    })
+    world.look('21T04:00', { schedule: '0 5 * *' })
+    expect(told(world)).toEqual(['ScheduleInvalid', 'ScheduleInvalid'])
+    world.look('21T04:01', { schedule: '0 5 * * *', timeZone: 'UTC' })
+    expect(told(world).slice(2)).toEqual(['Accepted', 'StateChanged'])
+    expect(world.events[2]?.data).toMatchObject({ schedule: '0 5 * * *', timeZone: 'UTC' })
+  })
+
+  test('that becomes one that nobody can read says so, and goes without being accepted once more', () => {
+    const world = new ScheduleWorld()
+    world.look('20T12:00')
+    world.look('20T12:01', { schedule: '99 3 * * *' })
+    expect(told(world)).toEqual(['Accepted', 'StateChanged', 'ScheduleInvalid'])
+    world.isDeleting = true
+    world.look('20T12:02')
+    expect(told(world).slice(3)).toEqual(['StateChanged'])
+  })
+
   test('makes a backup when its time has come, once, and says so', () => {
     const world = new ScheduleWorld()
     world.look('20T12:00')
@@ -181,7 +211,7 @@ describe('a schedule', () => {
     expect(world.status).toMatchObject({ state: 'Invalid', message: expect.stringContaining('spec.timeZone') })
     world.look('20T12:01', { timeZone: 'UTC' })
     expect(world.status).not.toHaveProperty('message')
-    expect(told(world)).toEqual(['Accepted', 'StateChanged'])
+    expect(told(world)).toEqual(['ScheduleInvalid', 'Accepted', 'StateChanged'])
   })
 
   test('failed ones beyond the limit go, the newest stay', () => {

@@ -7,6 +7,7 @@ import {
   nextStorage,
   planStorage,
   type StorageCase,
+  storageSentence,
 } from '../src/index.ts'
 
 const NOW = Date.UTC(2026, 10, 22, 10)
@@ -91,12 +92,54 @@ test('one that goes on not serving is tried less and less often, and at once as 
   const pass = (report: AgentReport): void => {
     const attempt = (given.status?.checks ?? 0) + 1
     const status = nextStorage({ ...given, runs: [checked(report, { attempt })] })
-    pauses.push((nextCheckAt(given, status) - given.now) / 60_000)
-    given = { ...given, status, now: nextCheckAt(given, status) }
+    pauses.push((nextCheckAt(status) - given.now) / 60_000)
+    given = { ...given, status, now: nextCheckAt(status) }
   }
   const refused = done({ ok: false, faults: ['it does not answer'] })
   for (const report of [refused, refused, refused, refused, refused, refused, done({}), refused]) pass(report)
   expect(pauses).toEqual([1, 2, 4, 8, 10, 10, 360, 1])
+})
+
+describe('when it is tried again', () => {
+  const refused = done({ ok: false, faults: ['it does not answer'] })
+  const failed = (attempt: number, change: Partial<StorageCase> = {}): StorageStatus =>
+    nextStorage(caseOf({ runs: [checked(refused, { attempt, part: change.storage?.generation ?? 1 })], ...change }))
+  const thrice = (): StorageStatus => failed(3, { status: failed(2, { status: failed(1) }) })
+  const ordered = (given: StorageCase): readonly unknown[] =>
+    planStorage(given, nextStorage(given)).flatMap((one) => (one.type === 'RunAgent' ? [one.job] : []))
+
+  test('is said until it is time', () => {
+    const status = thrice()
+    expect(status).toMatchObject({ failedChecks: 3, nextCheckAt: new Date(NOW + 240_000).toISOString() })
+    expect(nextStorage(caseOf({ status, now: NOW + 239_000 })).nextCheckAt).toBe(status.nextCheckAt)
+    const due = caseOf({ status, now: NOW + 240_000 })
+    expect(nextStorage(due)).not.toHaveProperty('nextCheckAt')
+    expect(ordered(due)).toEqual(['archive-storage1-check-1-4'])
+    const deleted = { ...storage, deletionAt: NOW }
+    expect(nextStorage(caseOf({ status, storage: deleted }))).not.toHaveProperty('nextCheckAt')
+  })
+
+  test('another spec is tried at once, and its pauses begin anew', () => {
+    const change = { storage: { ...storage, generation: 2 }, status: thrice() }
+    expect(nextStorage(caseOf(change))).not.toHaveProperty('nextCheckAt')
+    expect(ordered(caseOf(change))).toEqual(['archive-storage1-check-2-4'])
+    const again = failed(4, change)
+    expect(again).toMatchObject({ failedChecks: 1, nextCheckAt: new Date(NOW + 60_000).toISOString() })
+  })
+
+  test('a person has it tried at once, once for each word, and not by a check that was begun before', () => {
+    const status = thrice()
+    const asking = { storage: { ...storage, asked: 'now' }, status, now: NOW + 1_000 }
+    expect(ordered(caseOf(asking))).toEqual(['archive-storage1-check-1-4'])
+    const asked = nextStorage(caseOf(asking))
+    const after = failed(4, { ...asking, status: asked })
+    expect(after).toMatchObject({ failedChecks: 1, nextCheckAt: new Date(NOW + 61_000).toISOString() })
+    expect(ordered(caseOf({ ...asking, status: after }))).toEqual([])
+    const amid = failed(5, { ...asking, storage: { ...storage, asked: 'again' }, status: after })
+    expect(ordered(caseOf({ ...asking, storage: { ...storage, asked: 'again' }, status: amid }))).toEqual([
+      'archive-storage1-check-1-6',
+    ])
+  })
 })
 
 test('a check is told which manifests were read already, and reads only those anew that said nothing', () => {
@@ -173,6 +216,59 @@ test('another spec is tried at once, and the old agent is stopped', () => {
     { type: 'RunAgent', job: 'archive-storage1-check-2-2' },
     { type: 'StopAgent', job: 'archive-storage1-check-1-1' },
   ])
+})
+
+describe('what it holds is looked at soon after a backup came or went', () => {
+  const backups = [{ endedAt: '2026-11-22T10:00:00Z', bytes: 10 }]
+  const hours = 3_600_000
+  const minutes = 60_000
+  const first = nextStorage(caseOf({ runs: [checked(done({}))] }))
+
+  test('once, and not for what stays', () => {
+    const status = nextStorage(caseOf({ status: first, backups, now: NOW + hours }))
+    expect(nextCheckAt(status)).toBe(NOW + hours + 2.5 * minutes)
+    const due = nextStorage(caseOf({ status, backups, now: NOW + hours + 3 * minutes }))
+    const runs = [checked(done({}), { attempt: 2 })]
+    const again = nextStorage(caseOf({ status: due, backups, runs, now: NOW + hours + 4 * minutes }))
+    expect(nextCheckAt(again)).toBe(NOW + 7 * hours + 4 * minutes)
+    const gone = nextStorage(caseOf({ status: again, now: NOW + 2 * hours }))
+    expect(nextCheckAt(gone)).toBe(NOW + 2 * hours + 2.5 * minutes)
+  })
+
+  test('also where one took the place of another', () => {
+    const status = nextStorage(caseOf({ backups, runs: [checked(done({}))] }))
+    const other = [{ endedAt: '2026-11-22T11:00:00Z', bytes: 10 }]
+    expect(nextCheckAt(nextStorage(caseOf({ status, backups: other, now: NOW + hours })))).toBe(NOW + hours + 150_000)
+    expect(nextCheckAt(nextStorage(caseOf({ status, backups, now: NOW + hours })))).toBe(NOW + 6 * hours)
+  })
+
+  test('no more often than every five minutes', () => {
+    const status = nextStorage(caseOf({ status: first, backups, now: NOW + 1_000 }))
+    expect(nextCheckAt(status)).toBe(NOW + 5 * minutes)
+  })
+
+  test('also where a check was under way', () => {
+    const due = nextStorage(caseOf({ status: first, now: NOW + 6 * hours }))
+    const running = checked(null, { attempt: 2 })
+    const amid = nextStorage(caseOf({ status: due, backups, runs: [running], now: NOW + 6 * hours + 1_000 }))
+    const runs = [checked(done({}), { attempt: 2 })]
+    const status = nextStorage(caseOf({ status: amid, backups, runs, now: NOW + 6 * hours + 2_000 }))
+    expect(nextCheckAt(status)).toBe(NOW + 6 * hours + 2_000 + 5 * minutes)
+  })
+
+  test('one that does not serve is not tried more often for it', () => {
+    const refused = checked(done({ ok: false, faults: ['it does not answer'] }))
+    const status = nextStorage(caseOf({ runs: [refused] }))
+    expect(nextCheckAt(nextStorage(caseOf({ status, backups, now: NOW + 1_000 })))).toBe(NOW + minutes)
+  })
+})
+
+test.each([
+  ['Usable', true, 'Backups can be kept there.'],
+  ['Usable', false, 'Backups can be kept there, unencrypted.'],
+  ['Checking', false, 'A small object is being written, read, listed and deleted there.'],
+] as const)('%s, encrypted %s: %s', (state, isEncrypted, sentence) => {
+  expect(storageSentence(state, isEncrypted)).toBe(sentence)
 })
 
 test('what is in it is counted', () => {

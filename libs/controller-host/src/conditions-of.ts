@@ -11,6 +11,8 @@ export type ConditionInput = {
   readonly isStalled: boolean
   /** Of the state: nothing is under way, though it is not ready. */
   readonly isIdle?: boolean
+  /** What the kind says beside the conditions that all kinds have. */
+  readonly others?: readonly ConditionNow[]
   /** For people. */
   readonly message: string
   readonly trouble: EventTrouble | null
@@ -20,9 +22,10 @@ export type ConditionInput = {
 
 /** The conditions; their reasons are the states. */
 export function conditionsOf(input: ConditionInput): readonly Condition[] {
-  const { before, state: reason, isReady, isStalled, isIdle = false, trouble, generation, now } = input
+  const { before, state: reason, isReady, isStalled, isIdle = false, others = [], trouble, generation, now } = input
   const message = input.message.slice(0, 512)
   const all: ConditionNow[] = [
+    ...others,
     { type: 'Ready', status: isReady ? 'True' : 'False', reason, message },
     trouble === null
       ? { type: 'EventsDelivered', status: 'True', reason: 'Delivered', message: '' }

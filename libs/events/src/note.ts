@@ -69,6 +69,8 @@ const storageGrades: Readonly<Record<StorageEventType, Grade>> = {
   Accepted: 'Normal',
   BecameUsable: 'Normal',
   BecameUnusable: 'Warning',
+  BackupsUnreadable: 'Warning',
+  BackupsReadable: 'Normal',
   Deleted: 'Normal',
 }
 
@@ -96,6 +98,7 @@ const restoreGrades: Readonly<Record<RestoreEventType, Grade>> = {
 
 const scheduleGrades: Readonly<Record<ScheduleEventType, Grade>> = {
   Accepted: 'Normal',
+  ScheduleInvalid: 'Warning',
   BackupCreated: 'Normal',
   RunsMissed: 'Warning',
   StateChanged: 'Normal',

@@ -9,15 +9,25 @@ export function scheduleChanges(
   { schedule, timeZone }: { readonly schedule: string; readonly timeZone: string },
 ): readonly ScheduleEvent[] {
   const events: ScheduleEvent[] = []
-  if (before === null)
+  if (isReadable(after) && (before === null || before.state === 'Invalid'))
     events.push({ type: 'Accepted', data: { schedule, timeZone, message: `Backups are wanted at ${schedule}` } })
   const count = (after.missed ?? 0) - (before?.missed ?? 0)
   if (count > 0)
     events.push({ type: 'RunsMissed', data: { count, message: `${count} times went by without a backup` } })
   if (before !== null) events.push(...created(before, after), ...stateChanged(before, after))
+  events.push(...invalid(before, after))
   if (after.deleted === true && before?.deleted !== true)
     events.push({ type: 'Deleted', data: { message: 'Deleted; the backups stay' } })
   return events.map((event) => ({ type: event.type, data: boundedData(event.data) }) as ScheduleEvent)
+}
+
+const isReadable = ({ state }: ScheduleStatus): boolean => state !== 'Invalid' && state !== 'Deleting'
+
+/** Told again where something else is wrong by now. */
+function invalid(before: ScheduleStatus | null, { state, message = '' }: ScheduleStatus): readonly ScheduleEvent[] {
+  if (state !== 'Invalid' || (before?.state === 'Invalid' && before.message === message)) return []
+  const [field = ''] = message.split(':')
+  return [{ type: 'ScheduleInvalid', data: { field, message } }]
 }
 
 function created({ pending }: ScheduleStatus, after: ScheduleStatus): readonly ScheduleEvent[] {

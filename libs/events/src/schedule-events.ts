@@ -6,6 +6,7 @@ const scheduledAt = z.string().describe('The time by the schedule, RFC 3339.')
 /** The data of every event of a RedisBackupSchedule, version 1. Fields are only ever added. */
 export const scheduleEventData = {
   Accepted: z.object({ schedule: z.string(), timeZone: z.string(), message }),
+  ScheduleInvalid: z.object({ field: z.string().describe('The field of the spec that cannot be read.'), message }),
   BackupCreated: z.object({ backup: z.string().describe('Name of the RedisBackup.'), scheduledAt, message }),
   RunsMissed: z.object({
     count: z.int().min(1).describe('Times of the schedule at which nothing was begun, since the last event.'),
@@ -17,7 +18,8 @@ export const scheduleEventData = {
 
 /** When each event of a RedisBackupSchedule is told. */
 export const scheduleEventSentences: Readonly<Record<ScheduleEventType, string>> = {
-  Accepted: 'A RedisBackupSchedule was seen for the first time.',
+  Accepted: 'A RedisBackupSchedule that can be read was seen for the first time, or after it could not be read.',
+  ScheduleInvalid: 'No time of it is to be found: the message says which field is wrong, and how it is written.',
   BackupCreated: 'It is time, or it was asked for at once: a RedisBackup is there.',
   RunsMissed: 'Times of the schedule went by without a backup that was begun.',
   StateChanged: 'It was suspended, goes on, or cannot be read.',
@@ -36,6 +38,11 @@ export type ScheduleEvent = {
 export const scheduleEventExamples: { readonly [T in ScheduleEventType]: Extract<ScheduleEvent, { type: T }>['data'] } =
   {
     Accepted: { schedule: '0 3 * * *', timeZone: 'Europe/Zurich', message: 'Backups are wanted at 0 3 * * *' },
+    ScheduleInvalid: {
+      field: 'spec.timeZone',
+      message:
+        'spec.timeZone: Invalid time zone specified: Europe/Nowhere. Give a name of the IANA database, as Europe/Zurich',
+    },
     BackupCreated: {
       backup: 'nightly-202611220200',
       scheduledAt: '2026-11-22T02:00:00.000Z',

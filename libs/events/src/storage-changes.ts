@@ -23,7 +23,29 @@ export function storageChanges(
     })
   if (changed && state === 'Unusable')
     events.push({ type: 'BecameUnusable', data: { reason, message: message ?? `${where} can't be used` } })
+  events.push(...readabilityChanged(before, after))
   if (after.deleted === true && before?.deleted !== true)
     events.push({ type: 'Deleted', data: { message: `Deleted; what is stored in ${where} stays` } })
   return events.map((event) => ({ type: event.type, data: boundedData(event.data) }) as StorageEvent)
+}
+
+const REMEDIES = {
+  KeyWrong: 'Put each key back under the name that it had',
+  NotEncrypted: 'Read them by a storage without encryption',
+} as const
+
+/** Told when it begins, when the reason is another one, and when it is over. */
+function readabilityChanged(before: StorageStatus | null, { held }: StorageStatus): readonly StorageEvent[] {
+  const { unreadable, unreadableReason: reason = 'KeyWrong', unreadableMessage: example } = held ?? {}
+  const was = before?.held
+  const wasUnreadable = (was?.unreadable ?? 0) > 0
+  if (unreadable === undefined) return []
+  if (unreadable === 0) {
+    const message = 'The newest backups can be opened again with the keys that there are'
+    return wasUnreadable ? [{ type: 'BackupsReadable', data: { message } }] : []
+  }
+  if (wasUnreadable && was?.unreadableReason === reason) return []
+  const few = `${unreadable} of the newest backups cannot be opened`
+  const message = `${REMEDIES[reason]}: ${few}${example === undefined ? '' : `, as ${example}`}`
+  return [{ type: 'BackupsUnreadable', data: { reason, unreadable, message } }]
 }

@@ -10,6 +10,12 @@ export const storageEventData = {
     message,
   }),
   BecameUnusable: z.object({ reason: z.string(), message }),
+  BackupsUnreadable: z.object({
+    reason: z.enum(['KeyWrong', 'NotEncrypted']),
+    unreadable: z.int().min(1).describe('How many of the newest backups that it holds.'),
+    message,
+  }),
+  BackupsReadable: z.object({ message }),
   Deleted: z.object({ message }),
 } as const
 
@@ -18,6 +24,9 @@ export const storageEventSentences: Readonly<Record<StorageEventType, string>> =
   Accepted: 'A RedisBackupStorage was seen for the first time.',
   BecameUsable: 'A small object was written, read back, listed and deleted there.',
   BecameUnusable: 'It was tried and did not serve: the message says what is missing.',
+  BackupsUnreadable:
+    'A check found backups there that cannot be opened with the keys that there are: the message names one, and the remedy.',
+  BackupsReadable: 'The newest backups there can be opened again.',
   Deleted: 'The last event of a storage. What is stored stays.',
 }
 
@@ -37,5 +46,12 @@ export const storageEventExamples: { readonly [T in StorageEventType]: Extract<S
     reason: 'PermissionMissing',
     message: 'its user is not allowed to: s3:DeleteObject. Grant that',
   },
+  BackupsUnreadable: {
+    reason: 'KeyWrong',
+    unreadable: 4,
+    message:
+      'Put each key back under the name that it had: 4 of the newest backups cannot be opened, as shop/orders-1/5c1f9a52/manifest: the key 2026-11 is not the one that this was encrypted with, only its namesake',
+  },
+  BackupsReadable: { message: 'The newest backups can be opened again with the keys that there are' },
   Deleted: { message: 'Deleted; what is stored in s3://backups/shop/ stays' },
 }

@@ -2,7 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ContainerError, packContainer, parseContainerKey, unpackContainer } from './index.ts'
+import {
+  ContainerError,
+  HEADER_MOST_BYTES,
+  packContainer,
+  parseContainerKey,
+  tryContainerKeys,
+  unpackContainer,
+} from './index.ts'
 import type { PackOptions, UnpackOptions } from './index.ts'
 
 const key = { id: 'key-1', key: randomBytes(32) }
@@ -225,3 +232,24 @@ test.skipIf(spawnSync('zstd', ['--version']).error !== undefined)(
     expect(stdout.equals(data)).toBe(true)
   },
 )
+
+describe('whether keys fit is said by the header alone', () => {
+  const other = { id: key.id, key: randomBytes(32) }
+  test.each<[string, PackOptions, UnpackOptions, string]>([
+    ['the key', secret, { keys }, 'none'],
+    ['no key, and none is needed', plain, { keys: 'none' }, 'none'],
+    ['its namesake', secret, { keys: new Map([[other.id, other.key]]) }, 'WrongKey'],
+    ['another key', secret, { keys: new Map([['key-2', key.key]]) }, 'UnknownKey'],
+    ['no key', secret, { keys: 'none' }, 'UnknownKey'],
+    ['a key for what is not encrypted', plain, { keys }, 'NotEncrypted'],
+  ])('%s', async (_what, written, read, expected) => {
+    const subject = 's'.repeat(1_000)
+    const packed = await pack(randomBytes(4_096), { ...written, subject })
+    const tried = tryContainerKeys(inPieces(packed.subarray(0, HEADER_MOST_BYTES), 100), read)
+    const fault = await tried.then(
+      () => 'none',
+      (error: unknown) => (error instanceof ContainerError ? error.fault : 'unexpected'),
+    )
+    expect(fault).toBe(expected)
+  })
+})

@@ -62,6 +62,26 @@ export async function* unpackContainer(
   }
 }
 
+/** So many bytes hold the header of any container. */
+export const HEADER_MOST_BYTES = LEAD_BYTES + MOST_HEADER_BYTES
+
+/**
+ * Whether a container can be opened with these keys: only its header is read.
+ *
+ * @param chunks the container, or its first `HEADER_MOST_BYTES`
+ * @throws ContainerError that names why not
+ */
+export async function tryContainerKeys(chunks: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<void> {
+  const reader = new ExactReader(chunks)
+  try {
+    const header = await readHeader(reader)
+    checkSubject(header, options)
+    keyOf(header, options)?.fill(0)
+  } finally {
+    await reader.close()
+  }
+}
+
 async function readHeader(reader: ExactReader): Promise<ReadHeader> {
   const lead = await reader.take(LEAD_BYTES)
   if (lead.length === 0) throw new ContainerError('Truncated', 'there is nothing in it')

@@ -152,6 +152,17 @@ export class PlayedCluster {
     await this.#objects.patch(resource, { namespace: NAMESPACE, name }, { spec }, { uid }, this.#io)
   }
 
+  async annotate(resource: ResourceDescriptor, name: string, annotations: object): Promise<void> {
+    const uid = (await this.find(resource, name))?.metadata.uid ?? ''
+    await this.#objects.patch(
+      resource,
+      { namespace: NAMESPACE, name },
+      { metadata: { annotations } },
+      { uid },
+      this.#io,
+    )
+  }
+
   async remove(resource: ResourceDescriptor, name: string): Promise<void> {
     const uid = (await this.find(resource, name))?.metadata.uid ?? ''
     await this.#objects.delete(resource, { namespace: NAMESPACE, name }, { uid }, this.#io)
