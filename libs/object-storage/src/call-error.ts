@@ -18,7 +18,7 @@ export type FailedCall = {
   readonly answered: (error: Error) => StorageError | null
 }
 
-const certificate = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|HOSTNAME_MISMATCH|EPROTO)/
+const certificate = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|HOSTNAME_MISMATCH)/
 
 /** What a call ends with. Nothing of the request is kept, since it holds the signature. */
 export function callError(error: unknown, { bounds, doing, server, answered }: FailedCall): unknown {
@@ -32,16 +32,33 @@ export function callError(error: unknown, { bounds, doing, server, answered }: F
     const remedy = 'Give the authority (CA) that signed its certificate, and the name that is in it'
     return new StorageError('Unreachable', `${doing}: the server is not trusted (${code})`, remedy)
   }
+  if (code === 'EPROTO') {
+    const remedy = 'Begin the endpoint with http:// where the server speaks no TLS, or look at what it takes'
+    return new StorageError(
+      'Unreachable',
+      `${doing}: the server speaks no TLS there, or none that fits (EPROTO)`,
+      remedy,
+    )
+  }
   if (isUnconnected(error)) {
     const sentence = `no connection came about within ${connectMs(server.stallMs) / 1000} s, ${server.tries} times`
     return new StorageError('Unreachable', `${doing}: ${sentence}`)
   }
   // Before timeouts, since a client may call a connection that was cut a timeout too.
-  if (/^E[A-Z0-9_]+$/.test(code) && code !== 'ETIMEDOUT') return new StorageError('Unreachable', `${doing}: ${code}`)
+  if (/^E[A-Z0-9_]+$/.test(code) && code !== 'ETIMEDOUT')
+    return new StorageError('Unreachable', `${doing}: ${code}${placeOf(error)}`)
   if (error.name === 'TimeoutError' || code === 'ETIMEDOUT')
     return new StorageError('Slow', `${doing}: nothing moved for ${server.stallMs / 1000} s, ${server.tries} times`)
   // Not an error of the network: the answer was none of such a server, or the fault is ours.
   return new StorageError('Refused', `${doing}: ${withheld(error.message, server.secrets)}`)
+}
+
+/** Which server could not be reached, where the system says it. */
+function placeOf(error: Error): string {
+  const { hostname, address, port } = error as { hostname?: unknown; address?: unknown; port?: unknown }
+  if (typeof hostname === 'string') return ` ${hostname}`
+  if (typeof address !== 'string') return ''
+  return typeof port === 'number' ? ` ${address}:${port}` : ` ${address}`
 }
 
 /** Whether no connection came about in time: as the system says it, and as the client of S3 does, in words only. */

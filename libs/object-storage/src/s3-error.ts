@@ -17,6 +17,7 @@ const byName: Readonly<Record<string, StorageFault>> = {
   InvalidAccessKeyId: 'WrongCredentials',
   SignatureDoesNotMatch: 'WrongCredentials',
   InvalidToken: 'WrongCredentials',
+  XAdminUserNotFound: 'WrongCredentials',
   ExpiredToken: 'WrongCredentials',
   TokenRefreshRequired: 'WrongCredentials',
   CredentialsProviderError: 'WrongCredentials',

@@ -54,7 +54,8 @@ export class StorageError extends Error {
    * @param remedy what to do, where it is more than the kind says
    */
   constructor(fault: StorageFault, sentence: string, remedy: string = remedies[fault]) {
-    super(sentence)
+    // Servers end their own sentences; ours go on with the remedy.
+    super(sentence.replace(/[. ]+$/, ''))
     this.fault = fault
     this.remedy = remedy
     this.mayPass = passing.has(fault)
