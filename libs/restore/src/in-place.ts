@@ -72,11 +72,12 @@ function overtakenBy(given: RestoreCase, { replaces, clusterUid }: Partial<Resto
   const { restoredBy, restoreName, holds } = target
   const { name } = given.spec.target.cluster
   const isOther = ![undefined, holds?.uid, replaces?.restoredBy].includes(restoredBy)
-  if (!isOther && (clusterUid !== undefined || target.orderedBy === restore.uid)) {
+  const goesOn = !isOther && heldVolume(target) === replaces?.volume
+  if (goesOn && (clusterUid !== undefined || target.orderedBy === restore.uid)) {
     const message = `the order to ${name} was taken back (spec.bootstrap.restore): it goes on with what it had, and nothing was given up. The new claims (data-0...) stay, delete them if nobody needs them`
     return { reason: 'OrderWithdrawn', message }
   }
-  if (!isOther && heldVolume(target) === replaces?.volume) return null
+  if (goesOn) return null
   const other = isOther ? restoreName : holds?.name
   const who = other === undefined ? 'another restore' : `the RedisRestore ${other}`
   const what = isOther ? 'was told to replace the data' : 'has replaced the data'
@@ -116,6 +117,14 @@ export function repeatedOrder({ spec, restore, target }: RestoreCase): Failure |
   if (target.restoreName !== restore.name || target.restoredBy === restore.uid) return null
   const message = `a RedisRestore ${restore.name} has replaced the data of the RedisCluster ${spec.target.cluster.name} already, and its consent (spec.target.inPlace.confirm) holds once: nothing was touched; to restore once more, create one of another name`
   return { reason: 'ConfirmUsed', message }
+}
+
+/** What keeps a restore that is deleted, while its order stands and can't be taken back; null where nothing is said against that. */
+export function withdrawalRefused({ spec, trouble }: RestoreCase): Failure | null {
+  if (trouble === null) return null
+  const { name } = spec.target.cluster
+  const message = `the order to the RedisCluster ${name} is not taken back, and would be followed though this RedisRestore were gone: ${trouble}. Let the restore controller change it, or set spec.bootstrap.restore of ${name} as it was before`
+  return { reason: 'WithdrawalRefused', message }
 }
 
 /** A failure after the cluster was told to take the volumes: it is told so, for what fails is not what was ordered. */

@@ -27,6 +27,7 @@ import {
   repeatedOrder,
   replacedBy,
   rivalOf,
+  withdrawalRefused,
 } from './in-place.ts'
 import type { RestoreCase } from './restore-case.ts'
 import { isRestoreState, nextRestoreState, type RestoreFinding } from './restore-lifecycle.ts'
@@ -373,7 +374,7 @@ function deletion(given: RestoreCase, before: RestoreStatus): Omit<RestoreStatus
   if (state !== 'Deleting') return { ...rest, deletingSince: new Date(given.now).toISOString() }
   const waited = rest.deletingSince === undefined ? 0 : given.now - Date.parse(rest.deletingSince)
   // An order of nobody would be followed all the same: without patience.
-  if (isWithdrawable(given)) return rest
+  if (isWithdrawable(given)) return { ...rest, ...withdrawalRefused(given) }
   const next = isTakenBack(given) ? { ...rest, withdrawn: true } : rest
   const isDone =
     given.runs.every((one) => one.isGone) && (!mayDeleteClaims(given, rest) || ownClaims(given).length === 0)

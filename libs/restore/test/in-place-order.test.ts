@@ -227,10 +227,18 @@ test('a withdrawal that is refused keeps the restore, without a bound', () => {
   for (let round = 0; round < 20; round += 1) {
     world.target = structuredClone(refused)
     world.now += 60_000
+    world.trouble = round < 3 ? null : 'clusters are changed by nobody'
     world.pass()
   }
   expect(world.isGone).toBe(false)
   expect(world.status?.deleted).toBeUndefined()
+  expect(world.status).toMatchObject({ state: 'Deleting', reason: 'WithdrawalRefused' })
+  expect(world.status?.message).toMatch(/RedisCluster again .* by nobody.* spec\.bootstrap\.restore/)
+  // The way out: a person does it.
+  world.withdrawOrder()
+  for (let round = 0; round < 3; round += 1) world.pass()
+  expect(world.isGone).toBe(true)
+  expect(world.status?.reason).toBeUndefined()
 })
 
 test('an order that was not looked at yet is not told in words of before', () => {

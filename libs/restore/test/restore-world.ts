@@ -81,6 +81,8 @@ export class RestoreWorld {
   target: TargetView | null = null
   /** What a cache shows of it, when it lags behind. */
   seen: TargetView | null | undefined
+  /** What the API server refuses, in words. */
+  trouble: string | null = null
   claims: readonly ClaimView[] = []
   rivals: RestoreCase['rivals'] = []
   deletionAt: number | null = null
@@ -161,7 +163,7 @@ export class RestoreWorld {
       now,
       rivals: this.rivals,
       runs: this.agents,
-      trouble: null,
+      trouble: this.trouble,
     }
   }
 
