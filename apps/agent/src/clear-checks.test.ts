@@ -35,6 +35,27 @@ test('what a killed check has left goes after an hour, and nothing else', async 
   expect(store.deleted).toEqual([old])
 })
 
+test.each(['no end', 'an end that is not reached'])('what was found of a list with %s is deleted', async (kind) => {
+  const slow = new StorageError('Deadline', 'not done')
+  const given: number[] = []
+  const store = storeOf({ [old]: 61, [fresh]: 59 })
+  const list = async function* (prefix: string, { deadlineMs }: { readonly deadlineMs: number }) {
+    given.push(deadlineMs)
+    yield* store.list(prefix)
+    if (kind !== 'no end') throw slow
+    for (let left = 20_000; left > 0; left -= 1) {
+      const key = `slotkeeper-check/${randomUUID()}`
+      yield { key, bytes: 1024, modified: new Date(NOW - 7_200_000), etag: 'e' }
+    }
+  }
+  const cleared = await clearChecks({ ...store, list }, limits(), NOW)
+  expect(cleared).toEqual(kind === 'no end' ? { deleted: 10_000 } : { deleted: 1, error: slow })
+  expect(store.deleted).toContain(old)
+  expect(store.deleted).not.toContain(fresh)
+  // And there is time left for that.
+  expect(given).toEqual([5_000])
+})
+
 test('what is locked stays, and is told; what nobody expects, and the end of the task, is no such thing', async () => {
   const locked = new StorageError('Refused', 'it is locked')
   const refusing = (error: Error) => ({ ...storeOf({ [old]: 61 }), delete: () => Promise.reject(error) })

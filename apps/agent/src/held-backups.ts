@@ -2,8 +2,9 @@ import { type HeldBackup, type HeldBackups, isManifestName, MOST_HELD } from '@s
 import { type Limits, type ObjectFacts, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
 import { AgentError } from './agent-error.ts'
 import { readManifest } from './read-manifest.ts'
+import { sharedLimits } from './task-context.ts'
 
-/** For the list, and for each manifest: a storage with very many objects is not to fail its check. */
+/** For the list, and for each manifest, if there is so much time left: a storage with very many objects is not to fail its check. */
 const LIST_MS = 30_000
 /** A manifest is stored as soon as its backup has ended; clocks may differ by so much. */
 const STORED_WITHIN_MS = 3_600_000
@@ -17,14 +18,15 @@ const STORED_WITHIN_MS = 3_600_000
 export async function heldBackups(
   store: ObjectStore,
   known: readonly HeldBackup[],
-  { signal, deadlineMs }: Limits,
+  { signal, deadlineMs: forAllMs }: Limits,
 ): Promise<HeldBackups | null> {
-  const limits = { signal, deadlineMs: Math.min(deadlineMs, LIST_MS) }
+  const left = sharedLimits({ signal, deadlineMs: forAllMs })
+  const limits = (): Limits => ({ signal, deadlineMs: Math.min(left().deadlineMs, LIST_MS) })
   try {
-    const { count, newest } = await manifestsIn(store, limits)
+    const { count, newest } = await manifestsIn(store, limits())
     const held: HeldBackup[] = []
     for (const { key, modified } of newest)
-      held.push(known.find((one) => isThat(one, { key, modified })) ?? (await said(store, key, modified, limits)))
+      held.push(known.find((one) => isThat(one, { key, modified })) ?? (await said(store, key, modified, limits())))
     return { backups: count, newest: held }
   } catch (error) {
     signal.throwIfAborted()

@@ -57,11 +57,13 @@ export const stackOf = (error: unknown): string =>
 async function withinDeadline(plan: AgentPlan, options: AgentOptions, secrets: MountedSecrets): Promise<AgentDone> {
   const late = new AbortController()
   const { deadlineMs } = plan
+  const hasMs = deadlineMs - options.runsForMs
+  const endsAt = performance.now() + hasMs
   const end = (): void =>
     late.abort(
       new AgentError('DeadlineExceeded', `not done within ${deadlineMs / 1000} s, which was all the time it had`),
     )
-  const timer = setTimeout(end, Math.min(LONGEST_MS, Math.max(0, deadlineMs - options.runsForMs)))
+  const timer = setTimeout(end, Math.min(LONGEST_MS, Math.max(0, hasMs)))
   const progress = new Progress()
   const { log, attempt } = options
   const server = await startProgressServer(plan.progressPort, () => progress.now()).catch((error: unknown) => {
@@ -72,7 +74,8 @@ async function withinDeadline(plan: AgentPlan, options: AgentOptions, secrets: M
   const signal = AbortSignal.any([options.signal, late.signal])
   try {
     signal.throwIfAborted()
-    return await run({ plan, attempt, secrets, progress, log, signal })
+    const leftMs = (): number => Math.max(0, endsAt - performance.now())
+    return await run({ plan, attempt, secrets, progress, log, signal, leftMs })
   } catch (error) {
     // Whatever it looks like: it was called off.
     throw signal.aborted && faultOf(error).fault === 'Unexpected' ? signal.reason : error

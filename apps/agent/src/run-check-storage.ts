@@ -1,9 +1,15 @@
-import { type AgentDone, isNameOfOurs } from '@slotkeeper/backup'
-import { type CheckStep, checkStorage, type ObjectStore, StorageError } from '@slotkeeper/object-storage'
+import { type AgentDone, type HeldBackup, type HeldBackups, isNameOfOurs } from '@slotkeeper/backup'
+import {
+  type CheckStep,
+  checkStorage,
+  type ContainerKeys,
+  type ObjectStore,
+  StorageError,
+} from '@slotkeeper/object-storage'
 import { faultsInWords } from './check-faults.ts'
 import { clearChecks } from './clear-checks.ts'
 import { heldBackups } from './held-backups.ts'
-import { limitsOf, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
+import { limitsOf, spareLimits, type TaskContext, type TaskOf, withStorage } from './task-context.ts'
 import { withUnreadable } from './unreadable-backups.ts'
 
 type Swept = { readonly swept: number; readonly error?: StorageError }
@@ -25,10 +31,10 @@ export async function runCheckStorage(
     )
     const hasPassed = (which: CheckStep): boolean =>
       check.steps.some(({ step, outcome }) => step === which && outcome === 'passed')
-    if (hasPassed('list') && hasPassed('delete')) await clear(store, context)
     const { swept, error } = hasPassed('sweep') ? await sweep(store, sweepAfterMs, context) : { swept: 0 }
     // Also where nothing may be written: one that is only read is all that is left after a disaster, perhaps.
-    const held = hasPassed('list') ? await heldBackups(store, known, limitsOf(context)) : null
+    const held = hasPassed('list') ? await holds(store, known, keys, context) : null
+    if (hasPassed('list') && hasPassed('delete')) await clear(store, context)
     const sentences = faultsInWords([...errors, ...(error === undefined ? [] : [error])])
     const left = check.leftBehind === null ? [] : [`${check.leftBehind} could not be deleted again.`]
     return {
@@ -38,28 +44,49 @@ export async function runCheckStorage(
       faults: [...sentences, ...left],
       keepsFirst: check.keepsFirst,
       swept,
-      held: held === null ? null : await withUnreadable(store, held, keys, limitsOf(context)),
+      held,
     }
   })
 }
 
+/** What the storage holds, as far as there is time for it: null where nothing is known. */
+async function holds(
+  store: ObjectStore,
+  known: readonly HeldBackup[],
+  keys: ContainerKeys | 'none',
+  context: TaskContext,
+): Promise<HeldBackups | null> {
+  const limits = spareLimits(context)
+  const held = limits === null ? null : await heldBackups(store, known, limits)
+  const rest = spareLimits(context)
+  return held === null || rest === null ? held : await withUnreadable(store, held, keys, rest)
+}
+
 /** This check has shown already whether it may delete: what it can't delete of others is no fault of the storage. */
 async function clear(store: ObjectStore, context: TaskContext): Promise<void> {
-  const { deleted, error } = await clearChecks(store, limitsOf(context))
+  const limits = spareLimits(context)
+  if (limits === null) return
+  const { deleted, error } = await clearChecks(store, limits)
   const { log, secrets } = context
   if (deleted > 0) log.info({ deleted }, 'what killed checks left is deleted')
   if (error !== undefined)
     log.warn({ why: secrets.withheld(error.message) }, 'what killed checks left could not be deleted')
 }
 
-/** Uploads of others are let be: the bucket may be shared, and the prefix empty. */
+/** Uploads of others are let be: the bucket may be shared, and the prefix empty. What takes too long is no fault: the next goes on. */
 async function sweep(store: ObjectStore, afterMs: number, context: TaskContext): Promise<Swept> {
   const olderThan = new Date(Date.now() - afterMs)
+  const limits = spareLimits(context)
+  if (limits === null) return { swept: 0 }
+  // What it holds is to be told as well.
+  const deadlineMs = Math.ceil(limits.deadlineMs / 2)
   try {
-    return { swept: (await store.sweep('', olderThan, { ...limitsOf(context), only: isNameOfOurs })).length }
+    return { swept: (await store.sweep('', olderThan, { ...limits, deadlineMs, only: isNameOfOurs })).length }
   } catch (error) {
     context.signal.throwIfAborted()
     if (!(error instanceof StorageError)) throw error
-    return { swept: 0, error }
+    if (error.fault !== 'Deadline') return { swept: 0, error }
+    context.log.warn('there was no time to take back all that crashed agents left')
+    return { swept: 0 }
   }
 }

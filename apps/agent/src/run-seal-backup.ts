@@ -100,7 +100,9 @@ async function putManifest(store: ObjectStore, key: string, text: string, limits
 }
 
 /**
- * Deletes what an interrupted upload has left under the manifest's name, and nothing that has a byte.
+ * Deletes what an interrupted upload has left under the manifest's name, and nothing that has a byte. No storage has a
+ * delete on condition in common: what another agent of the same backup stores between the two calls is deleted too, and ours stored
+ * instead.
  *
  * @returns whether the name is free now
  */

@@ -15,6 +15,8 @@ export type TaskContext = {
   readonly log: Logger
   /** Aborted, with an AgentError, when the time is over or the process is told to end. */
   readonly signal: AbortSignal
+  /** How much of the task's time is left, in milliseconds. */
+  readonly leftMs: () => number
 }
 
 /** One of the tasks, by its type. */
@@ -28,6 +30,25 @@ export const limitsOf = ({ plan, signal }: Pick<TaskContext, 'plan' | 'signal'>)
   signal,
   deadlineMs: plan.deadlineMs,
 })
+
+/** What is kept of a task's time for what is no part of its result: to take back what is under way, and to report. */
+const REPORTING_MS = 10_000
+
+/**
+ * The limits of what may be left out of a task: it ends while there is time to report what was done without it.
+ *
+ * @returns null where there is no time for it any more
+ */
+export function spareLimits({ signal, leftMs }: Pick<TaskContext, 'signal' | 'leftMs'>): Limits | null {
+  const deadlineMs = Math.floor(leftMs() - REPORTING_MS)
+  return deadlineMs > 0 ? { signal, deadlineMs } : null
+}
+
+/** The limits of one call after the other, which have so much time together. */
+export function sharedLimits({ signal, deadlineMs }: Limits): () => Limits {
+  const endsAt = performance.now() + deadlineMs
+  return () => ({ signal, deadlineMs: Math.max(1, Math.ceil(endsAt - performance.now())) })
+}
 
 /** Limits for clearing up, which comes after a task was called off. */
 export const clearingLimits = (): Limits => ({ signal: AbortSignal.timeout(CLEARING_MS), deadlineMs: CLEARING_MS })

@@ -9,6 +9,7 @@ import {
   tryContainerKeys,
 } from '@slotkeeper/object-storage'
 import { faultOf } from './fault-of.ts'
+import { sharedLimits } from './task-context.ts'
 
 /** For all of them: a storage that is slow is not to fail its check. */
 const OPEN_MS = 30_000
@@ -28,11 +29,10 @@ export async function withUnreadable(
   keys: ContainerKeys | 'none',
   { signal, deadlineMs }: Limits,
 ): Promise<HeldBackups> {
-  const end = Date.now() + Math.min(OPEN_MS, deadlineMs)
+  const limits = sharedLimits({ signal, deadlineMs: Math.min(OPEN_MS, deadlineMs) })
   const faults: KeyFault[] = []
   try {
     for (const { manifest } of held.newest) {
-      const limits = { signal, deadlineMs: Math.max(1, end - Date.now()) }
       const fault = await keyFaultOf(store, manifest, keys, limits)
       if (fault !== null) faults.push({ ...fault, message: `${manifest}: ${fault.message}` })
     }
@@ -50,12 +50,12 @@ async function keyFaultOf(
   store: ObjectStore,
   manifest: string,
   keys: ContainerKeys | 'none',
-  limits: Limits,
+  limits: () => Limits,
 ): Promise<KeyFault | null> {
-  const object = await shardBeside(store, manifest, limits)
+  const object = await shardBeside(store, manifest, limits())
   if (object === null) return null
   try {
-    await tryContainerKeys(store.get(object, { ...limits, from: 0, to: HEADER_MOST_BYTES }), { keys })
+    await tryContainerKeys(store.get(object, { ...limits(), from: 0, to: HEADER_MOST_BYTES }), { keys })
     return null
   } catch (error) {
     if (!(error instanceof ContainerError)) throw error

@@ -1,5 +1,5 @@
 import { failuresInWords } from '@slotkeeper/agents'
-import { ANNOTATION, FINALIZER } from '@slotkeeper/api'
+import { ANNOTATION, FINALIZER, shortHash } from '@slotkeeper/api'
 import {
   nextCheckAt,
   nextStorage,
@@ -19,8 +19,8 @@ import { type StorageObject, whereIs } from './storage-object.ts'
 export type ObservedStorage = Pick<StorageCase, 'runs' | 'backups'>
 
 const DELETION_PATIENCE_MS = 30_000
-/** As much of what a person writes as the schema of the status takes. */
-const MOST_ASKED = 64
+/** What a person writes that the status holds as it is: not longer than its schema takes, and the same when it is read again. */
+const KEPT_WORD = /^[\x20-\x7e]{0,64}$/
 const LOOK_MS = { least: 500, most: 60_000 } as const
 
 /** PURE: what became of the agent that tries it -> next status -> events -> commands. */
@@ -29,7 +29,7 @@ export function decideStorage(
   eventTrouble: EventTrouble | null,
 ): Decision<StorageStatus, AppCommand, StorageEvent> {
   const { namespace, name, uid, generation, deletionTimestamp, finalizers = [], annotations } = object.metadata
-  const asked = annotations?.[ANNOTATION.check]?.slice(0, MOST_ASKED)
+  const asked = wordOf(annotations?.[ANNOTATION.check])
   const hasFinalizer = finalizers.includes(FINALIZER)
   const given: StorageCase = {
     storage: {
@@ -69,4 +69,14 @@ export function decideStorage(
     commands: [...commands, ...release(object, of, now, DELETION_PATIENCE_MS)],
     lookAgainInMs: waits ? LOOK_MS.most : Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, dueInMs)),
   }
+}
+
+/**
+ * What the status says of a word that a person has written: another one for another word. Letters beyond ASCII are written
+ * out, since half of one does not come back as it was.
+ */
+function wordOf(written: string | undefined): string | undefined {
+  if (written === undefined || KEPT_WORD.test(written)) return written
+  const ascii = written.replaceAll(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`)
+  return `${ascii.slice(0, 55)}-${shortHash(ascii).toString(16).padStart(8, '0')}`
 }

@@ -26,6 +26,13 @@ test('a plan holds nothing that Kubernetes expands, and is read as it was writte
   expect(agentPlan.parse(JSON.parse(text))).toEqual(plan)
 })
 
+test('a plan of an older controller, which said less, is read as one with nothing there', () => {
+  const { mounts: _mounts, ...older } = plan
+  expect(agentPlan.parse(older)).toEqual(plan)
+  const task = { type: 'CheckStorage', sweepAfterMs: 1 }
+  expect(agentPlan.parse({ ...older, task })).toMatchObject({ mounts: [], task: { ...task, known: [] } })
+})
+
 test.each([
   ['a key of encryption that leads elsewhere', { encryption: { keys: '/keys', current: '../other' } }],
   ['a file of Kubernetes for a key', { encryption: { keys: '/keys', current: '..data' } }],

@@ -77,7 +77,7 @@ const task = z.discriminatedUnion('type', [
    * Writes, reads, lists and deletes a small object, takes back uploads of crashed agents older than `sweepAfterMs`, and tells which
    * backups are there; of those that are `known` the manifests are not read again.
    */
-  z.object({ type: z.literal('CheckStorage'), sweepAfterMs: count, known: z.array(heldBackup) }),
+  z.object({ type: z.literal('CheckStorage'), sweepAfterMs: count, known: z.array(heldBackup).default([]) }),
   /** Streams shards into the storage; with `cluster`, all of them at one moment. */
   z.object({
     type: z.literal('StoreShards'),
@@ -192,8 +192,8 @@ export const agentPlan = z.object({
   deadlineMs: z.int().positive(),
   /** Where `GET /progress` is answered. */
   progressPort: z.int().min(0).max(65_535),
-  /** What each Secret is called that the pod has mounted. */
-  mounts: z.array(mountedSecret),
+  /** What each Secret is called that the pod has mounted. A controller of an older image under the same tag does not say it. */
+  mounts: z.array(mountedSecret).default([]),
   task,
 })
 

@@ -95,6 +95,33 @@ test.each(unfit)('last words fit and are understood, also with %s', (_what, repo
   expect(Buffer.byteLength(text)).toBeGreaterThan(REPORT_BYTES / 3)
 })
 
+test('what is wrong with one backup is cut, and pushes none of the newest out', () => {
+  const held = {
+    backups: 5_000,
+    newest: Array.from({ length: MOST_HELD }, (_, number) => ({
+      manifest: `shop/nightly-202611${10 + number}/9b0d2c6e-8f7d-4b8e-b8a1-5b9f9e4f8f6d/manifest`,
+      cluster: 'shop/orders',
+      endedAt: '2026-11-22T10:00:00.000Z',
+      keys: 123_456_789,
+    })),
+    unreadable: 15,
+    unreadableReason: 'KeyWrong' as const,
+  }
+  const read = (unreadableMessage: string, newest = held.newest) => {
+    const check = { ok: true, missingPermissions: [], faults: [], keepsFirst: true, swept: 0 }
+    const done = { task: 'CheckStorage' as const, ...check, held: { ...held, newest, unreadableMessage } }
+    const report = parseReport(formatReport({ result: 'Done', done }))
+    if (report?.result !== 'Done' || report.done.task !== 'CheckStorage') throw new Error('another report')
+    return report.done.held
+  }
+  const long = read('so and so '.repeat(1_000))
+  expect(long?.newest).toEqual(held.newest)
+  expect(long?.unreadableMessage).toMatch(/^so and so .*…$/)
+  // Alone it may say more, up to what its schema takes.
+  expect(read('so and so '.repeat(1_000), [])?.unreadableMessage).toHaveLength(1_500)
+  expect(read('so and so', [])?.unreadableMessage).toBe('so and so')
+})
+
 test('what fits is left as it is, and shards are left out from the end on', () => {
   expect(parseReport(formatReport(stored(3)))).toEqual(stored(3))
   const report = parseReport(formatReport(stored(60)))

@@ -4,7 +4,7 @@ import { engine, hex, reference } from './manifest.ts'
 const count = z.int().nonnegative()
 const name = z.string().min(1)
 /** How long lists and sentences may be. */
-const MOST = { permissions: 8, permission: 200, faults: 5, fault: 300, message: 1_500 } as const
+const MOST = { permissions: 8, permission: 200, faults: 5, fault: 300, message: 1_500, example: 500 } as const
 
 /** Why a task did not succeed, and whether another attempt may. */
 export const AGENT_FAULTS = {
@@ -229,7 +229,12 @@ function withinBounds(report: AgentReport): AgentReport {
   if (said.task !== 'CheckStorage') return report
   const missingPermissions = said.missingPermissions.slice(0, MOST.permissions).map((one) => cut(one, MOST.permission))
   const faults = said.faults.slice(0, MOST.faults).map((one) => cut(one, MOST.fault))
-  return { ...report, done: { ...said, missingPermissions, faults } }
+  return { ...report, done: { ...said, missingPermissions, faults, held: heldWithin(said.held, MOST.message) } }
+}
+
+function heldWithin(held: HeldBackups | null, most: number): HeldBackups | null {
+  const example = held?.unreadableMessage
+  return held === null || example === undefined ? held : { ...held, unreadableMessage: cut(example, most) }
 }
 
 /** With less in it, or null where nothing more can be left out. */
@@ -243,6 +248,9 @@ function shortened(report: AgentReport): AgentReport | null {
     return { ...report, done: { ...said, shards: said.shards.slice(0, -1) } }
   if (said.task === 'InspectBackup' && said.spec !== null) return { ...report, done: { ...said, spec: null } }
   if (said.task !== 'CheckStorage') return null
+  // A sentence about one backup is not to push out what there is of all.
+  if ((said.held?.unreadableMessage?.length ?? 0) > MOST.example)
+    return { ...report, done: { ...said, held: heldWithin(said.held, MOST.example) } }
   if (said.held !== null && said.held.newest.length > 0)
     return { ...report, done: { ...said, held: { ...said.held, newest: said.held.newest.slice(0, -1) } } }
   if (said.faults.length > 0) return { ...report, done: { ...said, faults: said.faults.slice(0, -1) } }

@@ -9,6 +9,10 @@ const ROOTS: Readonly<Record<string, string>> = {
 }
 /** What answers with an object, which may be a page itself, or would. */
 const OF_OBJECTS: ReadonlySet<string> = new Set(['GetObjectCommand', 'HeadObjectCommand'])
+/** What answers with headers only, of which some say how long the body would be. */
+const WITHOUT_BODY: ReadonlySet<string> = new Set(['HeadBucketCommand'])
+/** How a page begins; a declaration of XML or a comment may come before. */
+const PAGE = /^\s*(?:<\?xml[^>]*>\s*)?(?:<!--[\s\S]*?-->\s*)*<(?:!doctype|html|head|body|script|meta)\b/i
 
 type Answer = { readonly statusCode: number; readonly headers: Readonly<Record<string, string>>; body?: unknown }
 
@@ -35,10 +39,16 @@ async function checkAnswer(answer: Answer, command: string): Promise<void> {
     if (!text.includes(`<${root}`)) throw answeredByOther(answer.statusCode)
     return
   }
-  // Google says it of its empty answers.
-  const isEmpty = answer.statusCode === 204 || answer.headers['content-length'] === '0'
-  const isPage = answer.headers['content-type']?.startsWith('text/html') === true && !isEmpty
-  if (isPage && !OF_OBJECTS.has(command)) throw answeredByOther(answer.statusCode)
+  // Google, and servers with a web framework below, say it of their empty answers.
+  const saysPage = answer.headers['content-type']?.toLowerCase().startsWith('text/html') === true
+  if (saysPage && !OF_OBJECTS.has(command) && (await isPage(answer, command))) throw answeredByOther(answer.statusCode)
+}
+
+async function isPage(answer: Answer, command: string): Promise<boolean> {
+  if (WITHOUT_BODY.has(command)) return Number(answer.headers['content-length'] ?? 0) > 0
+  const text = await bodyOf(answer)
+  answer.body = text
+  return PAGE.test(text.toString())
 }
 
 async function bodyOf({ body }: Answer): Promise<Buffer> {

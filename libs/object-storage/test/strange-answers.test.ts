@@ -82,6 +82,32 @@ describe('the page of a proxy is no success', () => {
   })
 })
 
+describe('s3: what says that it is a page and is none is an answer', () => {
+  const html = { 'content-type': 'text/html; charset=utf-8' }
+  const nothing = answer(200, '', { ...html, 'transfer-encoding': 'chunked', etag: '"one"' })
+  const put = ['PUT', (store: ObjectStore) => store.put('a', small(), limits())] as const
+  const deleted = ['DELETE', (store: ObjectStore) => store.delete(['a'], limits())] as const
+
+  test.each([put, deleted])('%s', async (method, call) => {
+    proxies.s3.fault = (seen) => (seen.method === method ? nothing : refusesTogether(seen))
+    expect(await errorOf(call(openS3Server()))).not.toBeInstanceOf(StorageError)
+  })
+
+  test.each(['\n <!DOCTYPE html><title>', '<HTML>', '<?xml version="1.0"?>\n<!-- ours --> <html lang="en">'])(
+    'but not %s',
+    async (page) => {
+      for (const [method, call] of [put, deleted]) {
+        const chunked = answer(200, page, { ...html, 'transfer-encoding': 'chunked' })
+        proxies.s3.fault = (seen) => (seen.method === method ? chunked : refusesTogether(seen))
+        expect(await errorOf(call(openS3Server()))).toMatchObject({ fault: 'Refused' })
+      }
+    },
+  )
+
+  const refusesTogether = ({ method }: { readonly method: string }) =>
+    method === 'POST' ? answer(501, '<Error><Code>NotImplemented</Code></Error>') : undefined
+})
+
 test.each([
   [
     "Request date header too old: 'Thu, 01 Jan 2026 00:00:00 GMT'",
