@@ -11,8 +11,8 @@ const ROOTS: Readonly<Record<string, string>> = {
 const OF_OBJECTS: ReadonlySet<string> = new Set(['GetObjectCommand', 'HeadObjectCommand'])
 /** What answers with headers only, of which some say how long the body would be. */
 const WITHOUT_BODY: ReadonlySet<string> = new Set(['HeadBucketCommand'])
-/** How a page begins; a declaration of XML or a comment may come before. */
-const PAGE = /^\s*(?:<\?xml[^>]*>\s*)?(?:<!--[\s\S]*?-->\s*)*<(?:!doctype|html|head|body|script|meta)\b/i
+/** How a page begins. */
+const PAGE = /^<(?:!doctype|html|head|body|script|meta)\b/i
 
 type Answer = { readonly statusCode: number; readonly headers: Readonly<Record<string, string>>; body?: unknown }
 
@@ -48,7 +48,18 @@ async function isPage(answer: Answer, command: string): Promise<boolean> {
   if (WITHOUT_BODY.has(command)) return Number(answer.headers['content-length'] ?? 0) > 0
   const text = await bodyOf(answer)
   answer.body = text
-  return PAGE.test(text.toString())
+  return beginsAsPage(text.toString())
+}
+
+/** A declaration of XML and comments may come before. */
+function beginsAsPage(text: string): boolean {
+  let rest = text.trimStart().replace(/^<\?xml[^>]*>\s*/, '')
+  while (rest.startsWith('<!--')) {
+    const end = rest.indexOf('-->')
+    if (end === -1) return false
+    rest = rest.slice(end + '-->'.length).trimStart()
+  }
+  return PAGE.test(rest)
 }
 
 async function bodyOf({ body }: Answer): Promise<Buffer> {

@@ -93,6 +93,13 @@ describe('s3: what says that it is a page and is none is an answer', () => {
     expect(await errorOf(call(openS3Server()))).not.toBeInstanceOf(StorageError)
   })
 
+  test('nor is one of many comments, which is seen at once', async () => {
+    const [method, call] = put
+    const comments = answer(200, '<!-- -->'.repeat(1_000), { ...html, 'transfer-encoding': 'chunked' })
+    proxies.s3.fault = (seen) => (seen.method === method ? comments : undefined)
+    expect(await errorOf(call(openS3Server()))).not.toBeInstanceOf(StorageError)
+  })
+
   test.each(['\n <!DOCTYPE html><title>', '<HTML>', '<?xml version="1.0"?>\n<!-- ours --> <html lang="en">'])(
     'but not %s',
     async (page) => {
