@@ -1,8 +1,10 @@
-import { GROUP, LABEL, VERSION } from '@slotkeeper/api'
+import { defined, GROUP, LABEL, VERSION } from '@slotkeeper/api'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
+import type { BackupStatus } from '@slotkeeper/events'
 import { isKubeError, type Objects, redisBackups, redisBackupSchedules } from '@slotkeeper/k8s'
 import type { ScheduleAppCommand } from './decide-schedule.ts'
+import { readerOf } from './reader-of.ts'
 
 const ACCEPTED: Outcome = { result: 'accepted' }
 
@@ -21,14 +23,31 @@ export async function actOnSchedule(objects: Objects, command: ScheduleAppComman
   }
 }
 
-/** With what is stored of one that failed, whatever its template says: nothing would ever find it again. */
+/**
+ * Deletes a backup, decided once more by what is there now and not by what was seen. What was never sealed goes with what is
+ * stored of it, whatever its template says: nothing would ever find it again. What was sealed is whole, and stays if that is said.
+ */
 async function remove(
   objects: Objects,
-  { of, name, uid, hasFailed }: Extract<ScheduleAppCommand, { readonly type: 'DeleteBackup' }>,
+  { of, name, uid, why }: Extract<ScheduleAppCommand, { readonly type: 'DeleteBackup' }>,
   io: ActIo,
 ): Promise<Outcome> {
   const key = { namespace: of.namespace, name }
-  if (hasFailed) await objects.patch(redisBackups, key, { spec: { deletionPolicy: 'Delete' } }, { uid }, io)
+  const found = await objects.get(redisBackups, key, io)
+  const { uid: its, resourceVersion, deletionTimestamp } = found?.metadata ?? {}
+  if (found === null || its !== uid || deletionTimestamp !== undefined) return ACCEPTED
+  const { state, endedAt, manifest } = (found['status'] ?? {}) as Partial<BackupStatus>
+  if (why === 'Failed' ? state !== 'Failed' : endedAt !== undefined) return ACCEPTED
+  const reader = manifest === undefined ? null : await readerOf(objects, found, io)
+  if (reader !== null) {
+    const message = `the RedisRestore ${reader} restores ${name}: it goes when that has ended`
+    return { result: 'failed', reason: 'BackupInUse', message }
+  }
+  if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
+  if (manifest === undefined) {
+    const precondition = { uid, ...defined({ resourceVersion }) }
+    await objects.patch(redisBackups, key, { spec: { deletionPolicy: 'Delete' } }, precondition, io)
+  }
   await objects.delete(redisBackups, key, { uid }, io)
   return ACCEPTED
 }

@@ -1,5 +1,5 @@
 import { type AgentPorts, runAgent, stopAgent } from '@slotkeeper/agents'
-import { defined } from '@slotkeeper/api'
+import { ANNOTATION, defined } from '@slotkeeper/api'
 import { expiryOf } from '@slotkeeper/backup'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
@@ -39,7 +39,7 @@ function order(ports: AgentPorts, command: Of<'RunAgent'>, io: ActIo): Promise<O
 }
 
 /** What cannot be taken back is decided once more, by what is there now and not by what was seen. */
-async function expire({ objects }: AgentPorts, { of }: Of<'ExpireBackup'>, io: ActIo): Promise<Outcome> {
+async function expire({ objects }: AgentPorts, { of, why }: Of<'ExpireBackup'>, io: ActIo): Promise<Outcome> {
   const { items } = await objects.list(redisBackups, { namespace: of.namespace }, io)
   const own = items.find((one) => one.metadata.uid === of.uid)
   if (own === undefined) return ACCEPTED
@@ -62,6 +62,9 @@ async function expire({ objects }: AgentPorts, { of }: Of<'ExpireBackup'>, io: A
     return { result: 'failed', reason: 'BackupInUse', message }
   }
   if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
+  // A person may delete it too: its deletion must say whose it is, and says nothing else that could.
+  const mark = { metadata: { annotations: { [ANNOTATION.expired]: why } } }
+  await objects.patch(redisBackups, of, mark, { uid: of.uid }, io)
   await objects.delete(redisBackups, of, { uid: of.uid }, io)
   return ACCEPTED
 }

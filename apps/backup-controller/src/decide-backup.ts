@@ -1,5 +1,5 @@
 import { failuresInWords, type ScratchServer } from '@slotkeeper/agents'
-import { backupSourceOf, CLIENT_PORT, defined, FINALIZER, redisClusterSpec } from '@slotkeeper/api'
+import { ANNOTATION, backupSourceOf, CLIENT_PORT, defined, FINALIZER, redisClusterSpec } from '@slotkeeper/api'
 import {
   type BackupCase,
   backupMetaOf,
@@ -62,6 +62,7 @@ export function decideBackup(
     creationTimestamp = '',
     deletionTimestamp,
     finalizers = [],
+    annotations = {},
   } = object.metadata
   const hasFinalizer = finalizers.includes(FINALIZER)
   const given: BackupCase = {
@@ -70,6 +71,7 @@ export function decideBackup(
       name,
       uid,
       hasFinalizer,
+      isLetGo: annotations[ANNOTATION.expired] !== undefined,
       createdAt: Date.parse(creationTimestamp),
       ...(deletionTimestamp === undefined ? {} : { deletionAt: Date.parse(deletionTimestamp) }),
     },

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '@slotkeeper/controller-host'
 import type { BackupStatus } from '@slotkeeper/events'
-import { jobs, redisBackups, redisBackupSchedules, redisBackupStorages } from '@slotkeeper/k8s'
+import { jobs, redisBackups, redisBackupSchedules, redisBackupStorages, redisRestores } from '@slotkeeper/k8s'
 import { PlayedCluster, until } from '@slotkeeper/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { backupApp } from '../src/backup-app.ts'
@@ -101,6 +101,55 @@ describe('deletionPolicy', () => {
     expect((await cluster.find(redisBackups, 'newer'))?.metadata.deletionTimestamp).toBeUndefined()
   })
 
+  test('Retain: what a retention policy lets go of, and a person deletes while a restore reads it, stays', async () => {
+    await cluster.create(redisBackupStorages, 'tiny', { s3: { bucket: 'backups' }, retentionPolicy: { keep: 1 } })
+    const restore = { source: { backup: { name: 'past' } }, target: { cluster: { name: 'again' } } }
+    await cluster.create(redisRestores, 'reader', restore)
+    const spec = { storageName: 'tiny', deletionPolicy: 'Retain' }
+    await ended('past', spec)
+    await ended('present', spec, { endedAt: '2026-11-02T10:00:00Z' })
+    await until('its policy lets go of it', 30_000, async () => {
+      const status = (await cluster.find(redisBackups, 'past'))?.['status'] as BackupStatus
+      return status.expired
+    })
+    await cluster.remove(redisBackups, 'past')
+    await isGone('past')
+    expect(await cluster.told('backup', 'past')).toContain('ObjectsKept')
+  })
+
+  test('a retention policy that is put back leaves what could not be deleted yet', async () => {
+    const storage = { s3: { bucket: 'backups' }, retentionPolicy: { keep: 1 } }
+    await cluster.create(redisBackupStorages, 'mistaken', storage)
+    await ended('mistaken-1', { storageName: 'mistaken' })
+    await ended('mistaken-2', { storageName: 'mistaken' }, { endedAt: '2026-11-02T10:00:00Z' })
+    const fault = { result: 'Failed', fault: 'StorageUnreachable', message: '503' } as const
+    await cluster.end(await cluster.jobNamed('-delete-1', 'mistaken-1-'), fault)
+    await cluster.change(redisBackupStorages, 'mistaken', { retentionPolicy: { keep: 30 } })
+    await isGone('mistaken-1')
+    expect((await cluster.told('backup', 'mistaken-1')).slice(-2)).toEqual(['ObjectsLeft', 'Deleted'])
+  })
+
+  test('of a template holds for what failed after it was sealed, once no restore reads it', async () => {
+    const template = { ...orders, deletionPolicy: 'Retain' }
+    const proven = { schedule: '@yearly', immediate: true, failedHistoryLimit: 0, template }
+    await cluster.create(redisBackupSchedules, 'proven', proven)
+    const name = await until('its backup', 60_000, async () => {
+      const status = (await cluster.find(redisBackupSchedules, 'proven'))?.['status'] as { lastBackup?: string }
+      return status?.lastBackup
+    })
+    await cluster.sees(redisBackups, name, 'Waiting')
+    const source = { stored: { storageName: 'archive', manifest: `shop/${name}/1/manifest` } }
+    await cluster.create(redisRestores, 'lender', { source, target: { cluster: { name: 'lent' } } })
+    await tell(name, { ...TOO_LATE, manifest: `shop/${name}/1/manifest` })
+    await until('it is said', 30_000, () =>
+      Promise.resolve(cluster.lines.some((line) => line.includes(`lender restores ${name}`)) || undefined),
+    )
+    expect((await cluster.find(redisBackups, name))?.metadata.deletionTimestamp).toBeUndefined()
+    await cluster.tell(redisRestores, 'lender', { state: 'Completed' })
+    await isGone(name)
+    expect(await cluster.told('backup', name)).toContain('ObjectsKept')
+  }, 180_000)
+
   test('of a template holds for each backup; what failed goes with what it had stored', async () => {
     const template = { ...orders, deletionPolicy: 'Retain' }
     const often = { schedule: '@yearly', immediate: true, failedHistoryLimit: 0, template }
@@ -111,13 +160,14 @@ describe('deletionPolicy', () => {
     })
     await cluster.sees(redisBackups, name, 'Waiting')
     expect((await cluster.find(redisBackups, name))?.['spec']).toMatchObject({ deletionPolicy: 'Retain' })
-    await tell(name, { state: 'Failed', reason: 'DeadlineExceeded', endedAt: '2026-11-01T10:00:00Z' })
+    await tell(name, { ...TOO_LATE, manifest: null })
     await cluster.end(await cluster.jobNamed('-delete-1', 'often-'), done(2))
     await isGone(name)
     expect(await cluster.told('backup', name)).toContain('ObjectsDeleted')
   })
 })
 
+const TOO_LATE = { state: 'Failed', reason: 'DeadlineExceeded', endedAt: '2026-11-01T10:00:00Z' }
 const done = (objects: number) => ({ result: 'Done', done: { task: 'DeleteBackup', objects } }) as const
 
 test('a deletion that fails says why while it is tried again, and goes on', async () => {

@@ -44,7 +44,7 @@ export const backupFields = {
     .enum(['Delete', 'Retain'])
     .default('Delete')
     .describe(
-      'What becomes of what is stored when the RedisBackup is deleted: Delete takes it out of the storage, Retain leaves all of it there. A retention policy deletes it in any case. May be changed at any time.',
+      'What becomes of what is stored when the RedisBackup is deleted: Delete takes it out of the storage, Retain leaves all of it there. A retention policy deletes it in any case, unless Retain is set once it has begun to. May be changed at any time.',
     ),
 }
 
@@ -127,6 +127,7 @@ const redisBackupStatus = z.object({
   bytes: z.int().optional(),
   keys: z.int().optional(),
   expired: z.string().max(256).optional(),
+  overruled: z.boolean().optional(),
   deletingSince: z.string().max(40).optional(),
   objectsDeleted: z.int().optional(),
   objectsKept: z.boolean().optional(),

@@ -75,6 +75,8 @@ export type BackupCase = {
   readonly backup: BackupRef & {
     readonly createdAt: number
     readonly deletionAt?: number
+    /** Whether a retention policy has deleted it, by `ExpireBackup`: else a person did. */
+    readonly isLetGo?: boolean
     readonly hasFinalizer: boolean
   }
   readonly spec: RedisBackupSpec

@@ -30,34 +30,42 @@ export function writing({ runs }: BackupCase): readonly AgentRun[] {
 
 /** How far the deletion of a backup is: first its agents end, then its objects go, then it. */
 export function nextDeletion(given: BackupCase): Deletion {
-  const { state, retryAt, reason, message, ...before } = given.status ?? { state: 'Waiting' }
-  if (state !== 'Deleting') return begun(given, before)
+  const { state, retryAt, reason, message, ...stored } = given.status ?? { state: 'Waiting' }
+  if (state !== 'Deleting') return begun(given, stored)
   // Deleted is told by itself, after what became of the objects was.
-  if (isOver(before)) return { ...before, deleted: true }
+  if (isOver(stored)) return { ...stored, deleted: true }
+  const before = withoutOverruled(given, stored)
   const run = given.runs.find((one) => one.step === 'delete' && one.attempt === (before.attempt ?? 1))
   const done = doneOf(run, 'DeleteBackup')
   if (done !== undefined && writing(given).length === 0) return { ...before, objectsDeleted: done.objects }
   // What an agent writes that could not be stopped would be left: once more, when it is gone.
-  const failure = done === undefined ? failureOf(run) : STILL_WRITING
-  const left = leftBehind(given, before, failure?.message ?? message)
+  const failure = done === undefined ? (failureOf(run) ?? notStarted(given, run)) : STILL_WRITING
+  const attempt = { run, failure, said: stillTrue(defined({ retryAt, reason, message }), run) }
+  const left = leftBehind(given, before, (failure ?? hindrance(given, run) ?? attempt.said).message)
   if (left !== null) return { ...before, objectsLeft: left }
-  return { ...before, ...nextAttempt(given, before, { run, failure, said: defined({ retryAt, reason, message }) }) }
+  return { ...before, ...nextAttempt(given, before, attempt) }
 }
 
 function begun(given: BackupCase, { expired: wasExpired, ...before }: Deletion): Deletion {
-  // As of now: since it was let go of the newer ones may have gone, and then it is a person who deletes it.
-  const why = wasExpired === undefined ? null : expiredNow(given, before)
+  // One that a policy would let go of may be deleted by a person all the same, and the newer ones may have gone since.
+  const why = wasExpired === undefined || given.backup.isLetGo !== true ? null : expiredNow(given, before)
   const deletingSince = new Date(given.now).toISOString()
-  const so = { ...before, ...(why === null ? {} : { expired: why }), attempt: 1, deletingSince }
+  const overruled = given.spec.deletionPolicy === 'Retain' ? { overruled: true } : {}
+  const so = { ...before, ...(why === null ? {} : { expired: why, ...overruled }), attempt: 1, deletingSince }
   // What is not known to have begun nothing may have objects: its status may have been erased.
   const mayHaveObjects = given.status === null || before.beganAt !== undefined || before.attempt !== undefined
   if (!mayHaveObjects) return { ...so, objectsDeleted: 0 }
   return stays(given, so) ? { ...so, ...RETAINED, objectsKept: true } : so
 }
 
-/** Whether what is stored is to stay: retention deletes it all the same. */
-const stays = ({ spec }: BackupCase, { expired }: Deletion): boolean =>
-  spec.deletionPolicy === 'Retain' && expired === undefined
+/** Whether what is stored is to stay: retention passes over what was said before it began, not over what is said since. */
+const stays = ({ spec }: BackupCase, { overruled }: Deletion): boolean =>
+  spec.deletionPolicy === 'Retain' && overruled !== true
+
+/** Once it is no longer said, it may be said anew. */
+function withoutOverruled({ spec }: BackupCase, { overruled, ...before }: Deletion): Deletion {
+  return overruled === true && spec.deletionPolicy === 'Retain' ? { ...before, overruled } : before
+}
 
 type Attempt = { readonly run: AgentRun | undefined; readonly failure: Failure | null; readonly said: Said }
 
@@ -72,9 +80,21 @@ function nextAttempt(given: BackupCase, before: Deletion, { run, failure, said }
   return hindrance(given, run) ?? last
 }
 
+/** An agent that cannot be started is an attempt that failed: as the others it is made again after a pause that grows. */
+function notStarted(given: BackupCase, run: AgentRun | undefined): Failure | null {
+  const { trouble, status, now } = given
+  if (trouble === null || run !== undefined || isPaused(status ?? {}, now) || !mayDeleteObjects(given)) return null
+  return { reason: 'NoAgent', message: `no agent could be started: ${trouble}` }
+}
+
+/** What was said before, without what was only so while an agent was awaited: `hindrance` finds anew whether it is. */
+function stillTrue(said: Said, run: AgentRun | undefined): Said {
+  const isOnTheWay = said.reason === 'AgentNotRunning' || said.message === STOPPING.message
+  return isOnTheWay || (said.reason === 'NoAgent' && run !== undefined) ? {} : said
+}
+
 /** Why nothing is deleted just now; null where that is not so. */
 function hindrance(given: BackupCase, run: AgentRun | undefined): Failure | null {
-  if (given.trouble !== null) return { reason: 'NoAgent', message: `no agent could be started: ${given.trouble}` }
   if (run?.waitsFor !== undefined) return { reason: 'AgentNotRunning', message: `${run.job}: ${run.waitsFor}` }
   return mayDeleteObjects(given) ? null : STOPPING
 }
@@ -99,6 +119,9 @@ function leftBehind(given: BackupCase, before: Deletion, last: string | undefine
   // Where the namespace goes its storages go too: then nobody waits.
   if (storage === null) return `the RedisBackupStorage ${spec.storageName} is gone`
   if (stays(given, before)) return 'spec.deletionPolicy became Retain while they were being deleted'
+  // What nobody wants gone any more is not deleted: it cannot be brought back.
+  if (before.expired !== undefined && expiredNow(given, before) === null)
+    return 'the retention policy no longer lets go of it'
   if (waited(given) <= ms) return null
   return `they were not deleted in ${words}${last === undefined ? '' : `; last: ${last}`}`
 }

@@ -41,8 +41,8 @@ export type ScheduleCommand =
       readonly type: 'DeleteBackup'
       readonly name: string
       readonly uid: string
-      /** It failed: nobody can restore what is stored of it, so that goes whatever is said of it. */
-      readonly hasFailed: boolean
+      /** `Failed`: there are newer ones that failed; `Replaced`: it has not ended, and the next one is due. */
+      readonly why: 'Failed' | 'Replaced'
     }
 
 /** The states of a schedule, with a sentence for people. */
@@ -115,13 +115,13 @@ export function planSchedule(given: ScheduleCase, status: ScheduleStatus): reado
   const { pending } = status
   if (pending !== undefined) {
     const others = spec.concurrencyPolicy === 'Replace' ? backups.filter(isActive) : []
-    for (const { name, uid } of others) commands.push({ type: 'DeleteBackup', name, uid, hasFailed: false })
+    for (const { name, uid } of others) commands.push({ type: 'DeleteBackup', name, uid, why: 'Replaced' })
     commands.push({ type: 'CreateBackup', name: pending.name })
   }
   const failed = backups
     .filter((one) => one.state === 'Failed' && !one.isDeleting)
     .toSorted((a, b) => ((a.endedAt ?? '') > (b.endedAt ?? '') ? -1 : 1))
   for (const { name, uid } of failed.slice(spec.failedHistoryLimit))
-    commands.push({ type: 'DeleteBackup', name, uid, hasFailed: true })
+    commands.push({ type: 'DeleteBackup', name, uid, why: 'Failed' })
   return commands
 }

@@ -1,4 +1,4 @@
-import { backupSourceOf, redisBackupSpec, redisBackupStorageSpec } from '@slotkeeper/api'
+import { backupSourceOf, defined, redisBackupSpec, redisBackupStorageSpec } from '@slotkeeper/api'
 import { backupChanges, type BackupEvent, type BackupStatus } from '@slotkeeper/events'
 import { evenRanges, formatRanges } from '@slotkeeper/redis-topology'
 import {
@@ -60,6 +60,7 @@ export class BackupWorld {
   isCopy = false
   trouble: string | null = null
   deletionAt: number | null = null
+  isLetGo = false
   /** How many shards fit into the last words of an agent. */
   fitting = Infinity
   isGone = false
@@ -105,6 +106,7 @@ export class BackupWorld {
       uid: 'backup-1',
       createdAt: CREATED,
       hasFinalizer,
+      isLetGo: this.isLetGo,
       ...deletion,
     }
     return { backup, spec, status, source, storage, siblings, isCopy, trouble, now, runs: this.agents }
@@ -130,7 +132,7 @@ export class BackupWorld {
     if (!backupAllows(this.status?.state ?? '', command.type))
       this.broken.push(`${command.type} is not allowed in ${this.status?.state}`)
     if (command.type === 'EnsureFinalizer') this.hasFinalizer = true
-    if (command.type === 'ExpireBackup') this.deletionAt ??= this.now
+    if (command.type === 'ExpireBackup') Object.assign(this, { deletionAt: this.deletionAt ?? this.now, isLetGo: true })
     if (command.type === 'StopAgent') this.stop(command.job)
     if (command.type !== 'RunAgent' || this.trouble !== null) return
     if (this.agents.some((one) => one.job === command.job)) return
@@ -169,9 +171,15 @@ export class BackupWorld {
     this.agents.splice(0, Infinity, ...this.agents.filter((agent) => !agent.isStopping))
   }
 
-  /** Kubernetes says why no agent can start. */
-  block(waitsFor: string): void {
-    this.agents.splice(0, Infinity, ...this.agents.map((one) => ({ ...one, waitsFor })))
+  /** Kubernetes says why no agent can start; undefined: they do. */
+  block(waitsFor: string | undefined): void {
+    const all = this.agents.map(({ waitsFor: _before, ...one }) => ({ ...one, ...defined({ waitsFor }) }))
+    this.agents.splice(0, Infinity, ...all)
+  }
+
+  /** What was ordered was not created after all. */
+  refuse(): void {
+    this.agents.splice(0, Infinity)
   }
 
   /** Ends the agent of that step, or the one that has run for longest. */

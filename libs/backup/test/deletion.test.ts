@@ -35,6 +35,17 @@ function lasts(world: BackupWorld, outageMs: number, how: Ending = 'StorageUnrea
   return world.now - from
 }
 
+/** One pass, after which the agent that deletes fails. */
+function storageFails(world: BackupWorld): void {
+  world.pass()
+  world.end('StorageUnreachable')
+  world.now += 1_000
+}
+
+/** What is to be assigned to a world, where of the storage only its spec is said. */
+const changed = ({ storage }: BackupWorld, change: { readonly storage?: object }): object =>
+  change.storage === undefined ? change : { storage: { ...storage, ...change.storage } }
+
 describe('objects that can not be deleted', () => {
   test.each(Object.keys(AGENT_FAULTS) as Ending[])('%s for 90 s, or for 13 minutes: they go afterwards', (fault) => {
     for (const outage of [90_000, 13 * MINUTE]) {
@@ -107,6 +118,66 @@ describe('objects that can not be deleted', () => {
     const pauses = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0))
     expect(pauses.slice(0, 4)).toEqual([6, 11, 21, 41])
     expect(new Set(pauses.slice(4))).toEqual(new Set([61]))
+  })
+
+  test.each([
+    ['asked', 60],
+    ['expired', 600],
+  ] as const)('no agent can be started (%s): it is ordered with pauses that grow, up to %i s', (by, most) => {
+    const world = deleted(by)
+    world.pass()
+    world.trouble = 'refused'
+    const ordered: number[] = []
+    for (let second = 0; second < 3_000 && !world.isGone; second++) {
+      // The runtime forgets what failed in a pass that does nothing.
+      world.trouble = ordered.at(-1) === second - 1 ? 'refused' : null
+      const orders = world.pass().filter((one) => one.type === 'RunAgent')
+      world.refuse()
+      if (orders.length > 0) ordered.push(second)
+      world.now += 1_000
+    }
+    const pauses = ordered.slice(1).map((at, index) => at - (ordered[index] ?? 0))
+    expect(pauses.slice(0, 4)).toEqual([6, 11, 21, 41])
+    expect(Math.max(...pauses)).toBe(most + 1)
+    expect(typesOf(world)).toContain('AttemptFailed')
+  })
+
+  test('what was in the way is said no longer than it is', () => {
+    const world = deleted()
+    world.trouble = 'refused'
+    world.pass()
+    world.pass()
+    expect(world.status).toMatchObject({ reason: 'NoAgent', attempt: 2 })
+    world.trouble = null
+    world.now += 10_000
+    world.pass()
+    expect(world.status).toMatchObject({ reason: 'NoAgent' })
+    world.pass()
+    expect(world.running).toHaveLength(1)
+    expect(world.status).not.toHaveProperty('reason')
+    world.block('no node has room')
+    world.pass()
+    expect(world.status).toMatchObject({ reason: 'AgentNotRunning' })
+    world.block(undefined)
+    world.pass()
+    expect(world.status).not.toHaveProperty('reason')
+    expect(world.status).not.toHaveProperty('message')
+    // The last attempt has said nothing: no earlier trouble is given for it.
+    world.now += 16 * MINUTE
+    world.pass()
+    expect(world.status?.objectsLeft).toBe('they were not deleted in 15 minutes')
+  })
+
+  test('agents that are being stopped are spoken of until they are gone', () => {
+    const world = new BackupWorld()
+    for (let pass = 0; pass < 2; pass++) world.pass()
+    world.loseMachines()
+    world.deletionAt = world.now
+    for (let pass = 0; pass < 2; pass++) world.pass()
+    expect(world.status).toMatchObject({ reason: 'AgentRunning' })
+    world.endLost()
+    world.pass()
+    expect(world.status).not.toHaveProperty('reason')
   })
 
   test('deleted by an agent while nobody was there to see it', () => {
@@ -187,29 +258,70 @@ describe('deletionPolicy Retain', () => {
     expect(typesOf(world).slice(-2)).toEqual(['ObjectsDeleted', 'Deleted'])
   })
 
-  test('what a policy would have let go of before the newer ones went is kept', () => {
-    const world = deleted('asked', { deletionPolicy: 'Retain' })
-    world.deletionAt = null
-    expire(world)
-    expect(world.status).toHaveProperty('expired')
-    Object.assign(world, { deletionAt: world.now, siblings: [] })
-    lasts(world, 0)
-    expect(world.objects.size).toBe(4)
-    expect(typesOf(world)).toContain('ObjectsKept')
+  test.each([true, false])(
+    'what a policy would let go of, and a person deletes, is kept: newer ones are gone %s',
+    (gone) => {
+      const world = deleted('expired', { deletionPolicy: 'Retain' })
+      expect(world.status).toHaveProperty('expired')
+      // What the policy let go of waited, for a restore that reads it.
+      world.isLetGo = false
+      if (gone) world.siblings = []
+      lasts(world, 0)
+      expect(world.objects.size).toBe(4)
+      expect(typesOf(world)).toContain('ObjectsKept')
+    },
+  )
+
+  test('a person who deletes what a policy would let go of waits for a quarter of an hour, as for all else', () => {
+    const world = deleted('expired')
+    world.isLetGo = false
+    expect(lasts(world, Infinity)).toBeLessThan(16 * MINUTE)
+    expect(world.status).not.toHaveProperty('expired')
+    expect(world.status?.objectsLeft).toMatch('not deleted in 15 minutes')
   })
 
   test('said while its objects can not be deleted: what is there stays, and it goes at once', () => {
     const world = deleted()
-    for (let second = 0; second < 30; second++) {
-      world.pass()
-      world.end('StorageUnreachable')
-      world.now += 1_000
-    }
+    for (let second = 0; second < 30; second++) storageFails(world)
     world.setPolicy('Retain')
     world.pass()
     expect(world.status?.objectsLeft).toBe('spec.deletionPolicy became Retain while they were being deleted')
     world.pass()
     expect(world.isGone).toBe(true)
+    expect(world.running).toEqual([])
+    expect(world.objects.size).toBe(4)
+  })
+
+  test.each([
+    ['Delete', ['Retain']],
+    ['Retain', ['Delete', 'Retain']],
+  ] as const)(
+    '%s, and a policy lets go of it while nothing can be deleted: Retain said then ends it',
+    (policy, said) => {
+      const world = deleted('expired', { deletionPolicy: policy })
+      for (let second = 0; second < 30; second++) storageFails(world)
+      expect(world.status).not.toHaveProperty('objectsLeft')
+      for (const one of said) {
+        world.setPolicy(one)
+        storageFails(world)
+      }
+      expect(world.status?.objectsLeft).toBe('spec.deletionPolicy became Retain while they were being deleted')
+      expect(lasts(world, Infinity)).toBeLessThan(2_000)
+      expect(world.objects.size).toBe(4)
+    },
+  )
+
+  test.each<[string, (storage: StorageView) => object]>([
+    ['is put back', ({ spec }) => ({ storage: { spec: { ...spec, retentionPolicy: { keep: 30 } } } })],
+    ['is taken away', ({ spec: { retentionPolicy: _policy, ...spec } }) => ({ storage: { spec } })],
+    ['stays, and the newer ones are gone', () => ({ siblings: [] })],
+  ])('a policy that let go of it %s while nothing can be deleted: what is there stays', (_what, change) => {
+    const world = deleted('expired')
+    for (let second = 0; second < 30; second++) storageFails(world)
+    Object.assign(world, changed(world, change(world.storage as StorageView)))
+    storageFails(world)
+    expect(world.status?.objectsLeft).toBe('the retention policy no longer lets go of it')
+    expect(lasts(world, Infinity)).toBeLessThan(2_000)
     expect(world.running).toEqual([])
     expect(world.objects.size).toBe(4)
   })

@@ -45,8 +45,8 @@ class ScheduleWorld {
   isDeleting = false
   readonly events: ScheduleEvent[] = []
   readonly created: string[] = []
-  /** Those that were deleted with what is stored of them, whatever their deletionPolicy says. */
-  readonly cleared: string[] = []
+  /** Those that were deleted, with why. */
+  readonly deleted: string[] = []
   private readonly spec
 
   constructor(spec: object = {}) {
@@ -75,7 +75,7 @@ class ScheduleWorld {
         this.backups = [...this.backups, { name: command.name, uid: command.name, state: 'Waiting', isDeleting: false }]
       }
       if (command.type !== 'DeleteBackup') continue
-      if (command.hasFailed) this.cleared.push(command.name)
+      this.deleted.push(`${command.name}: ${command.why}`)
       this.backups = this.backups.filter((one) => one.uid !== command.uid)
     }
     return next
@@ -180,7 +180,7 @@ describe('a schedule', () => {
     for (const now of ['21T03:00', '21T03:01', '22T03:00', '22T03:01']) world.look(now)
     expect(world.created).toEqual(created)
     expect(world.backups.map((one) => one.name)).toEqual(there)
-    expect(world.cleared).toEqual([])
+    expect(world.deleted).toEqual(concurrencyPolicy === 'Replace' ? ['nightly-202611210300: Replaced'] : [])
     if (concurrencyPolicy !== 'Forbid') return
     expect(world.status?.message).toBe('nightly-202611210300 has not ended yet')
     world.end('nightly-202611210300', 'Completed', '22T03:30')
@@ -223,7 +223,7 @@ describe('a schedule', () => {
     }
     world.look('23T03:06')
     expect(world.backups.map((one) => one.name)).toEqual(['nightly-202611220300', 'nightly-202611230300'])
-    expect(world.cleared).toEqual(['nightly-202611210300'])
+    expect(world.deleted).toEqual(['nightly-202611210300: Failed'])
   })
 
   test('deleted, it makes none and leaves its backups', () => {

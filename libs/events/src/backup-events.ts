@@ -61,7 +61,12 @@ export const backupEventData = {
   DeletionStarted: z.object({ message }),
   ObjectsDeleted: z.object({ objects: count.describe('Objects that were deleted in the storage.'), message }),
   ObjectsKept: z.object({ path, message }),
-  ObjectsLeft: z.object({ why: z.string().describe('Why objects may be left in the storage.'), path, message }),
+  ObjectsLeft: z.object({
+    why: z.string().describe('Why objects may be left in the storage.'),
+    // Added later: those of earlier versions have none.
+    path: path.optional(),
+    message,
+  }),
   Deleted: z.object({ message }),
 } as const
 

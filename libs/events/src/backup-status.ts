@@ -56,6 +56,8 @@ export type BackupStatus = {
   readonly keys?: number
   /** The rule of retention by which it is being deleted. */
   readonly expired?: string
+  /** Whether that passes over the deletionPolicy Retain that it had when its deletion began. */
+  readonly overruled?: boolean
   /** Since when it is being deleted, by the clock of who deletes it. */
   readonly deletingSince?: string
   readonly objectsDeleted?: number

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { clusterEventExamples } from './cluster-event-examples.ts'
 import { clusterEventData, clusterEventTypes, parseClusterEvent } from './cluster-events.ts'
+import { backupEventData } from './backup-events.ts'
+import { backupEventExamples } from './backup-event-examples.ts'
 import { eventCatalogue, eventSchemas } from './catalogue.ts'
 import { parseCloudEvent, toCloudEvent } from './envelope.ts'
 import { formatEvent } from './format-event.ts'
@@ -129,4 +131,9 @@ describe('formatEvent', () => {
     const line = formatEvent({ ...event, type: `dev.slotkeeper.${kind}.Deleted.v1`, data: { message: 'gone' } })
     expect(line).toBe(`10:00:05.123  ${word}  shop/orders                Deleted              gone`)
   })
+})
+
+it('ObjectsLeft as earlier versions told it, without a path, is read as well', () => {
+  const { path: _path, ...earlier } = backupEventExamples.ObjectsLeft
+  expect(backupEventData.ObjectsLeft.parse(earlier)).toEqual(earlier)
 })
