@@ -5,18 +5,18 @@ import { azureCodeOf, isTaken } from './azure-error.ts'
 import { AzureRefusal } from './azure-answer.ts'
 import { type AzureRequest, tellAzure } from './azure-request.ts'
 import type { BoundedPut } from './bounded-store.ts'
-import { atMost, Bounds } from './bounds.ts'
+import type { Bounds } from './bounds.ts'
 import { cutEvenly } from './cut-evenly.ts'
 import { digested } from './digested.ts'
 import { bareEtag } from './etag.ts'
 import type { StoredObject } from './object-store.ts'
 import { StorageError } from './storage-error.ts'
+import { takeBack } from './take-back.ts'
 
 const MOST_BLOCKS = 50_000
 const MIB = 1024 * 1024
 /** What the server is told to keep beside an object, to know our own put again after its answer was lost. */
 const MARK = 'x-ms-meta-slotkeeperput'
-const TAKE_BACK_MS = 10_000
 
 type Put = {
   readonly connection: AzureConnection
@@ -59,7 +59,9 @@ export async function putAzure(
     await pending
     return stored(await conclude(put, listOfBlocks(put.name, blocks, conditionOf(put))))
   } catch (error) {
-    if (blocks.length > 0) await takeBack(put, pending)
+    const { name } = put
+    if (blocks.length > 0)
+      await takeBack(pending, (own) => dropBlocks(connection, name, own, (one) => one.put === mark))
     throw error
   }
 }
@@ -118,15 +120,4 @@ async function conclude(put: Put, asked: AzureRequest): Promise<string | undefin
     if (found !== null && ifAbsent) throw exists(put)
     throw error
   }
-}
-
-/** Removes what was sent, so that it is not paid for. Its own little time, since the call's may be over. */
-async function takeBack({ connection, name, mark }: Put, pending: Promise<unknown>): Promise<void> {
-  // A block that still arrives would outlast it.
-  await atMost(TAKE_BACK_MS, pending)
-  const bounds = new Bounds({ signal: new AbortController().signal, deadlineMs: TAKE_BACK_MS })
-  await atMost(
-    TAKE_BACK_MS,
-    dropBlocks(connection, name, bounds, ({ put }) => put === mark),
-  )
 }

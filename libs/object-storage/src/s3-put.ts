@@ -9,22 +9,21 @@ import {
 } from '@aws-sdk/client-s3'
 import type { CompletedPart } from '@aws-sdk/client-s3'
 import type { BoundedPut } from './bounded-store.ts'
-import { atMost } from './bounds.ts'
 import type { Bounds } from './bounds.ts'
 import { cutEvenly } from './cut-evenly.ts'
 import { digested } from './digested.ts'
 import type { StoredObject } from './object-store.ts'
 import type { S3Connection } from './s3-connection.ts'
-import { s3CodeOf } from './s3-error.ts'
+import { s3CodeOf, s3Error } from './s3-error.ts'
 import { s3StatusOf } from './s3-status.ts'
 import { bareEtag } from './etag.ts'
 import { StorageError } from './storage-error.ts'
+import { takeBack } from './take-back.ts'
 
 const MOST_PARTS = 10_000
 const MIB = 1024 * 1024
 /** What the server is told to keep beside an object, to know our own put again after its answer was lost. */
 const MARK = 'slotkeeper-put'
-const TAKE_BACK_MS = 10_000
 
 type Target = { readonly Bucket: string; readonly Key: string }
 type Put = { readonly target: Target; readonly mark: string; readonly ifAbsent: boolean; readonly bounds: Bounds }
@@ -56,7 +55,7 @@ export async function putS3(
     }
     return stored(upload === null ? '' : await completeUpload(connection, put, upload))
   } catch (error) {
-    if (upload !== null) await takeBack(connection, put, upload)
+    if (upload !== null) await abortUpload(connection, put, upload)
     throw error
   }
 }
@@ -134,10 +133,11 @@ async function conditionally(
   }
 }
 
-/** Aborts an upload, so that no part is paid for. Its own little time, since the call's may be over. */
-async function takeBack({ client }: S3Connection, { target }: Put, upload: Upload): Promise<void> {
-  // A part that still arrives would outlast the abort.
-  await atMost(TAKE_BACK_MS, upload.pending ?? Promise.resolve())
-  const abort = new AbortMultipartUploadCommand({ ...target, UploadId: upload.id })
-  await atMost(TAKE_BACK_MS, client.send(abort, { abortSignal: AbortSignal.timeout(TAKE_BACK_MS) }))
-}
+/** Aborts an upload, so that no part is paid for. */
+const abortUpload = (connection: S3Connection, { target }: Put, upload: Upload): Promise<void> =>
+  takeBack(upload.pending ?? Promise.resolve(), async (own) => {
+    const abort = new AbortMultipartUploadCommand({ ...target, UploadId: upload.id })
+    await connection.client.send(abort, { abortSignal: own.signal }).catch((error: unknown) => {
+      throw s3Error(connection, error, own, `aborting an upload of ${target.Key}`)
+    })
+  })
