@@ -2,7 +2,7 @@ import { defined } from '@slotkeeper/api'
 import type { BackupStatus } from '@slotkeeper/events'
 import { doneOf, type Failure, failureOf, isPaused, pauseAfter } from './agent-outcome.ts'
 import type { AgentRun, BackupCase } from './backup-case.ts'
-import { expiredNow } from './retention.ts'
+import { expiredNow, isWantedAgain } from './retention.ts'
 
 /** After this long agents that can not be stopped are no longer waited for. */
 const AGENTS_MS = 120_000
@@ -120,7 +120,7 @@ function leftBehind(given: BackupCase, before: Deletion, last: string | undefine
   if (storage === null) return `the RedisBackupStorage ${spec.storageName} is gone`
   if (stays(given, before)) return 'spec.deletionPolicy became Retain while they were being deleted'
   // What nobody wants gone any more is not deleted: it cannot be brought back.
-  if (before.expired !== undefined && expiredNow(given, before) === null)
+  if (before.expired !== undefined && isWantedAgain(given, before, before.expired))
     return 'the retention policy no longer lets go of it'
   if (waited(given) <= ms) return null
   return `they were not deleted in ${words}${last === undefined ? '' : `; last: ${last}`}`

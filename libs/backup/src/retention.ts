@@ -26,10 +26,29 @@ export function expiryOf(
 ): string | null {
   const newer = others.filter((one) => one.clusterUid === own.clusterUid && isNewer(one, own)).length
   if (policy === undefined || newer === 0) return null
-  if (policy.keep !== undefined && newer >= policy.keep) return `keep ${policy.keep}: ${newer} newer ones are there`
+  const { keep, maxAge } = rulesOf(policy)
+  if (policy.keep !== undefined && newer >= policy.keep) return `${keep} ${newer} newer ones are there`
   if (policy.maxAge !== undefined && now - Date.parse(own.endedAt) > durationMs(policy.maxAge))
-    return `maxAge ${policy.maxAge}: it ended at ${own.endedAt}`
+    return `${maxAge} it ended at ${own.endedAt}`
   return null
+}
+
+/** What the reasons of a policy begin with. */
+const rulesOf = ({ keep, maxAge }: Policy) => ({ keep: `keep ${keep}:`, maxAge: `maxAge ${maxAge}:` })
+
+/**
+ * Whether somebody wants to keep a backup after all whose deletion a policy has begun: the policy was changed and would not let go of
+ * it, or it is the newest of its cluster again. That one of several newer ones has gone meanwhile is no change of mind.
+ *
+ * @param expired why it was let go of
+ */
+export function isWantedAgain(given: BackupCase, before: Partial<BackupStatus>, expired: string): boolean {
+  if (expiredNow(given, before) !== null) return false
+  const { siblings, storage, backup } = given
+  const own = { ...backup, clusterUid: before.cluster?.uid ?? '', endedAt: before.endedAt ?? '' }
+  if (!siblings.some((one) => one.clusterUid === own.clusterUid && isNewer(one, own))) return true
+  const policy = storage?.spec.retentionPolicy
+  return policy === undefined || !Object.values(rulesOf(policy)).some((rule) => expired.startsWith(rule))
 }
 
 /** As `expiryOf`, of what is there just now; the copy of a restore goes with that, and never before. */

@@ -17,10 +17,16 @@ function deleted(by: 'asked' | 'expired' = 'asked', spec: object = {}): BackupWo
 }
 
 /** The retention policy lets go of it. */
-function expire(world: BackupWorld): void {
+function expire(world: BackupWorld, keep = 1): void {
   const storage = world.storage as StorageView
-  world.storage = { ...storage, spec: { ...storage.spec, retentionPolicy: { keep: 1 } } }
-  world.siblings = [{ uid: 'b', name: 'b', clusterUid: 'cluster-1', endedAt: '2027-01-01T00:00:00.000Z' }]
+  world.storage = { ...storage, spec: { ...storage.spec, retentionPolicy: { keep } } }
+  const newer = ['b', 'c', 'd'].slice(0, keep)
+  world.siblings = newer.map((uid) => ({
+    uid,
+    name: uid,
+    clusterUid: 'cluster-1',
+    endedAt: '2027-01-01T00:00:00.000Z',
+  }))
   world.pass()
 }
 
@@ -314,7 +320,7 @@ describe('deletionPolicy Retain', () => {
   test.each<[string, (storage: StorageView) => object]>([
     ['is put back', ({ spec }) => ({ storage: { spec: { ...spec, retentionPolicy: { keep: 30 } } } })],
     ['is taken away', ({ spec: { retentionPolicy: _policy, ...spec } }) => ({ storage: { spec } })],
-    ['stays, and the newer ones are gone', () => ({ siblings: [] })],
+    ['stays, and all newer ones are gone', () => ({ siblings: [] })],
   ])('a policy that let go of it %s while nothing can be deleted: what is there stays', (_what, change) => {
     const world = deleted('expired')
     for (let second = 0; second < 30; second++) storageFails(world)
@@ -324,6 +330,17 @@ describe('deletionPolicy Retain', () => {
     expect(lasts(world, Infinity)).toBeLessThan(2_000)
     expect(world.running).toEqual([])
     expect(world.objects.size).toBe(4)
+  })
+
+  test('one of several newer ones goes meanwhile: it is deleted all the same, and leaves nothing behind', () => {
+    const world = new BackupWorld({})
+    toTheEnd(world)
+    expire(world, 2)
+    storageFails(world)
+    world.siblings = world.siblings.slice(1)
+    lasts(world, MINUTE)
+    expect([...world.objects]).toEqual([])
+    expect(typesOf(world).slice(-2)).toEqual(['ObjectsDeleted', 'Deleted'])
   })
 
   test('nothing was stored yet: nothing is said to stay', () => {
