@@ -4,7 +4,7 @@ import { setFinalizer } from '@slotkeeper/controller-host'
 import type { BackupStatus } from '@slotkeeper/events'
 import { isKubeError, type Objects, redisBackups, redisBackupSchedules } from '@slotkeeper/k8s'
 import type { ScheduleAppCommand } from './decide-schedule.ts'
-import { readerOf } from './reader-of.ts'
+import { inUse } from './reader-of.ts'
 
 const ACCEPTED: Outcome = { result: 'accepted' }
 
@@ -38,11 +38,8 @@ async function remove(
   if (found === null || its !== uid || deletionTimestamp !== undefined) return ACCEPTED
   const { state, endedAt, manifest } = (found['status'] ?? {}) as Partial<BackupStatus>
   if (why === 'Failed' ? state !== 'Failed' : endedAt !== undefined) return ACCEPTED
-  const reader = manifest === undefined ? null : await readerOf(objects, found, io)
-  if (reader !== null) {
-    const message = `the RedisRestore ${reader} restores ${name}: it goes when that has ended`
-    return { result: 'failed', reason: 'BackupInUse', message }
-  }
+  const held = manifest === undefined ? null : await inUse(objects, found, io, name)
+  if (held !== null) return held
   if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
   if (manifest === undefined) {
     const precondition = { uid, ...defined({ resourceVersion }) }

@@ -7,7 +7,7 @@ import type { BackupStatus } from '@slotkeeper/events'
 import { redisBackups, redisBackupSchedules, redisBackupStorages } from '@slotkeeper/k8s'
 import type { AppCommand } from './app-command.ts'
 import { completedPart } from './caches.ts'
-import { readerOf } from './reader-of.ts'
+import { inUse } from './reader-of.ts'
 
 const ACCEPTED: Outcome = { result: 'accepted' }
 const RESOURCES = { backup: redisBackups, storage: redisBackupStorages, schedule: redisBackupSchedules } as const
@@ -56,11 +56,8 @@ async function expire({ objects }: AgentPorts, { of, why }: Of<'ExpireBackup'>, 
     const message = 'by what is there now it is the one to keep, or the policy has changed'
     return { result: 'failed', reason: 'NotExpired', message }
   }
-  const reader = await readerOf(objects, own, io)
-  if (reader !== null) {
-    const message = `the RedisRestore ${reader} restores it: it goes when that has ended`
-    return { result: 'failed', reason: 'BackupInUse', message }
-  }
+  const held = await inUse(objects, own, io)
+  if (held !== null) return held
   if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
   // A person may delete it too: its deletion must say whose it is, and says nothing else that could.
   const mark = { metadata: { annotations: { [ANNOTATION.expired]: why } } }

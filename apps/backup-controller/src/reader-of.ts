@@ -1,6 +1,6 @@
 import type { AgentPorts } from '@slotkeeper/agents'
 import type { RedisBackupStorageSpec, RedisRestoreSpec } from '@slotkeeper/api'
-import type { Io } from '@slotkeeper/controller'
+import type { Io, Outcome } from '@slotkeeper/controller'
 import type { BackupStatus } from '@slotkeeper/events'
 import { isKubeError, type KubeObject, redisBackupStorages, redisRestores } from '@slotkeeper/k8s'
 
@@ -13,7 +13,7 @@ const OVER: readonly string[] = ['Completed', 'Failed', 'Deleting']
  * The name of a restore of the backup's namespace that needs what is stored of it; null when none does. One of another
  * namespace is not seen: it ends with `ObjectMissing`, before it has touched anything.
  */
-export async function readerOf(objects: AgentPorts['objects'], backup: KubeObject, io: Io): Promise<string | null> {
+async function readerOf(objects: AgentPorts['objects'], backup: KubeObject, io: Io): Promise<string | null> {
   const { name, namespace = '' } = backup.metadata
   const { manifest } = (backup['status'] ?? {}) as BackupStatus
   const { storageName } = backup['spec'] as { readonly storageName: string }
@@ -26,6 +26,23 @@ export async function readerOf(objects: AgentPorts['objects'], backup: KubeObjec
   const { items: storages } = await objects.list(redisBackupStorages, { namespace }, io)
   const its = { name, storage: storageName, manifest }
   return restores.find((one) => reads(one, its, storages, Date.now()))?.metadata.name ?? null
+}
+
+/**
+ * What comes of deleting a backup that a restore reads; null where none does.
+ *
+ * @param named what the sentence calls it
+ */
+export async function inUse(
+  objects: AgentPorts['objects'],
+  backup: KubeObject,
+  io: Io,
+  named = 'it',
+): Promise<Outcome | null> {
+  const reader = await readerOf(objects, backup, io)
+  if (reader === null) return null
+  const message = `the RedisRestore ${reader} restores ${named}: it goes when that has ended`
+  return { result: 'failed', reason: 'BackupInUse', message }
 }
 
 /** PURE: whether a restore may still read what is stored of a backup. */

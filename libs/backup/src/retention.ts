@@ -44,21 +44,25 @@ const rulesOf = ({ keep, maxAge }: Policy) => ({ keep: `keep ${keep}:`, maxAge: 
  */
 export function isWantedAgain(given: BackupCase, before: Partial<BackupStatus>, expired: string): boolean {
   if (expiredNow(given, before) !== null) return false
-  const { siblings, storage, backup } = given
-  const own = { ...backup, clusterUid: before.cluster?.uid ?? '', endedAt: before.endedAt ?? '' }
+  const { siblings, storage } = given
+  const own = ownOf(given, before)
   if (!siblings.some((one) => one.clusterUid === own.clusterUid && isNewer(one, own))) return true
   const policy = storage?.spec.retentionPolicy
   return policy === undefined || !Object.values(rulesOf(policy)).some((rule) => expired.startsWith(rule))
 }
 
 /** As `expiryOf`, of what is there just now; the copy of a restore goes with that, and never before. */
-export function expiredNow(
-  { backup, siblings, storage, isCopy, now }: BackupCase,
-  { cluster, endedAt = '' }: Partial<BackupStatus>,
-): string | null {
-  const own = { ...backup, clusterUid: cluster?.uid ?? '', endedAt }
-  return isCopy ? null : expiryOf(own, siblings, storage?.spec.retentionPolicy, now)
+export function expiredNow(given: BackupCase, before: Partial<BackupStatus>): string | null {
+  const { siblings, storage, isCopy, now } = given
+  return isCopy ? null : expiryOf(ownOf(given, before), siblings, storage?.spec.retentionPolicy, now)
 }
+
+/** A backup as its siblings are seen. */
+const ownOf = ({ backup }: BackupCase, { cluster, endedAt = '' }: Partial<BackupStatus>) => ({
+  ...backup,
+  clusterUid: cluster?.uid ?? '',
+  endedAt,
+})
 
 function isNewer(one: Sibling, than: Sibling): boolean {
   const [a, b] = [Date.parse(one.endedAt), Date.parse(than.endedAt)]
