@@ -57,6 +57,16 @@ const sealed = (): AgentReport =>
     endedAt: new Date().toISOString(),
   })
 
+/** One that has begun may have objects, and is being deleted until an agent has looked: it can be seen in that state. */
+const COMPLETED = {
+  state: 'Completed',
+  beganAt: '2026-11-01T09:00:00Z',
+  manifest: 'm',
+  bytes: 1,
+  keys: 1,
+  cluster: { name: 'orders', uid: 'c' },
+}
+
 const topology = slots.map((its, shard) => ({
   shard,
   slots: its,
@@ -278,12 +288,11 @@ describe('a backup', () => {
     const owner = { apiVersion: 'slotkeeper.dev/v1beta1', kind: 'RedisRestore', name: 'clone', uid: 'clone-1' }
     const copies = { ownerReferences: [{ ...owner, controller: true, blockOwnerDeletion: true }] }
     const spec = { cluster: { name: 'orders' }, storageName: 'small' }
-    const completed = { state: 'Completed', manifest: 'm', bytes: 1, keys: 1, cluster: { name: 'orders', uid: 'c' } }
     // Of the ordinary ones the older goes; beside them are a copy that is the oldest of all, and one that is the newest.
     const days = { 'first-copy': 1, older: 2, newer: 3, 'last-copy': 4 }
     for (const [name, day] of Object.entries(days)) {
       await cluster.create(redisBackups, name, spec, name.endsWith('copy') ? copies : {})
-      await cluster.tell(redisBackups, name, { ...completed, endedAt: `2026-11-0${day}T10:00:00Z` })
+      await cluster.tell(redisBackups, name, { ...COMPLETED, endedAt: `2026-11-0${day}T10:00:00Z` })
     }
     await cluster.sees(redisBackups, 'older', 'Deleting')
     for (const name of ['first-copy', 'newer', 'last-copy']) {
@@ -302,10 +311,9 @@ describe('a backup', () => {
     await cluster.create(redisBackupStorages, 'tiny', { s3: { bucket: 'backups' }, retentionPolicy })
     const restore = { source: { backup: { name: 'read' } }, target: { cluster: { name: 'again' } } }
     await cluster.create(redisRestores, 'reader', restore)
-    const completed = { state: 'Completed', manifest: 'm', bytes: 1, keys: 1, cluster: { name: 'orders', uid: 'c' } }
     for (const [day, name] of ['read', 'latest'].entries()) {
       await cluster.create(redisBackups, name, { cluster: { name: 'orders' }, storageName: 'tiny' })
-      await cluster.tell(redisBackups, name, { ...completed, endedAt: `2026-11-0${day + 1}T10:00:00Z` })
+      await cluster.tell(redisBackups, name, { ...COMPLETED, endedAt: `2026-11-0${day + 1}T10:00:00Z` })
     }
     await until('it is said', 30_000, () =>
       Promise.resolve(cluster.lines.some((line) => line.includes('BackupInUse')) || undefined),
