@@ -208,9 +208,9 @@ async function meetNodes(ports: ActPorts, command: Of<'MeetNodes'>, io: ActIo): 
     command,
     recalled === undefined ? [] : [recalled],
     async (_node, { pod, nodeId, epoch }) => {
-      // To that very server: another one would have to be looked at first. Of one that knows somebody by now the answer is no.
+      // To that very server: another one would have to be looked at first. One that knows somebody by now refuses, and nobody is introduced until it was seen so.
       const node = await chosen(ports, command, { pod, nodeId }, io)
-      await node.pipeline([clusterCalls.beginWith(epoch)], CALL_MS)
+      await node.call(clusterCalls.beginWith(epoch), CALL_MS)
     },
   )
   if (begun.result !== 'accepted') return begun
@@ -267,8 +267,12 @@ async function failOver(
 }
 
 async function startEmpty(ports: ActPorts, command: Of<'StartEmpty'>, io: ActIo): Promise<Outcome> {
+  const { ranges, release, epoch } = command
+  const heir = await chosen(ports, command, command, io, 'none')
+  // First, and by itself: where that is refused, as by one that has met somebody since, nothing is taken.
+  await heir.call(epoch === undefined ? clusterCalls.raiseEpoch() : clusterCalls.beginWith(epoch), CALL_MS)
   const node = await chosen(ports, command, command, io, 'none')
-  const answers = await node.pipeline(clusterCalls.takeSlots(command.ranges, command.release), CALL_MS)
+  const answers = await node.pipeline(clusterCalls.takeSlots(ranges, release), CALL_MS)
   const refusal = answers.find((answer) => answer instanceof RedisError)
   if (refusal !== undefined) throw refusal
   return ACCEPTED

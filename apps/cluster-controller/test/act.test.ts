@@ -90,6 +90,7 @@ const DANGEROUS: readonly (readonly [string, string, (nodeId: string) => object]
   ['ForgetNode', 'forget', () => ({ opId: '1:1', nodeId: OTHER, pods: [POD] })],
   ['AssignSlots', 'addslotsrange', (nodeId) => ({ opId: '1:1', assignments: [{ pod: POD, nodeId, ...slots }] })],
   ['StartEmpty', 'bumpepoch', (nodeId) => ({ ...place(nodeId), ...slots })],
+  ['StartEmpty', 'set-config-epoch', (nodeId) => ({ ...place(nodeId), ...slots, epoch: 9 })],
   ['CoverSlots', 'addslotsrange', (nodeId) => ({ ...place(nodeId), ...slots, replicas: [] })],
   ['RepairSlots', 'setslot', (nodeId) => ({ ...repair, nodes: { [POD]: nodeId } })],
 ]

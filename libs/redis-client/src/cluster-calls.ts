@@ -19,9 +19,8 @@ export const clusterCalls = {
   addSlots: (ranges: Ranges): Words => ['CLUSTER', 'ADDSLOTSRANGE', ...boundsOf(ranges)],
   /** Has a replica list slots with nobody, until it hears of their owner again. A primary would no longer serve them. */
   unlistSlots: (ranges: Ranges): Words => ['CLUSTER', 'DELSLOTSRANGE', ...boundsOf(ranges)],
-  /** Gives a node slots that a lost node owned, above every epoch that it has heard of. */
+  /** Gives a node slots that a lost node owned; its epoch is to be raised before. */
   takeSlots: (ranges: Ranges, release: Ranges): readonly Words[] => [
-    ['CLUSTER', 'BUMPEPOCH'],
     ...(release.length === 0 ? [] : [['CLUSTER', 'DELSLOTSRANGE', ...boundsOf(release)]]),
     ['CLUSTER', 'ADDSLOTSRANGE', ...boundsOf(ranges)],
   ],

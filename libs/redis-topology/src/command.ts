@@ -50,6 +50,8 @@ export type ClusterCommand =
       readonly ranges: readonly SlotRange[]
       /** Of these the node still believes that a node that is gone owns them. */
       readonly release: readonly SlotRange[]
+      /** What it is to begin with, where nobody knows the epochs that the status remembers; absent: above what it has heard of. */
+      readonly epoch?: number
     }
   | {
       readonly type: 'CoverSlots'

@@ -229,6 +229,45 @@ describe('a shard whose members all came back empty', () => {
     expect(judged(reborn(0, 1), [0]).commands.map((one) => one.type)).not.toContain('StartEmpty')
   })
 
+  describe('and no server knows the epochs that are remembered', () => {
+    const history: History = { ...startEmpty, epochs: { 0: 7, 1: 5, 2: 6 } }
+    /** Only these answer, each a server that was just made and knows so many others. */
+    const fresh = (pods: Readonly<Record<string, number>>): Snapshot =>
+      snapshot({ formed: true }, (member) => {
+        const others = pods[member.pod]
+        if (others === undefined || member.contact.type !== 'up') return { ...member, contact: { type: 'absent' } }
+        const { view } = member.contact
+        const nodeId = `new${member.pod}`.padEnd(40, 'f')
+        const own = view.rows
+          .filter((row) => row.myself)
+          .map((row) => ({ ...row, nodeId, role: 'primary' as const, slots: [], configEpoch: 0 }))
+        const known = view.rows.filter((row) => !row.myself).slice(0, others)
+        const so = { role: 'primary' as const, keys: 0, currentEpoch: 0, nodeId, rows: [...own, ...known] }
+        return { ...member, contact: { type: 'up', view: { ...view, ...so } } }
+      })
+
+    test('one that knows nobody begins above them, and is introduced afterwards', () => {
+      const { commands } = judged(fresh({ 'c-0-0': 0, 'c-0-1': 0 }), [0], history)
+      expect(commands).toContainEqual(expect.objectContaining({ type: 'StartEmpty', pod: 'c-0-0', epoch: 8 }))
+      expect(commands.map((one) => one.type)).not.toContain('MeetNodes')
+    })
+
+    test('one that knows somebody waits until it has met one that is told', () => {
+      const { commands } = judged(fresh({ 'c-0-0': 1, 'c-0-1': 1, 'c-1-0': 0 }), [0], history)
+      expect(commands.map((one) => one.type)).not.toContain('StartEmpty')
+      expect(commands).toContainEqual(
+        expect.objectContaining({ type: 'MeetNodes', recalled: expect.objectContaining({ pod: 'c-1-0', epoch: 8 }) }),
+      )
+    })
+
+    test('where none is left to be told it starts all the same: what is not served helps nobody', () => {
+      const { commands } = judged(fresh({ 'c-0-0': 1, 'c-0-1': 1 }), [0], history)
+      const [command] = commands.filter((one) => one.type === 'StartEmpty')
+      expect(command).toMatchObject({ pod: 'c-0-0' })
+      expect(command).not.toHaveProperty('epoch')
+    })
+  })
+
   test('slots that another server serves meanwhile are left to it', () => {
     const history: History = { ...startEmpty, slots: { ...startEmpty.slots, 0: '0-5470' } }
     const [command] = judged(reborn(), [0], history).commands.filter((one) => one.type === 'StartEmpty')

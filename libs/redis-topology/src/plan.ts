@@ -316,7 +316,10 @@ function planFormed(
   if (!awaited && (has(findings, 'NodesIsolated') || has(findings, 'AddressesStale'))) {
     const meets = meetsOf(picture.up)
     const recalled = recalledEpoch(given)
-    if (meets.length > 0) commands.push({ type: 'MeetNodes', meets, ...(recalled === undefined ? {} : { recalled }) })
+    // One that begins with a remembered epoch is introduced when it has that: one that knows somebody takes none.
+    const begins = commands.some((one) => one.type === 'StartEmpty' && one.epoch !== undefined)
+    if (meets.length > 0 && !begins)
+      commands.push({ type: 'MeetNodes', meets, ...(recalled === undefined ? {} : { recalled }) })
   }
   const attachments = picture.shards.flatMap((shard) => attachmentsTo(shard, ownerOf(shard)))
   if (attachments.length > 0) commands.push({ type: 'AttachReplicas', attachments })

@@ -74,10 +74,11 @@ function forget(world: World, pod: string): void {
   Object.assign(placeNamed(world, pod), { kube: null, contact: 'absent' })
 }
 
-function startOver(world: World, { pod, ranges }: ClusterCommand & { type: 'StartEmpty' }): void {
-  const { node } = placeNamed(world, pod)
+function startOver(world: World, { pod, ranges, epoch }: ClusterCommand & { type: 'StartEmpty' }): void {
+  const { node, lists } = placeNamed(world, pod)
+  if (epoch !== undefined && lists.size > 0) throw new Error(`${pod} knows somebody, and takes no epoch`)
   for (const other of world.nodes.values()) if (common(other.slots, ranges).length > 0) own(other, [])
-  node.epoch = highestEpoch(world) + 1
+  node.epoch = epoch ?? highestEpoch(world) + 1
   own(node, ranges)
 }
 

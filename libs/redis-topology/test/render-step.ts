@@ -166,7 +166,10 @@ function commandLines(command: ClusterCommand): readonly string[] {
     case 'HandOver':
       return [`${words.join()} to ${command.nodeId}`]
     case 'StartEmpty':
-      return [`${words.join()} ${command.nodeId} gets ${formatRanges(command.ranges)}`]
+      return [
+        `${words.join()} ${command.nodeId} gets ${formatRanges(command.ranges)}`,
+        ...(command.epoch === undefined ? [] : [`  it begins with epoch ${command.epoch}`]),
+      ]
     case 'ReleasePod':
       return [`${words.join()} ${command.pod}`]
     case 'CoverSlots':
