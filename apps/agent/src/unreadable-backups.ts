@@ -6,6 +6,7 @@ import {
   type Limits,
   type ObjectStore,
   StorageError,
+  type StorageFault,
   tryContainerKeys,
 } from '@slotkeeper/object-storage'
 import { faultOf } from './fault-of.ts'
@@ -13,6 +14,9 @@ import { sharedLimits } from './task-context.ts'
 
 /** For all of them: a storage that is slow is not to fail its check. */
 const OPEN_MS = 30_000
+
+/** What concerns one object, as one that lies in an archive, and says nothing of the others. */
+const OF_ONE: readonly string[] = ['NotFound', 'Forbidden', 'Refused'] satisfies StorageFault[]
 
 /** Why a backup can't be opened with the keys that there are, in words. */
 type KeyFault = { readonly reason: 'KeyWrong' | 'NotEncrypted'; readonly message: string }
@@ -31,16 +35,19 @@ export async function withUnreadable(
 ): Promise<HeldBackups> {
   const limits = sharedLimits({ signal, deadlineMs: Math.min(OPEN_MS, deadlineMs) })
   const faults: KeyFault[] = []
-  try {
-    for (const { manifest } of held.newest) {
+  let refused = 0
+  for (const { manifest } of held.newest) {
+    try {
       const fault = await keyFaultOf(store, manifest, keys, limits)
       if (fault !== null) faults.push({ ...fault, message: `${manifest}: ${fault.message}` })
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof StorageError)) throw error
+      if (!OF_ONE.includes(error.fault)) return held
+      refused += 1
     }
-  } catch (error) {
-    signal.throwIfAborted()
-    if (!(error instanceof StorageError)) throw error
-    return held
   }
+  if (refused === held.newest.length && refused > 0) return held
   const worst = faults.find(({ reason }) => reason === 'KeyWrong') ?? faults[0]
   if (worst === undefined) return { ...held, unreadable: 0 }
   return { ...held, unreadable: faults.length, unreadableReason: worst.reason, unreadableMessage: worst.message }

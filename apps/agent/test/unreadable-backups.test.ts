@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AgentPlan, AgentTask } from '@slotkeeper/backup'
-import { type ContainerKey, type ObjectStore, packContainer } from '@slotkeeper/object-storage'
+import { type ContainerKey, type ObjectStore, packContainer, StorageError } from '@slotkeeper/object-storage'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { withUnreadable } from '../src/unreadable-backups.ts'
 import { keepSecret, wordsHere } from './agent-process.ts'
 import { drawBackup, limits, PATIENCE_MS, Stage } from './stage.ts'
 
@@ -84,4 +85,29 @@ test('what is damaged is no matter of keys', async () => {
   expect(await held(storage, null)).toMatchObject({ backups: 1, unreadable: 0 })
   await store.put(broken, once('no container'), limits())
   expect(await held(storage, null)).toMatchObject({ backups: 1, unreadable: 0 })
+})
+
+test.each([
+  ['one that lies in an archive says nothing of the others', 'Forbidden', 1, { unreadable: 1 }],
+  ['where each is refused nothing was found out', 'Forbidden', 2, {}],
+  ['a storage that does not answer is not asked for the next one', 'Unreachable', 1, {}],
+] as const)('%s', async (_what, fault, count, found) => {
+  const { store } = await stage.directory()
+  const manifests = [await keep(store, 'none'), await keep(store, drawKey('gone').key)]
+  const refused = manifests.slice(0, count).map((one) => one.replace('manifest', 'shard-0-0a.rdb'))
+  const asked: string[] = []
+  const partly: Pick<ObjectStore, 'get' | 'list'> = {
+    list: (...args) => store.list(...args),
+    get: (key, options) => {
+      asked.push(key)
+      if (refused.includes(key)) throw new StorageError(fault, `no ${key}`)
+      return store.get(key, options)
+    },
+  }
+  const newest = manifests.map((manifest) => ({ manifest, endedAt: '2026-11-21T10:00:41Z' }))
+  const before = { backups: 2, newest }
+  const held = await withUnreadable(partly as ObjectStore, before as never, 'none', limits())
+  expect(held).toMatchObject({ ...before, ...found })
+  if (!('unreadable' in found)) expect(held).toEqual(before)
+  expect(asked).toHaveLength(fault === 'Unreachable' ? 1 : 2)
 })

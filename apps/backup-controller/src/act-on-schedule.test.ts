@@ -12,9 +12,13 @@ const RESTORE = {
 async function removed(
   why: 'Failed' | 'Replaced',
   status: object,
-  change: { readonly metadata?: object; readonly restores?: readonly object[]; readonly mayAct?: boolean } = {},
+  change: {
+    readonly metadata?: object
+    readonly restores?: readonly object[]
+    readonly mayAct?: boolean
+  } = {},
 ) {
-  const metadata = { namespace: 'shop', name: 'one', uid: 'a', resourceVersion: '7', ...change.metadata }
+  const metadata = { namespace: 'shop', name: 'one', uid: 'a', generation: 3, ...change.metadata }
   const there = { apiVersion: '', kind: '', metadata, spec: { storageName: 'archive' }, status } as KubeObject
   const calls: unknown[] = []
   const objects: Partial<Objects> = {
@@ -37,16 +41,27 @@ async function removed(
 }
 
 const GOES = { delete: { uid: 'a' } }
-const WITH_ALL = { patch: { spec: { deletionPolicy: 'Delete' } }, precondition: { uid: 'a', resourceVersion: '7' } }
+const marked = (why: string) => ({
+  patch: { metadata: { annotations: { 'slotkeeper.dev/discarded': `3: ${why}` } } },
+  precondition: { uid: 'a' },
+})
+const FAILED_GOES = [marked('Failed'), GOES]
+const REPLACED_GOES = [marked('Replaced'), GOES]
+const STORED = { shards: [{ shard: 0, attempt: 1, slots: '0-16383', record: 'r' }] }
+const STREAMED = { shards: [{ shard: 0, attempt: 1, slots: '0-16383', bytes: 7 }] }
 const FAILED = { state: 'Failed', endedAt: '2026-11-01T10:00:00Z' }
 
 describe('a schedule deletes a backup', () => {
   test.each([
-    ['that failed, with all that is stored of it', 'Failed', FAILED, [WITH_ALL, GOES]],
-    ['that failed after it was sealed, as it says itself', 'Failed', { ...FAILED, manifest: 'm' }, [GOES]],
-    ['that is replaced, with all that is stored of it', 'Replaced', { state: 'Streaming' }, [WITH_ALL, GOES]],
-    ['that is replaced and sealed, as it says itself', 'Replaced', { state: 'Verifying', manifest: 'm' }, [GOES]],
+    ['that failed', 'Failed', FAILED, FAILED_GOES],
+    ['that failed while it was stored', 'Failed', { ...FAILED, ...STREAMED }, FAILED_GOES],
+    ['that failed when it may have been sealed', 'Failed', { ...FAILED, ...STORED }, FAILED_GOES],
+    ['that failed after it was sealed', 'Failed', { ...FAILED, manifest: 'm' }, FAILED_GOES],
+    ['that is replaced', 'Replaced', { state: 'Streaming' }, REPLACED_GOES],
+    ['that is replaced and sealed', 'Replaced', { state: 'Verifying', manifest: 'm' }, REPLACED_GOES],
     ['not, where what failed is no longer failed', 'Failed', { state: 'Adopting' }, []],
+    ['not, where nobody knows whether what is replaced is whole', 'Replaced', { state: 'Adopting' }, []],
+    ['not, where the status of what is replaced was lost', 'Replaced', {}, []],
     ['not, where what is replaced has ended', 'Replaced', { ...FAILED, state: 'Completed', manifest: 'm' }, []],
   ] as const)('%s', async (_what, why, status, expected) => {
     expect(await removed(why, status)).toEqual({ outcome: { result: 'accepted' }, calls: expected })
@@ -65,8 +80,16 @@ describe('a schedule deletes a backup', () => {
     expect(outcome).toMatchObject({ result: 'failed', reason: 'BackupInUse' })
     expect(calls).toEqual([])
     const ended = [{ ...RESTORE, status: { state: 'Completed' } }]
-    expect((await removed('Failed', { ...FAILED, manifest: 'm' }, { restores: ended })).calls).toEqual([GOES])
-    expect((await removed('Failed', FAILED, { restores })).calls).toEqual([WITH_ALL, GOES])
+    expect((await removed('Failed', { ...FAILED, manifest: 'm' }, { restores: ended })).calls).toEqual(FAILED_GOES)
+    expect((await removed('Failed', FAILED, { restores })).calls).toEqual(FAILED_GOES)
+  })
+
+  test('not while a restore reads by its name what was never told to be whole', async () => {
+    const source = { stored: { storageName: 'archive', manifest: 'shop/one/a/manifest' } }
+    const restores = [{ ...RESTORE, spec: { ...RESTORE.spec, source } }]
+    const { outcome, calls } = await removed('Failed', { ...FAILED, ...STORED }, { restores })
+    expect(outcome).toMatchObject({ result: 'failed', reason: 'BackupInUse' })
+    expect(calls).toEqual([])
   })
 
   test('not where the lease ends', async () => {

@@ -1,9 +1,11 @@
-import { defined, GROUP, LABEL, VERSION } from '@slotkeeper/api'
+import { GROUP, LABEL, VERSION } from '@slotkeeper/api'
+import { isAllStored, isReplaceable } from '@slotkeeper/backup'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
 import type { BackupStatus } from '@slotkeeper/events'
 import { isKubeError, type Objects, redisBackups, redisBackupSchedules } from '@slotkeeper/k8s'
 import type { ScheduleAppCommand } from './decide-schedule.ts'
+import { deleteMarked } from './deletion-mark.ts'
 import { inUse } from './reader-of.ts'
 
 const ACCEPTED: Outcome = { result: 'accepted' }
@@ -24,8 +26,9 @@ export async function actOnSchedule(objects: Objects, command: ScheduleAppComman
 }
 
 /**
- * Deletes a backup, decided once more by what is there now and not by what was seen. What was never sealed goes with what is
- * stored of it, whatever its template says: nothing would ever find it again. What was sealed is whole, and stays if that is said.
+ * Deletes a backup, decided once more by what is there now and not by what was seen. What was never whole goes with what is
+ * stored of it, whatever its template says: nothing would ever find it again. What may be whole stays if that is said; which of
+ * them it is its deletion decides, by what it is then.
  */
 async function remove(
   objects: Objects,
@@ -34,18 +37,16 @@ async function remove(
 ): Promise<Outcome> {
   const key = { namespace: of.namespace, name }
   const found = await objects.get(redisBackups, key, io)
-  const { uid: its, resourceVersion, deletionTimestamp } = found?.metadata ?? {}
+  const { uid: its, deletionTimestamp } = found?.metadata ?? {}
   if (found === null || its !== uid || deletionTimestamp !== undefined) return ACCEPTED
-  const { state, endedAt, manifest } = (found['status'] ?? {}) as Partial<BackupStatus>
-  if (why === 'Failed' ? state !== 'Failed' : endedAt !== undefined) return ACCEPTED
-  const held = manifest === undefined ? null : await inUse(objects, found, io, name)
+  const status = (found['status'] ?? {}) as Partial<BackupStatus>
+  const { state, endedAt } = status
+  // What says nothing may be completed, and its status lost.
+  if (why === 'Failed' ? state !== 'Failed' : endedAt !== undefined || !isReplaceable(state)) return ACCEPTED
+  const held = isAllStored(status) ? await inUse(objects, found, io, name) : null
   if (held !== null) return held
   if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
-  if (manifest === undefined) {
-    const precondition = { uid, ...defined({ resourceVersion }) }
-    await objects.patch(redisBackups, key, { spec: { deletionPolicy: 'Delete' } }, precondition, io)
-  }
-  await objects.delete(redisBackups, key, { uid }, io)
+  await deleteMarked(objects, found, { by: 'discarded', why }, io)
   return ACCEPTED
 }
 

@@ -1,5 +1,5 @@
 import { type AgentPorts, runAgent, stopAgent } from '@slotkeeper/agents'
-import { ANNOTATION, defined } from '@slotkeeper/api'
+import { defined } from '@slotkeeper/api'
 import { expiryOf } from '@slotkeeper/backup'
 import type { ActIo, Outcome } from '@slotkeeper/controller'
 import { setFinalizer } from '@slotkeeper/controller-host'
@@ -7,6 +7,7 @@ import type { BackupStatus } from '@slotkeeper/events'
 import { redisBackups, redisBackupSchedules, redisBackupStorages } from '@slotkeeper/k8s'
 import type { AppCommand } from './app-command.ts'
 import { completedPart } from './caches.ts'
+import { deleteMarked } from './deletion-mark.ts'
 import { inUse } from './reader-of.ts'
 
 const ACCEPTED: Outcome = { result: 'accepted' }
@@ -59,9 +60,6 @@ async function expire({ objects }: AgentPorts, { of, why }: Of<'ExpireBackup'>, 
   const held = await inUse(objects, own, io)
   if (held !== null) return held
   if (!io.mayAct()) return { result: 'later', inMs: 1_000 }
-  // A person may delete it too: its deletion must say whose it is, and says nothing else that could.
-  const mark = { metadata: { annotations: { [ANNOTATION.expired]: why } } }
-  await objects.patch(redisBackups, of, mark, { uid: of.uid }, io)
-  await objects.delete(redisBackups, of, { uid: of.uid }, io)
+  await deleteMarked(objects, own, { by: 'expired', why }, io)
   return ACCEPTED
 }

@@ -1,6 +1,6 @@
 import { type CachedAgentPod, type CachedJob, copiedFor, projectAgentPod, projectJob } from '@slotkeeper/agents'
 import { backupSourceOf, LABEL, type RedisBackupSpec } from '@slotkeeper/api'
-import type { ScheduledBackup, Sibling, Source } from '@slotkeeper/backup'
+import { proofOf, type ScheduledBackup, type Sibling, type Source } from '@slotkeeper/backup'
 import type { Key } from '@slotkeeper/controller'
 import type { BackupStatus } from '@slotkeeper/events'
 import {
@@ -164,20 +164,23 @@ function projectBackup(object: KubeObject): CachedBackup {
 /** What a completed backup is to others: one that is being deleted, or goes with a restore, is none to rely on. */
 export function completedPart(object: KubeObject, status: Partial<BackupStatus>): Pick<CachedBackup, 'completed'> {
   const { metadata } = object
-  const { state, endedAt, cluster, bytes = 0, expired } = status
+  const { state, endedAt, cluster, bytes = 0, expired, verified } = status
   if (state !== 'Completed' || endedAt === undefined || cluster === undefined) return {}
   if (metadata.deletionTimestamp !== undefined || expired !== undefined || copiedFor(object) !== undefined) return {}
   const { uid = '', name } = metadata
-  return { completed: { uid, name, clusterUid: cluster.uid, endedAt, bytes } }
+  const proof = proofOf(object['spec'] as RedisBackupSpec, verified)
+  return { completed: { uid, name, clusterUid: cluster.uid, endedAt, bytes, ...proof } }
 }
 
 function scheduledPart(
-  { metadata }: KubeObject,
+  { metadata, spec }: KubeObject,
   { state = '', endedAt }: Partial<BackupStatus>,
 ): Pick<CachedBackup, 'scheduled'> {
-  const { uid = '', name, labels = {}, deletionTimestamp } = metadata
+  const { uid = '', name, labels = {}, deletionTimestamp, creationTimestamp = '' } = metadata
+  const { deadlineSeconds } = spec as RedisBackupSpec
   const by = labels[LABEL.schedule]
   if (by === undefined) return {}
   const ended = endedAt === undefined ? {} : { endedAt }
-  return { scheduled: { by, name, uid, state, ...ended, isDeleting: deletionTimestamp !== undefined } }
+  const deadlineAt = Date.parse(creationTimestamp) + deadlineSeconds * 1_000
+  return { scheduled: { by, name, uid, state, deadlineAt, ...ended, isDeleting: deletionTimestamp !== undefined } }
 }

@@ -1,5 +1,5 @@
 import { failuresInWords, type ScratchServer } from '@slotkeeper/agents'
-import { ANNOTATION, backupSourceOf, CLIENT_PORT, defined, FINALIZER, redisClusterSpec } from '@slotkeeper/api'
+import { backupSourceOf, CLIENT_PORT, defined, FINALIZER, redisClusterSpec } from '@slotkeeper/api'
 import {
   type BackupCase,
   backupMetaOf,
@@ -16,6 +16,7 @@ import { type EventTrouble, release, statusToWrite } from '@slotkeeper/controlle
 import { backupChanges, type BackupEvent, type BackupStatus } from '@slotkeeper/events'
 import type { AppCommand } from './app-command.ts'
 import type { BackupObject } from './backup-object.ts'
+import { isDeletedBy } from './deletion-mark.ts'
 
 /** What is seen of a backup. */
 export type ObservedBackup = Pick<BackupCase, 'source' | 'storage' | 'runs' | 'siblings' | 'isCopy'>
@@ -62,7 +63,6 @@ export function decideBackup(
     creationTimestamp = '',
     deletionTimestamp,
     finalizers = [],
-    annotations = {},
   } = object.metadata
   const hasFinalizer = finalizers.includes(FINALIZER)
   const given: BackupCase = {
@@ -71,7 +71,8 @@ export function decideBackup(
       name,
       uid,
       hasFinalizer,
-      isLetGo: annotations[ANNOTATION.expired] !== undefined,
+      isLetGo: isDeletedBy('expired', object.metadata),
+      isDiscarded: isDeletedBy('discarded', object.metadata),
       createdAt: Date.parse(creationTimestamp),
       ...(deletionTimestamp === undefined ? {} : { deletionAt: Date.parse(deletionTimestamp) }),
     },

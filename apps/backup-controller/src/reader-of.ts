@@ -1,5 +1,6 @@
 import type { AgentPorts } from '@slotkeeper/agents'
 import type { RedisBackupStorageSpec, RedisRestoreSpec } from '@slotkeeper/api'
+import { objectOf } from '@slotkeeper/backup'
 import type { Io, Outcome } from '@slotkeeper/controller'
 import type { BackupStatus } from '@slotkeeper/events'
 import { isKubeError, type KubeObject, redisBackupStorages, redisRestores } from '@slotkeeper/k8s'
@@ -14,8 +15,9 @@ const OVER: readonly string[] = ['Completed', 'Failed', 'Deleting']
  * namespace is not seen: it ends with `ObjectMissing`, before it has touched anything.
  */
 async function readerOf(objects: AgentPorts['objects'], backup: KubeObject, io: Io): Promise<string | null> {
-  const { name, namespace = '' } = backup.metadata
-  const { manifest } = (backup['status'] ?? {}) as BackupStatus
+  const { name, namespace = '', uid = '' } = backup.metadata
+  // One that was never told may be there all the same: by its name it is read.
+  const { manifest = objectOf.manifest({ namespace, name, uid }) } = (backup['status'] ?? {}) as BackupStatus
   const { storageName } = backup['spec'] as { readonly storageName: string }
   const { items: restores } = await objects.list(redisRestores, { namespace }, io).catch((error: unknown) => {
     // Whoever has not installed restores has none.

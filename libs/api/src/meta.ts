@@ -39,8 +39,13 @@ export const ANNOTATION = {
   acceptDataLoss: `${GROUP}/accept-data-loss`,
   /** On a storage, by a person: each word that was not there before has it tried at once. */
   check: `${GROUP}/check`,
-  /** On a backup that a retention policy deletes: its rule. One without it is deleted by a person. */
+  /**
+   * On a backup that a retention policy deletes: the generation of its spec and the rule. One without it, or of another
+   * generation, is deleted by a person.
+   */
   expired: `${GROUP}/expired`,
+  /** The same, on one that its schedule deletes. */
+  discarded: `${GROUP}/discarded`,
 } as const
 
 /** The Secret with the users of a cluster's servers, and with the passwords of those that are ours. */

@@ -26,7 +26,9 @@ export function adopt(given: BackupCase, { state: _state, ...before }: BackupSta
   const run = given.runs.find((one) => one.step === 'inspect' && one.attempt === attempt)
   const done = doneOf(run, 'InspectBackup')
   if (done !== undefined) {
-    const { cluster, engine, beganAt, endedAt, sha256: manifestSha256, bytes, keys } = done
+    const { cluster, engine, beganAt, sha256: manifestSha256, bytes, keys } = done
+    // The clock of a node may be ahead of ours: one of tomorrow would outlast what is newer. Our own time keeps their order.
+    const endedAt = Date.parse(done.endedAt) > now ? new Date(backup.createdAt).toISOString() : done.endedAt
     const { name, uid } = cluster
     const facts = { manifest: objectOf.manifest(backup), manifestSha256, bytes, keys }
     const known = { cluster: { name, uid }, engine, beganAt, endedAt, ...facts }

@@ -68,6 +68,8 @@ export type Sibling = {
   readonly clusterUid: string
   /** When it was completed, RFC 3339. */
   readonly endedAt: string
+  /** Of `verify: restore`: whether servers have loaded it. Absent where nobody asked for that. */
+  readonly proof?: 'given' | 'missing'
 }
 
 /** Everything that a decision about a backup depends on. */
@@ -77,6 +79,8 @@ export type BackupCase = {
     readonly deletionAt?: number
     /** Whether a retention policy has deleted it, by `ExpireBackup`: else a person did. */
     readonly isLetGo?: boolean
+    /** Whether the schedule that made it has deleted it, as one that was never whole. */
+    readonly isDiscarded?: boolean
     readonly hasFinalizer: boolean
   }
   readonly spec: RedisBackupSpec

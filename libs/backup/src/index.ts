@@ -25,7 +25,8 @@ export * from './backup-lifecycle.ts'
 export { deletionMs } from './next-deletion.ts'
 export { nextBackup, waitsFor } from './next-backup.ts'
 export { planBackup, SEEDED_VOLUME, SERVER_CA, SERVER_CERTIFICATE, SERVER_SECRETS } from './plan-backup.ts'
-export { durationMs, expiryOf } from './retention.ts'
+export { durationMs, expiryOf, proofOf } from './retention.ts'
+export { isAllStored } from './next-deletion.ts'
 export {
   nextCheckAt,
   nextStorage,

@@ -37,7 +37,7 @@ export function nextDeletion(given: BackupCase): Deletion {
   const before = withoutOverruled(given, stored)
   const run = given.runs.find((one) => one.step === 'delete' && one.attempt === (before.attempt ?? 1))
   const done = doneOf(run, 'DeleteBackup')
-  if (done !== undefined && writing(given).length === 0) return { ...before, objectsDeleted: done.objects }
+  if (done !== undefined && writing(given).length === 0) return { ...before, ...deletedBy(given, before, done.objects) }
   // What an agent writes that could not be stopped would be left: once more, when it is gone.
   const failure = done === undefined ? (failureOf(run) ?? notStarted(given, run)) : STILL_WRITING
   const attempt = { run, failure, said: stillTrue(defined({ retryAt, reason, message }), run) }
@@ -47,18 +47,32 @@ export function nextDeletion(given: BackupCase): Deletion {
 }
 
 function begun(given: BackupCase, { expired: wasExpired, ...before }: Deletion): Deletion {
-  // One that a policy would let go of may be deleted by a person all the same, and the newer ones may have gone since.
-  const why = wasExpired === undefined || given.backup.isLetGo !== true ? null : expiredNow(given, before)
+  // One that a policy would let go of may be deleted by a person all the same.
+  const why =
+    wasExpired !== undefined && given.backup.isLetGo === true ? (expiredNow(given, before) ?? wasExpired) : null
   const deletingSince = new Date(given.now).toISOString()
-  const overruled = given.spec.deletionPolicy === 'Retain' ? { overruled: true } : {}
-  const so = { ...before, ...(why === null ? {} : { expired: why, ...overruled }), attempt: 1, deletingSince }
+  const isOverruled = given.spec.deletionPolicy === 'Retain' && (why !== null || isWaste(given, before))
+  const overruled = isOverruled ? { overruled: true } : {}
+  const so = { ...before, ...(why === null ? {} : { expired: why }), ...overruled, attempt: 1, deletingSince }
   // What is not known to have begun nothing may have objects: its status may have been erased.
   const mayHaveObjects = given.status === null || before.beganAt !== undefined || before.attempt !== undefined
   if (!mayHaveObjects) return { ...so, objectsDeleted: 0 }
+  // The newer ones may have gone since, or the policy be another one.
+  if (why !== null && given.storage !== null && isWantedAgain(given, so, why))
+    return { ...so, objectsLeft: WANTED_AGAIN }
   return stays(given, so) ? { ...so, ...RETAINED, objectsKept: true } : so
 }
 
-/** Whether what is stored is to stay: retention passes over what was said before it began, not over what is said since. */
+/** Once every shard is stored the manifest may be there, also where the agent that wrote it was never heard. */
+export function isAllStored({ manifest, shards = [] }: Partial<BackupStatus>): boolean {
+  return manifest !== undefined || (shards.length > 0 && shards.every((one) => one.record !== undefined))
+}
+
+/** Whether its schedule has deleted what nobody could restore; of one whose status was lost nobody knows that. */
+const isWaste = ({ backup, status }: BackupCase, before: Deletion): boolean =>
+  backup.isDiscarded === true && status !== null && status.state !== 'Adopting' && !isAllStored(before)
+
+/** Whether what is stored is to stay: we pass over what was said before it began, not over what is said since. */
 const stays = ({ spec }: BackupCase, { overruled }: Deletion): boolean =>
   spec.deletionPolicy === 'Retain' && overruled !== true
 
@@ -87,6 +101,13 @@ function notStarted(given: BackupCase, run: AgentRun | undefined): Failure | nul
   return { reason: 'NoAgent', message: `no agent could be started: ${trouble}` }
 }
 
+/** What was whole had objects: where the first agent finds none of them the storage is another place by now, or was emptied. */
+function deletedBy({ spec }: BackupCase, before: Deletion, objects: number): Partial<Deletion> {
+  const { attempt = 1 } = before
+  if (objects > 0 || !isAllStored(before) || attempt > 1) return { objectsDeleted: objects }
+  return { objectsLeft: `nothing of it is where the RedisBackupStorage ${spec.storageName} points now` }
+}
+
 /** What was said before, without what was only so while an agent was awaited: `hindrance` finds anew whether it is. */
 function stillTrue(said: Said, run: AgentRun | undefined): Said {
   const isOnTheWay = said.reason === 'AgentNotRunning' || said.message === STOPPING.message
@@ -99,6 +120,7 @@ function hindrance(given: BackupCase, run: AgentRun | undefined): Failure | null
   return mayDeleteObjects(given) ? null : STOPPING
 }
 
+const WANTED_AGAIN = 'the retention policy no longer lets go of it'
 const RETAINED = { reason: 'Retained', message: 'what is stored stays (spec.deletionPolicy: Retain)' }
 const STOPPING = { reason: 'AgentRunning', message: 'agents that may still write are being stopped' }
 const STILL_WRITING = { reason: 'AgentRunning', message: 'an agent that could not be stopped may still write' }
@@ -120,8 +142,7 @@ function leftBehind(given: BackupCase, before: Deletion, last: string | undefine
   if (storage === null) return `the RedisBackupStorage ${spec.storageName} is gone`
   if (stays(given, before)) return 'spec.deletionPolicy became Retain while they were being deleted'
   // What nobody wants gone any more is not deleted: it cannot be brought back.
-  if (before.expired !== undefined && isWantedAgain(given, before, before.expired))
-    return 'the retention policy no longer lets go of it'
+  if (before.expired !== undefined && isWantedAgain(given, before, before.expired)) return WANTED_AGAIN
   if (waited(given) <= ms) return null
   return `they were not deleted in ${words}${last === undefined ? '' : `; last: ${last}`}`
 }

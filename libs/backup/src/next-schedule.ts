@@ -1,5 +1,6 @@
 import { defined, type RedisBackupScheduleSpec } from '@slotkeeper/api'
 import type { ScheduleStatus } from '@slotkeeper/events'
+import type { BackupState } from './backup-lifecycle.ts'
 import { scheduleTimes } from './schedule-times.ts'
 
 /** A backup that a schedule made. */
@@ -9,6 +10,8 @@ export type ScheduledBackup = {
   readonly state: string
   /** When it ended, RFC 3339; absent while it has not. */
   readonly endedAt?: string
+  /** When it must have ended, Unix ms. */
+  readonly deadlineAt: number
   readonly isDeleting: boolean
 }
 
@@ -61,17 +64,23 @@ export function nextSchedule(given: ScheduleCase): ScheduleStatus {
     const { pending: _pending, ...rest } = before
     return { ...rest, state: 'Deleting', ...(before.state === 'Deleting' ? { deleted: true } : {}) }
   }
-  const kept = { ...withoutCreated(before, given), ...facts(given) }
-  const since = before.lastScheduleTime === undefined ? schedule.createdAt : Date.parse(before.lastScheduleTime)
-  const times = scheduleTimes(spec.schedule, spec.timeZone, since, now)
+  // It was looked after before: what its times were is told by what it made, and nothing is begun at once a second time.
+  const isLost = status === null && schedule.hasFinalizer
+  const known = isLost ? { ...before, lastScheduleTime: lastTimeOf(given) } : before
+  const kept = { ...withoutCreated(known, given), ...facts(given) }
+  const times = scheduleTimes(spec.schedule, spec.timeZone, handledUntil(given, known), now)
   if ('problem' in times) return { ...kept, state: 'Invalid', reason: 'ScheduleInvalid', message: times.problem }
   const nextScheduleTime = times.next === null ? undefined : new Date(times.next).toISOString()
   const so: ScheduleStatus = { ...kept, ...defined({ nextScheduleTime }), state: spec.suspend ? 'Suspended' : 'Active' }
-  if (status === null && spec.immediate && !spec.suspend)
+  if (status === null && !isLost && spec.immediate && !spec.suspend)
     return { ...so, pending: pendingAt(given, schedule.createdAt) }
   if (spec.suspend || times.due === null || so.pending !== undefined) return so
   return begun(given, so, times.due, times.count)
 }
+
+/** The time that everything before was done about, Unix ms. */
+const handledUntil = ({ schedule }: ScheduleCase, { lastScheduleTime: last }: ScheduleStatus): number =>
+  last === undefined ? schedule.createdAt : Date.parse(last)
 
 /** A time has come: a backup is begun, is waited for, or was missed. */
 function begun(given: ScheduleCase, so: ScheduleStatus, due: number, count: number): ScheduleStatus {
@@ -93,28 +102,56 @@ function pendingAt({ schedule }: ScheduleCase, at: number): NonNullable<Schedule
   return { name: `${schedule.name}-${scheduledAt.slice(0, 16).replaceAll(/\D/g, '')}`, scheduledAt }
 }
 
+/** The time of the newest backup that it made, by its name, RFC 3339; now where there is none. */
+function lastTimeOf({ schedule, backups, now }: ScheduleCase): string {
+  const times = backups.flatMap(({ name }) => {
+    const digits = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(name.slice(schedule.name.length + 1))
+    if (digits === null) return []
+    const [, year, month, day, hour, minute] = digits
+    const at = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:00Z`)
+    return Number.isNaN(at) ? [] : at
+  })
+  return new Date(times.length === 0 ? now : Math.min(now, Math.max(...times))).toISOString()
+}
+
 function withoutCreated(before: ScheduleStatus, { backups }: ScheduleCase): ScheduleStatus {
   const { pending, ...rest } = before
   if (pending === undefined) return rest
   return backups.some((one) => one.name === pending.name) ? { ...rest, lastBackup: pending.name } : before
 }
 
-function facts({ backups }: ScheduleCase): Pick<ScheduleStatus, 'active' | 'lastSuccessfulTime'> {
-  const active = backups.filter(isActive).map((one) => one.name)
+function facts({ backups, now }: ScheduleCase): Pick<ScheduleStatus, 'active' | 'lastSuccessfulTime'> {
+  const active = backups.filter((one) => isActive(one, now)).map((one) => one.name)
   const ends = backups.flatMap((one) => (one.state === 'Completed' ? (one.endedAt ?? []) : []))
   return { active, ...defined({ lastSuccessfulTime: ends.toSorted().at(-1) }) }
 }
 
-const isActive = ({ endedAt, isDeleting }: ScheduledBackup): boolean => endedAt === undefined && !isDeleting
+/** One whose status was lost may be under way until its deadline; after that nobody waits for what may never be known. */
+const isActive = ({ endedAt, isDeleting, state, deadlineAt }: ScheduledBackup, now: number): boolean =>
+  endedAt === undefined && !isDeleting && (state !== 'Adopting' || now < deadlineAt)
+
+const REPLACEABLE: readonly string[] = [
+  'Waiting',
+  'Finding',
+  'Streaming',
+  'Sealing',
+  'Verifying',
+] satisfies BackupState[]
+
+/** Whether a backup in that state is known to be under way: what may be completed is never replaced. */
+export const isReplaceable = (state: string | undefined): boolean => state !== undefined && REPLACEABLE.includes(state)
 
 /** The commands for what the status is by now, in order. */
 export function planSchedule(given: ScheduleCase, status: ScheduleStatus): readonly ScheduleCommand[] {
-  const { schedule, spec, backups } = given
+  const { schedule, spec, backups, now } = given
   if (status.state === 'Deleting') return []
   const commands: ScheduleCommand[] = schedule.hasFinalizer ? [] : [{ type: 'EnsureFinalizer' }]
   const { pending } = status
   if (pending !== undefined) {
-    const others = spec.concurrencyPolicy === 'Replace' ? backups.filter(isActive) : []
+    const others =
+      spec.concurrencyPolicy === 'Replace'
+        ? backups.filter((one) => isActive(one, now) && isReplaceable(one.state))
+        : []
     for (const { name, uid } of others) commands.push({ type: 'DeleteBackup', name, uid, why: 'Replaced' })
     commands.push({ type: 'CreateBackup', name: pending.name })
   }

@@ -1,4 +1,4 @@
-import type { RedisBackupStorageSpec } from '@slotkeeper/api'
+import type { RedisBackupSpec, RedisBackupStorageSpec } from '@slotkeeper/api'
 import type { BackupStatus } from '@slotkeeper/events'
 import type { BackupCase, Sibling } from './backup-case.ts'
 
@@ -24,7 +24,7 @@ export function expiryOf(
   policy: Policy | undefined,
   now: number,
 ): string | null {
-  const newer = others.filter((one) => one.clusterUid === own.clusterUid && isNewer(one, own)).length
+  const newer = others.filter((one) => outdates(one, own)).length
   if (policy === undefined || newer === 0) return null
   const { keep, maxAge } = rulesOf(policy)
   if (policy.keep !== undefined && newer >= policy.keep) return `${keep} ${newer} newer ones are there`
@@ -46,7 +46,7 @@ export function isWantedAgain(given: BackupCase, before: Partial<BackupStatus>, 
   if (expiredNow(given, before) !== null) return false
   const { siblings, storage } = given
   const own = ownOf(given, before)
-  if (!siblings.some((one) => one.clusterUid === own.clusterUid && isNewer(one, own))) return true
+  if (!siblings.some((one) => outdates(one, own))) return true
   const policy = storage?.spec.retentionPolicy
   return policy === undefined || !Object.values(rulesOf(policy)).some((rule) => expired.startsWith(rule))
 }
@@ -58,11 +58,26 @@ export function expiredNow(given: BackupCase, before: Partial<BackupStatus>): st
 }
 
 /** A backup as its siblings are seen. */
-const ownOf = ({ backup }: BackupCase, { cluster, endedAt = '' }: Partial<BackupStatus>) => ({
+const ownOf = ({ backup, spec }: BackupCase, { cluster, endedAt = '', verified }: Partial<BackupStatus>): Sibling => ({
   ...backup,
   clusterUid: cluster?.uid ?? '',
   endedAt,
+  ...proofOf(spec, verified),
 })
+
+/** PURE: whether a backup is what was asked for, where that was to be loaded by servers. */
+export function proofOf(
+  { verify }: Pick<RedisBackupSpec, 'verify'>,
+  verified: string | undefined,
+): Pick<Sibling, 'proof'> {
+  return verify === 'restore' ? { proof: verified === 'restore' ? 'given' : 'missing' } : {}
+}
+
+/** Whether one is newer, and as good: what no server could load is no reason to let go of what one has loaded. */
+function outdates(one: Sibling, own: Sibling): boolean {
+  const isWorse = one.proof === 'missing' && own.proof === 'given'
+  return one.clusterUid === own.clusterUid && !isWorse && isNewer(one, own)
+}
 
 function isNewer(one: Sibling, than: Sibling): boolean {
   const [a, b] = [Date.parse(one.endedAt), Date.parse(than.endedAt)]

@@ -1,3 +1,4 @@
+import type { BackupStatus } from '@slotkeeper/events'
 import { expect, test } from 'vitest'
 import { BackupWorld, toTheEnd } from './backup-world.ts'
 
@@ -20,4 +21,15 @@ test('completed, with a status that somebody erased, and a manifest that nobody 
   toTheEnd(world)
   expect(world.status).toMatchObject({ state: 'Completed' })
   expect(world.broken).toEqual([])
+})
+
+test('sealed by a machine whose clock is ahead, it counts by its creation: it is to outlast nothing that is newer', () => {
+  const world = new BackupWorld()
+  toTheEnd(world)
+  world.status = null
+  // By its manifest it ended a minute after its creation.
+  world.now -= 3_600_000
+  toTheEnd(world)
+  expect(world.status).toMatchObject({ state: 'Completed' })
+  expect((world.status as BackupStatus | null)?.endedAt).toBe(new Date(world.given().backup.createdAt).toISOString())
 })

@@ -61,6 +61,7 @@ export class BackupWorld {
   trouble: string | null = null
   deletionAt: number | null = null
   isLetGo = false
+  isDiscarded = false
   /** How many shards fit into the last words of an agent. */
   fitting = Infinity
   isGone = false
@@ -107,6 +108,7 @@ export class BackupWorld {
       createdAt: CREATED,
       hasFinalizer,
       isLetGo: this.isLetGo,
+      isDiscarded: this.isDiscarded,
       ...deletion,
     }
     return { backup, spec, status, source, storage, siblings, isCopy, trouble, now, runs: this.agents }

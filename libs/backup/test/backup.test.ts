@@ -69,6 +69,18 @@ describe('the way of a backup', () => {
     expect(world.status?.message).toContain('its shard 1 has no primary')
   })
 
+  test('sealed in time, and nobody looked before its deadline was over: it is completed', () => {
+    const world = new BackupWorld({ deadlineSeconds: 600 })
+    while (world.status?.state !== 'Sealing' || world.running.length === 0) {
+      world.pass()
+      if (world.status?.state !== 'Sealing') world.end('well')
+    }
+    world.end('well')
+    world.now += 601_000
+    world.pass()
+    expect(world.status).toMatchObject({ state: 'Completed', manifest: 'shop/nightly/backup-1/manifest' })
+  })
+
   test.each(Object.entries(AGENT_FAULTS))('an agent that fails with %s: %s', (fault, remedy) => {
     const world = new BackupWorld()
     toTheEnd(world, (turn) => (turn === 0 ? (fault as Ending) : 'well'))

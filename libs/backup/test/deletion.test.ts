@@ -1,56 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AGENT_FAULTS, type StorageView } from '../src/index.ts'
-import { BackupWorld, type Ending, toTheEnd } from './backup-world.ts'
-
-const MINUTE = 60_000
-const FOLDER = 'shop/nightly/backup-1/'
-const typesOf = (world: BackupWorld): readonly string[] => world.events.map((one) => one.type)
-
-/** One that is completed, and that the next pass deletes; `asked` by a person, or by a retention policy. */
-function deleted(by: 'asked' | 'expired' = 'asked', spec: object = {}): BackupWorld {
-  const world = new BackupWorld(spec)
-  toTheEnd(world)
-  if (by === 'asked') world.deletionAt = world.now
-  else expire(world)
-  return world
-}
-
-/** The retention policy lets go of it. */
-function expire(world: BackupWorld, keep = 1): void {
-  const storage = world.storage as StorageView
-  world.storage = { ...storage, spec: { ...storage.spec, retentionPolicy: { keep } } }
-  const newer = ['b', 'c', 'd'].slice(0, keep)
-  world.siblings = newer.map((uid) => ({
-    uid,
-    name: uid,
-    clusterUid: 'cluster-1',
-    endedAt: '2027-01-01T00:00:00.000Z',
-  }))
-  world.pass()
-}
-
-/** Passes until it is gone; so long agents end in this way, and well from then on. Gives for how long it was there. */
-function lasts(world: BackupWorld, outageMs: number, how: Ending = 'StorageUnreachable', stepMs = 1_000): number {
-  const from = world.now
-  for (let pass = 0; !world.isGone && pass < 4_000; pass++) {
-    world.pass()
-    world.end(world.now - from < outageMs ? how : 'well')
-    world.now += stepMs
-  }
-  return world.now - from
-}
-
-/** One pass, after which the agent that deletes fails. */
-function storageFails(world: BackupWorld): void {
-  world.pass()
-  world.end('StorageUnreachable')
-  world.now += 1_000
-}
-
-/** What is to be assigned to a world, where of the storage only its spec is said. */
-const changed = ({ storage }: BackupWorld, change: { readonly storage?: object }): object =>
-  change.storage === undefined ? change : { storage: { ...storage, ...change.storage } }
+import { AGENT_FAULTS } from '../src/index.ts'
+import { BackupWorld, type Ending } from './backup-world.ts'
+import { deleted, FOLDER, lasts, MINUTE, storageFails, typesOf } from './play-deletion.ts'
 
 describe('objects that can not be deleted', () => {
   test.each(Object.keys(AGENT_FAULTS) as Ending[])('%s for 90 s, or for 13 minutes: they go afterwards', (fault) => {
@@ -223,133 +175,16 @@ describe('objects that can not be deleted', () => {
   })
 })
 
-describe('deletionPolicy Retain', () => {
-  test.each(['Completed', 'Streaming', 'Failed'])('%s: no object is deleted, and it goes at once', (state) => {
-    const world = new BackupWorld({ deletionPolicy: 'Retain', deadlineSeconds: 60 })
-    if (state === 'Completed') toTheEnd(world)
-    else for (let shard = 0; shard < 2; shard++) world.pass()
-    if (state !== 'Completed') world.end('well')
-    if (state === 'Failed') world.now += 61_000
-    world.pass()
-    expect(world.status?.state).toBe(state)
-    const objects = [...world.objects]
-    expect(objects).not.toEqual([])
-    world.deletionAt = world.now
-    const commands = [...world.pass(), ...world.pass()]
-    expect(world.isGone).toBe(true)
-    expect(commands.filter((one) => one.type !== 'StopAgent')).toEqual([])
-    expect([...world.objects]).toEqual(objects)
-    expect(typesOf(world).slice(-3)).toEqual(['DeletionStarted', 'ObjectsKept', 'Deleted'])
-    const [started, kept] = world.events.slice(-3).map((one) => one.data)
-    expect(started?.message).toBe('Deletion started: its objects stay')
-    expect(kept).toEqual({ path: FOLDER, message: `What is stored stays, in ${FOLDER} of archive` })
-    expect(world.broken).toEqual([])
-  })
-
-  test.each<[string, (world: BackupWorld) => void]>([
-    ['its status was erased', (world) => Object.assign(world, { status: null })],
-    ['its storage object is gone', (world) => Object.assign(world, { storage: null })],
-  ])('%s: they stay', (_what, happens) => {
-    const world = deleted('asked', { deletionPolicy: 'Retain' })
-    happens(world)
-    lasts(world, 0)
-    expect(world.objects.size).toBe(4)
-    expect(typesOf(world).slice(-2)).toEqual(['ObjectsKept', 'Deleted'])
-  })
-
-  test('what a retention policy lets go of goes with its objects', () => {
-    const world = deleted('expired', { deletionPolicy: 'Retain' })
-    lasts(world, 2 * MINUTE)
-    expect([...world.objects]).toEqual([])
-    expect(typesOf(world).slice(-2)).toEqual(['ObjectsDeleted', 'Deleted'])
-  })
-
-  test.each([true, false])(
-    'what a policy would let go of, and a person deletes, is kept: newer ones are gone %s',
-    (gone) => {
-      const world = deleted('expired', { deletionPolicy: 'Retain' })
-      expect(world.status).toHaveProperty('expired')
-      // What the policy let go of waited, for a restore that reads it.
-      world.isLetGo = false
-      if (gone) world.siblings = []
-      lasts(world, 0)
-      expect(world.objects.size).toBe(4)
-      expect(typesOf(world)).toContain('ObjectsKept')
-    },
-  )
-
-  test('a person who deletes what a policy would let go of waits for a quarter of an hour, as for all else', () => {
-    const world = deleted('expired')
-    world.isLetGo = false
-    expect(lasts(world, Infinity)).toBeLessThan(16 * MINUTE)
-    expect(world.status).not.toHaveProperty('expired')
-    expect(world.status?.objectsLeft).toMatch('not deleted in 15 minutes')
-  })
-
-  test('said while its objects can not be deleted: what is there stays, and it goes at once', () => {
-    const world = deleted()
-    for (let second = 0; second < 30; second++) storageFails(world)
-    world.setPolicy('Retain')
-    world.pass()
-    expect(world.status?.objectsLeft).toBe('spec.deletionPolicy became Retain while they were being deleted')
-    world.pass()
-    expect(world.isGone).toBe(true)
-    expect(world.running).toEqual([])
-    expect(world.objects.size).toBe(4)
-  })
-
-  test.each([
-    ['Delete', ['Retain']],
-    ['Retain', ['Delete', 'Retain']],
-  ] as const)(
-    '%s, and a policy lets go of it while nothing can be deleted: Retain said then ends it',
-    (policy, said) => {
-      const world = deleted('expired', { deletionPolicy: policy })
-      for (let second = 0; second < 30; second++) storageFails(world)
-      expect(world.status).not.toHaveProperty('objectsLeft')
-      for (const one of said) {
-        world.setPolicy(one)
-        storageFails(world)
-      }
-      expect(world.status?.objectsLeft).toBe('spec.deletionPolicy became Retain while they were being deleted')
-      expect(lasts(world, Infinity)).toBeLessThan(2_000)
-      expect(world.objects.size).toBe(4)
-    },
-  )
-
-  test.each<[string, (storage: StorageView) => object]>([
-    ['is put back', ({ spec }) => ({ storage: { spec: { ...spec, retentionPolicy: { keep: 30 } } } })],
-    ['is taken away', ({ spec: { retentionPolicy: _policy, ...spec } }) => ({ storage: { spec } })],
-    ['stays, and all newer ones are gone', () => ({ siblings: [] })],
-  ])('a policy that let go of it %s while nothing can be deleted: what is there stays', (_what, change) => {
-    const world = deleted('expired')
-    for (let second = 0; second < 30; second++) storageFails(world)
-    Object.assign(world, changed(world, change(world.storage as StorageView)))
-    storageFails(world)
-    expect(world.status?.objectsLeft).toBe('the retention policy no longer lets go of it')
-    expect(lasts(world, Infinity)).toBeLessThan(2_000)
-    expect(world.running).toEqual([])
-    expect(world.objects.size).toBe(4)
-  })
-
-  test('one of several newer ones goes meanwhile: it is deleted all the same, and leaves nothing behind', () => {
-    const world = new BackupWorld({})
-    toTheEnd(world)
-    expire(world, 2)
-    storageFails(world)
-    world.siblings = world.siblings.slice(1)
-    lasts(world, MINUTE)
-    expect([...world.objects]).toEqual([])
-    expect(typesOf(world).slice(-2)).toEqual(['ObjectsDeleted', 'Deleted'])
-  })
-
-  test('nothing was stored yet: nothing is said to stay', () => {
-    const world = new BackupWorld({ deletionPolicy: 'Retain' })
-    world.source = null
-    world.pass()
-    world.deletionAt = world.now
-    lasts(world, 0)
-    expect(world.isGone).toBe(true)
-    expect(typesOf(world)).not.toContain('ObjectsKept')
-  })
+test('what was whole, and nothing of it is where its storage points now, is not said to be deleted', () => {
+  const world = deleted()
+  world.objects.clear()
+  lasts(world, 0)
+  expect(typesOf(world).slice(-2)).toEqual(['ObjectsLeft', 'Deleted'])
+  expect(world.status?.objectsLeft).toBe('nothing of it is where the RedisBackupStorage archive points now')
+  // An agent that nobody heard may have deleted all.
+  const again = deleted()
+  storageFails(again)
+  again.objects.clear()
+  lasts(again, 0)
+  expect(typesOf(again).slice(-2)).toEqual(['ObjectsDeleted', 'Deleted'])
 })

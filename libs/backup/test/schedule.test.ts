@@ -37,12 +37,15 @@ describe('times', () => {
   })
 })
 
+const DEADLINE_MS = 4 * 3_600_000
+
 /** A schedule, the backups that it made, and a clock. */
 class ScheduleWorld {
   status: ScheduleStatus | null = null
   backups: ScheduledBackup[] = []
   trouble = false
   isDeleting = false
+  private hasFinalizer = false
   readonly events: ScheduleEvent[] = []
   readonly created: string[] = []
   /** Those that were deleted, with why. */
@@ -56,13 +59,13 @@ class ScheduleWorld {
 
   look(now: string, change: object = {}): ScheduleStatus {
     Object.assign(this.spec, change)
-    const { isDeleting, spec, status, backups } = this
+    const { hasFinalizer, isDeleting, spec, status, backups } = this
     const schedule = {
       namespace: 'shop',
       name: 'nightly',
       uid: 's',
       createdAt: at('20T12:00'),
-      hasFinalizer: true,
+      hasFinalizer,
       isDeleting,
     }
     const given: ScheduleCase = { schedule, spec, status, backups, trouble: null, now: at(now) }
@@ -70,9 +73,12 @@ class ScheduleWorld {
     this.events.push(...scheduleChanges(status, next, spec))
     this.status = next
     for (const command of planSchedule(given, next)) {
+      if (command.type === 'EnsureFinalizer') this.hasFinalizer = true
       if (command.type === 'CreateBackup' && !this.trouble && backups.every((one) => one.name !== command.name)) {
         this.created.push(command.name)
-        this.backups = [...this.backups, { name: command.name, uid: command.name, state: 'Waiting', isDeleting: false }]
+        const { name } = command
+        const deadlineAt = at(now) + DEADLINE_MS
+        this.backups = [...this.backups, { name, uid: name, state: 'Waiting', deadlineAt, isDeleting: false }]
       }
       if (command.type !== 'DeleteBackup') continue
       this.deleted.push(`${command.name}: ${command.why}`)
@@ -82,8 +88,8 @@ class ScheduleWorld {
   }
 
   end(name: string, state: string, endedAt: string): void {
-    const ended = { name, uid: name, state, endedAt: new Date(at(endedAt)).toISOString(), isDeleting: false }
-    this.backups = this.backups.map((one) => (one.name === name ? ended : one))
+    const ended = { state, endedAt: new Date(at(endedAt)).toISOString() }
+    this.backups = this.backups.map((one) => (one.name === name ? { ...one, ...ended } : one))
   }
 }
 
@@ -187,6 +193,50 @@ describe('a schedule', () => {
     world.look('22T03:31')
     expect(world.created).toEqual(['nightly-202611210300', 'nightly-202611220300'])
     expect(world.status?.lastSuccessfulTime).toBe('2026-11-22T03:30:00.000Z')
+  })
+
+  test.each(['', 'Adopting'])('Replace takes no backup that may be completed: %s, its status lost', (state) => {
+    const world = new ScheduleWorld({ concurrencyPolicy: 'Replace' })
+    for (const now of ['21T03:00', '21T03:01']) world.look(now)
+    const [lost] = world.backups
+    world.backups = [{ ...lost, state } as ScheduledBackup]
+    for (const now of ['22T03:00', '22T03:01']) world.look(now)
+    expect(world.deleted).toEqual([])
+    expect(world.backups.map((one) => one.name)).toEqual(['nightly-202611210300', 'nightly-202611220300'])
+  })
+
+  test('Forbid waits for one whose status was lost until its deadline: what became of it may never be known', () => {
+    const world = new ScheduleWorld({ concurrencyPolicy: 'Forbid', schedule: '0 * * * *' })
+    for (const now of ['21T03:00', '21T03:01']) world.look(now)
+    const made = [...world.created]
+    world.backups = world.backups.map((one) => ({ ...one, state: 'Adopting' }))
+    expect(world.look('21T04:00')).toMatchObject({ active: made, reason: 'Waiting' })
+    expect(world.look('21T06:59').active).toEqual(made)
+    expect(world.look('21T07:00').active).toEqual([])
+    expect(world.created).toEqual([...made, 'nightly-202611210700'])
+  })
+
+  test('whose own status is lost knows by its backups what was done: nothing counts as missed, none is made twice', () => {
+    const world = new ScheduleWorld({ immediate: true })
+    for (const now of ['20T12:00', '20T12:01']) world.look(now)
+    world.end('nightly-202611201200', 'Completed', '20T12:05')
+    for (const day of ['21', '22', '23']) {
+      for (const minute of ['00', '01']) world.look(`${day}T03:${minute}`)
+      world.end(`nightly-202611${day}0300`, 'Completed', `${day}T03:05`)
+    }
+    const created = [...world.created]
+    world.status = null
+    for (const now of ['23T12:00', '23T12:01']) expect(world.look(now)).not.toHaveProperty('missed')
+    expect(world.created).toEqual(created)
+    // One that was due meanwhile is made up for; where no backup tells of a time, what was is over.
+    world.status = null
+    for (const now of ['24T03:00', '24T03:01']) world.look(now)
+    expect(world.created).toEqual([...created, 'nightly-202611240300'])
+    Object.assign(world, { status: null, backups: [] })
+    for (const now of ['25T12:00', '25T12:01', '25T12:02']) expect(world.look(now)).not.toHaveProperty('missed')
+    expect(world.created).toHaveLength(created.length + 1)
+    for (const now of ['26T03:00', '26T03:01']) world.look(now)
+    expect(world.created.at(-1)).toBe('nightly-202611260300')
   })
 
   test('immediate makes one at once, and only then', () => {
