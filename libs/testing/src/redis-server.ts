@@ -43,7 +43,10 @@ export async function startRedisServer(engine: string, config: RedisConfig = {})
   const [port = 0, busPort = 0] = await freePorts(2)
   const dir = await mkdtemp(join(tmpdir(), 'slotkeeper-redis-'))
   const all = { ...basicConfig(dir, port, busPort), ...config }
-  let child = await launch(program, dir, port, all)
+  let child = await launch(program, dir, port, all).catch(async (error: unknown) => {
+    await rm(dir, { recursive: true, force: true })
+    throw error
+  })
   return {
     host: '127.0.0.1',
     port,
